@@ -1,0 +1,174 @@
+/*
+ * What the words of calls.def mean in C: how each kind of argument is declared, passed on and checked, and each kind of
+ * result is typed; and from that the vtable's groups. Whoever includes calls.def defines CALL with these.
+ */
+#ifndef VIRT_CALLS_H
+#define VIRT_CALLS_H
+
+/* VIRT_EACH(m, (a), (b), ...) is m(a) m(b) ..., VIRT_LIST(m, ...) the same with commas. At most 10. */
+#define VIRT_EACH_1(m, a)       m a
+#define VIRT_EACH_2(m, a, ...)  m a VIRT_EACH_1(m, __VA_ARGS__)
+#define VIRT_EACH_3(m, a, ...)  m a VIRT_EACH_2(m, __VA_ARGS__)
+#define VIRT_EACH_4(m, a, ...)  m a VIRT_EACH_3(m, __VA_ARGS__)
+#define VIRT_EACH_5(m, a, ...)  m a VIRT_EACH_4(m, __VA_ARGS__)
+#define VIRT_EACH_6(m, a, ...)  m a VIRT_EACH_5(m, __VA_ARGS__)
+#define VIRT_EACH_7(m, a, ...)  m a VIRT_EACH_6(m, __VA_ARGS__)
+#define VIRT_EACH_8(m, a, ...)  m a VIRT_EACH_7(m, __VA_ARGS__)
+#define VIRT_LIST_1(m, a)       m a
+#define VIRT_LIST_2(m, a, ...)  m a, VIRT_LIST_1(m, __VA_ARGS__)
+#define VIRT_LIST_3(m, a, ...)  m a, VIRT_LIST_2(m, __VA_ARGS__)
+#define VIRT_LIST_4(m, a, ...)  m a, VIRT_LIST_3(m, __VA_ARGS__)
+#define VIRT_LIST_5(m, a, ...)  m a, VIRT_LIST_4(m, __VA_ARGS__)
+#define VIRT_LIST_6(m, a, ...)  m a, VIRT_LIST_5(m, __VA_ARGS__)
+#define VIRT_LIST_7(m, a, ...)  m a, VIRT_LIST_6(m, __VA_ARGS__)
+#define VIRT_LIST_8(m, a, ...)  m a, VIRT_LIST_7(m, __VA_ARGS__)
+#define VIRT_COUNT(...)         VIRT_COUNT_(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define VIRT_COUNT_(a, b, c, d, e, f, g, h, n, ...) n
+#define VIRT_PASTE(a, b)        VIRT_PASTE_(a, b)
+#define VIRT_PASTE_(a, b)       a##b
+#define VIRT_EACH(m, ...)       VIRT_PASTE(VIRT_EACH_, VIRT_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
+#define VIRT_LIST(m, ...)       VIRT_PASTE(VIRT_LIST_, VIRT_COUNT(__VA_ARGS__))(m, __VA_ARGS__)
+#define VIRT_FIRST(a, ...)      a
+
+/* ---- results: the type, and the value that says failure ---- */
+
+#define VIRT_TYPE_INT       int
+#define VIRT_TYPE_ULONG     unsigned long
+#define VIRT_TYPE_ULL       unsigned long long
+#define VIRT_TYPE_STRING    char *
+#define VIRT_TYPE_DOMAIN    virDomainPtr
+
+#define VIRT_FAILURE_INT    (-1)
+#define VIRT_FAILURE_ULONG  0
+#define VIRT_FAILURE_ULL    0
+#define VIRT_FAILURE_STRING NULL
+#define VIRT_FAILURE_DOMAIN NULL
+
+/* ---- arguments: (kind, name, ...) ---- */
+
+#define VIRT_DECLARE(kind, ...) VIRT_DECLARE_##kind(__VA_ARGS__)   /* in a parameter list */
+#define VIRT_PASS(kind, ...)    VIRT_PASS_##kind(__VA_ARGS__)      /* in a call */
+
+/* handles: the first argument of each call is one of these */
+#define VIRT_DECLARE_CONNECT(name)              virConnectPtr name
+#define VIRT_DECLARE_DOMAIN(name)               virDomainPtr name
+/* what goes in; a STRING must be there, a STRING_OR_NULL need not */
+#define VIRT_DECLARE_STRING(name)               const char *name
+#define VIRT_DECLARE_STRING_OR_NULL(name)       const char *name
+#define VIRT_DECLARE_UUID(name)                 const unsigned char *name
+#define VIRT_DECLARE_INT(name)                  int name
+#define VIRT_DECLARE_UINT(name)                 unsigned int name
+#define VIRT_DECLARE_ULONG(name)                unsigned long name
+#define VIRT_DECLARE_ULL(name)                  unsigned long long name
+/* (FLAGS, flags, known) and, where some are refused on a read-only connection, (FLAGS, flags, known, guarded) */
+#define VIRT_DECLARE_FLAGS(name, ...)           unsigned int name
+#define VIRT_DECLARE_MIGRATION(name)            const struct virMigrationCall *name
+/* what comes out; the pointer must be there unless the kind says OR_NULL */
+#define VIRT_DECLARE_OUT_INT(name)              int *name
+#define VIRT_DECLARE_OUT_INT_OR_NULL(name)      int *name
+#define VIRT_DECLARE_OUT_ULONG(name)            unsigned long *name
+#define VIRT_DECLARE_OUT_ULL(name)              unsigned long long *name
+#define VIRT_DECLARE_OUT_STRING(name)           char **name
+#define VIRT_DECLARE_OUT_DOMAIN(name)           virDomainPtr *name
+#define VIRT_DECLARE_OUT_NODE_INFO(name)        virNodeInfoPtr name
+#define VIRT_DECLARE_OUT_DOMAIN_INFO(name)      virDomainInfoPtr name
+#define VIRT_DECLARE_OUT_JOB_INFO(name)         virDomainJobInfoPtr name
+#define VIRT_DECLARE_OUT_CONTROL_INFO(name)     virDomainControlInfoPtr name
+/* lists: into the caller's array of that many, or allocated for it; the number is the result */
+#define VIRT_DECLARE_OUT_INTS(name, max)        int *name, int max
+#define VIRT_DECLARE_OUT_NAMES(name, max)       char **const name, int max
+#define VIRT_DECLARE_OUT_CELLS(name, start, max) unsigned long long *name, int start, int max
+#define VIRT_DECLARE_OUT_DOMAINS_OR_NULL(name)  virDomainPtr **name
+#define VIRT_DECLARE_OUT_STRINGS(name)          char ***name
+#define VIRT_DECLARE_OUT_PARAMS(name, count)    virTypedParameterPtr *name, int *count
+/* CPU maps: one allocated with the number of CPUs online; `count` of them, each of `length` bytes, one after the other; one */
+#define VIRT_DECLARE_OUT_CPUMAP_OR_NULL(name, online)       unsigned char **name, unsigned int *online
+#define VIRT_DECLARE_OUT_CPUMAPS(count, name, length)       int count, unsigned char *name, int length
+#define VIRT_DECLARE_OUT_CPUMAP_BYTES(name, length)         unsigned char *name, int length
+#define VIRT_DECLARE_OUT_VCPUS(info, max, maps, length)     virVcpuInfoPtr info, int max, unsigned char *maps, int length
+
+#define VIRT_PASS_CONNECT(name)                 name
+#define VIRT_PASS_DOMAIN(name)                  name
+#define VIRT_PASS_STRING(name)                  name
+#define VIRT_PASS_STRING_OR_NULL(name)          name
+#define VIRT_PASS_UUID(name)                    name
+#define VIRT_PASS_INT(name)                     name
+#define VIRT_PASS_UINT(name)                    name
+#define VIRT_PASS_ULONG(name)                   name
+#define VIRT_PASS_ULL(name)                     name
+#define VIRT_PASS_FLAGS(name, ...)              name
+#define VIRT_PASS_MIGRATION(name)               name
+#define VIRT_PASS_OUT_INT(name)                 name
+#define VIRT_PASS_OUT_INT_OR_NULL(name)         name
+#define VIRT_PASS_OUT_ULONG(name)               name
+#define VIRT_PASS_OUT_ULL(name)                 name
+#define VIRT_PASS_OUT_STRING(name)              name
+#define VIRT_PASS_OUT_DOMAIN(name)              name
+#define VIRT_PASS_OUT_NODE_INFO(name)           name
+#define VIRT_PASS_OUT_DOMAIN_INFO(name)         name
+#define VIRT_PASS_OUT_JOB_INFO(name)            name
+#define VIRT_PASS_OUT_CONTROL_INFO(name)        name
+#define VIRT_PASS_OUT_INTS(name, max)           name, max
+#define VIRT_PASS_OUT_NAMES(name, max)          name, max
+#define VIRT_PASS_OUT_CELLS(name, start, max)   name, start, max
+#define VIRT_PASS_OUT_DOMAINS_OR_NULL(name)     name
+#define VIRT_PASS_OUT_STRINGS(name)             name
+#define VIRT_PASS_OUT_PARAMS(name, count)       name, count
+#define VIRT_PASS_OUT_CPUMAP_OR_NULL(name, online)      name, online
+#define VIRT_PASS_OUT_CPUMAPS(count, name, length)      count, name, length
+#define VIRT_PASS_OUT_CPUMAP_BYTES(name, length)        name, length
+#define VIRT_PASS_OUT_VCPUS(info, max, maps, length)    info, max, maps, length
+
+/* ---- the groups of the vtable ---- */
+
+#define VIRT_GROUPS         \
+    VIRT_GROUP(connect)     \
+    VIRT_GROUP(node)        \
+    VIRT_GROUP(domain)      \
+    VIRT_GROUP(migration)
+
+/* A slot of each group: calls.def is read once a group, and the other groups' lines become nothing. */
+#define VIRT_SLOT(result, slot, ...) VIRT_TYPE_##result (*slot)(VIRT_LIST(VIRT_DECLARE, __VA_ARGS__));
+#define VIRT_SLOT_IN(group) VIRT_SLOT_IN_##group
+
+#define VIRT_IF_connect(...)    __VA_ARGS__
+#define VIRT_IF_node(...)
+#define VIRT_IF_domain(...)
+#define VIRT_IF_migration(...)
+#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+struct virDriver_connect {
+#include "calls.def"
+};
+#undef VIRT_IF_connect
+#undef VIRT_IF_node
+
+#define VIRT_IF_connect(...)
+#define VIRT_IF_node(...)       __VA_ARGS__
+#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+struct virDriver_node {
+#include "calls.def"
+};
+#undef VIRT_IF_node
+#undef VIRT_IF_domain
+
+#define VIRT_IF_node(...)
+#define VIRT_IF_domain(...)     __VA_ARGS__
+#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+struct virDriver_domain {
+#include "calls.def"
+};
+#undef VIRT_IF_domain
+#undef VIRT_IF_migration
+
+#define VIRT_IF_domain(...)
+#define VIRT_IF_migration(...)  __VA_ARGS__
+#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+struct virDriver_migration {
+#include "calls.def"
+};
+#undef VIRT_IF_connect
+#undef VIRT_IF_node
+#undef VIRT_IF_domain
+#undef VIRT_IF_migration
+
+#endif

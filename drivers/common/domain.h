@@ -1,0 +1,170 @@
+/*
+ * Domain objects and the list of them: what the drivers that keep their domains in this process have in common. The list is
+ * part of the state that all connections to one host share.
+ *
+ * A domain object holds its documents as text; trees are made when somebody needs one. The hot fields are atomic, so that the
+ * queries that monitoring programs repeat (state, info, id) take no lock and never wait behind a job.
+ *
+ * Locks: the list's lock guards membership, names and ids and is held for moments only; an object's lock guards its other
+ * fields and is never held across a wait for a hypervisor. Order: list, then object. One job at a time changes a domain.
+ */
+#ifndef VIRT_COMMON_DOMAIN_H
+#define VIRT_COMMON_DOMAIN_H
+
+#include "../driver.h"
+#include "xml.h"
+
+enum virDomainJobKind {
+    VIR_DOMAIN_JOB_KIND_NONE,
+    VIR_DOMAIN_JOB_KIND_MODIFY,          /* a call that changes the domain; held by a thread until the call returns */
+    VIR_DOMAIN_JOB_KIND_MIGRATION_OUT,   /* held by a migration, by no thread: only what serves it, suspend, destroy and abort go on meanwhile */
+    VIR_DOMAIN_JOB_KIND_MIGRATION_IN,
+};
+
+struct virDomainObj {
+    atomic_int refs;
+    struct virDomainList *list;          /* outlives the object */
+
+    unsigned char uuid[VIR_UUID_BUFLEN]; /* constant */
+    char *name;                          /* changed by rename only, under list lock and object lock */
+    bool removed;                        /* no longer in the list (list lock) */
+
+    atomic_int id;                       /* -1: not running */
+    atomic_int state, reason;            /* virDomainState and its reason; change with virDomainObjSetState */
+    atomic_bool persistent, updated, autostart;
+    _Atomic unsigned long long maxMemory, memory;     /* KiB */
+    atomic_uint maxVcpus, vcpus;
+
+    pthread_mutex_t lock;                /* guards what follows */
+    char *definition;                    /* the persistent document; NULL: transient */
+    char *live;                          /* the document of the running guest; NULL: not running. Never changed in place: replaced */
+    bool hasSecrets;                     /* either document has something that VIR_DOMAIN_XML_SECURE alone shows */
+
+    enum virDomainJobKind job;           /* the modifying or asynchronous job, one at a time */
+    const char *jobApi;                  /* the function or phase that holds it, for error messages */
+    pthread_t jobOwner;                  /* MODIFY: its thread */
+    unsigned long long jobStarted;       /* virTimeNowUs */
+    pthread_cond_t jobFree;              /* broadcast when it ends */
+    char *migration;                     /* uuid of the migration that holds the job */
+
+    virTypedParameterPtr completed;      /* statistics of the last completed job, VIR_DOMAIN_JOB_* */
+    int ncompleted;
+    int completedType;                   /* virDomainJobType */
+
+    void *priv;                          /* the driver's; freed by list->freePriv with the last reference */
+};
+
+struct virDomainList;
+
+struct virDomainListConfig {
+    void (*freePriv)(void *priv);
+    struct virEventHub *hub;             /* lifecycle events that the common slots cause go there */
+    /* Durably stores / removes the persistent document and the autostart mark; may be NULL (nothing is stored). 0, or -1 with the error set. Called
+     * with the job held and no lock. saveDefinition is called before the object changes: if it fails, nothing has. */
+    int (*saveDefinition)(struct virDomainObj *vm, const char *name, const char *xml, void *opaque);
+    int (*removeDefinition)(struct virDomainObj *vm, const char *name, void *opaque);
+    int (*saveAutostart)(struct virDomainObj *vm, bool autostart, void *opaque);
+    /* Durably stores the live document after it changed (metadata), may be NULL. */
+    int (*saveLive)(struct virDomainObj *vm, const char *xml, void *opaque);
+    /*
+     * Completes and checks a document for this driver (machine type, addresses, ...) in place; may be NULL. 0, or -1 with the error set.
+     * `validate`: VIR_DOMAIN_DEFINE_VALIDATE or the like: parts without effect are an error that lists them.
+     */
+    int (*completeDocument)(xmlDocPtr doc, bool validate, void *opaque);
+    /* Fills paths as virXmlUnread does, for a document of this driver; NULL: nothing can be said. */
+    int (*listIgnored)(xmlDocPtr doc, char ***paths, void *opaque);
+    /* Takes in what the hypervisor has said meanwhile, without blocking; called before a query answers. May be NULL. */
+    void (*refresh)(struct virDomainObj *vm, void *opaque);
+    void *opaque;
+};
+
+VIRT_INTERNAL struct virDomainList *virDomainListNew(const struct virDomainListConfig *config);
+VIRT_INTERNAL void virDomainListFree(struct virDomainList *list);   /* drops its references; objects held elsewhere live on */
+/* The list behind a connection: conn->priv of a driver that uses this file begins with a pointer to its list. */
+struct virDomainHost { struct virDomainList *domains; };
+
+VIRT_INTERNAL struct virDomainObj *virDomainObjRef(struct virDomainObj *vm);
+VIRT_INTERNAL void virDomainObjUnref(void *vm);
+/* Look-ups give a new reference, or NULL (no error set). */
+VIRT_INTERNAL struct virDomainObj *virDomainListFindUuid(struct virDomainList *list, const unsigned char *uuid);
+VIRT_INTERNAL struct virDomainObj *virDomainListFindName(struct virDomainList *list, const char *name);
+VIRT_INTERNAL struct virDomainObj *virDomainListFindId(struct virDomainList *list, int id);
+/* Calls visit for a snapshot of all objects, without any lock held, until it returns non-zero. */
+VIRT_INTERNAL int virDomainListEach(struct virDomainList *list, int (*visit)(struct virDomainObj *vm, void *opaque), void *opaque);
+/*
+ * The object behind a handle, borrowed from it (valid as long as the handle), or NULL with VIR_ERR_NO_DOMAIN when the domain is no longer in the list
+ * and no later object with its uuid is either. Takes in the hypervisor's news first (refresh).
+ */
+VIRT_INTERNAL struct virDomainObj *virDomainObjOf(virDomainPtr domain);
+VIRT_INTERNAL virDomainPtr virDomainObjHandle(virConnectPtr conn, struct virDomainObj *vm);   /* a new handle */
+
+/*
+ * Adds a domain from a completed document, or finds the one that is there: the rules of define, create and an incoming migration about names and
+ * uuids that are taken, as libvirt's (VIR_ERR_OPERATION_FAILED "domain 'x' already exists with uuid ...", "is already active").
+ */
+enum virDomainAddMode {
+    VIR_DOMAIN_ADD_DEFINE,       /* an existing one of the same name and uuid gets the document as its definition */
+    VIR_DOMAIN_ADD_CREATE,       /* it must not be running; a defined one of the same name and uuid is started from this document */
+};
+/* Returns a new reference with the MODIFY job held by the calling thread, so that the caller finishes the work and ends the job. *isNew: whether it was added. */
+VIRT_INTERNAL struct virDomainObj *virDomainListAdd(struct virDomainList *list, xmlDocPtr doc, enum virDomainAddMode mode, const char *api, bool *isNew);
+/* Takes it out of the list (undefined and not running). */
+VIRT_INTERNAL void virDomainListRemove(struct virDomainList *list, struct virDomainObj *vm);
+VIRT_INTERNAL int virDomainListNextId(struct virDomainList *list);                  /* never the same twice while the list lives */
+VIRT_INTERNAL void virDomainListReserveId(struct virDomainList *list, int id);      /* found again: later ids are higher */
+
+/* ---- jobs ---- */
+/*
+ * Takes the MODIFY job: waits behind another thread's, at most 30 s (VIR_ERR_OPERATION_TIMEOUT, naming the holder); refuses at once, with
+ * VIR_ERR_OPERATION_INVALID, while a migration holds the domain (duringMigration lets it pass: suspend, destroy).
+ */
+VIRT_INTERNAL int virDomainObjBeginJob(struct virDomainObj *vm, const char *api, bool duringMigration);
+VIRT_INTERNAL void virDomainObjEndJob(struct virDomainObj *vm);
+/* A MODIFY job of this thread becomes a migration's, and back. */
+VIRT_INTERNAL int virDomainObjBeginMigration(struct virDomainObj *vm, enum virDomainJobKind kind, const char *migration);
+VIRT_INTERNAL void virDomainObjEndMigration(struct virDomainObj *vm);
+
+/* ---- state and documents (no lock held by the caller) ---- */
+VIRT_INTERNAL void virDomainObjSetState(struct virDomainObj *vm, int state, int reason);
+/* Fills in the hot fields (memory, vcpus) from a completed document. */
+VIRT_INTERNAL int virDomainObjLoadHot(struct virDomainObj *vm, xmlDocPtr doc);
+/* Running with this document: sets live (with the id attribute), id, state. Takes no event. The job is held. */
+VIRT_INTERNAL int virDomainObjStarted(struct virDomainObj *vm, xmlDocPtr liveDoc, int id, int state, int reason);
+/* No longer running: live goes, id is -1; a transient one leaves the list. Emits nothing. */
+VIRT_INTERNAL void virDomainObjStopped(struct virDomainObj *vm, int reason);
+/* A tree of the live or the persistent document (live when running and persistent is false). NULL with error set. */
+VIRT_INTERNAL xmlDocPtr virDomainObjDocument(struct virDomainObj *vm, bool persistent);
+VIRT_INTERNAL char *virDomainObjText(struct virDomainObj *vm, bool persistent);      /* a copy; NULL with the error set */
+VIRT_INTERNAL int virDomainObjSetCompleted(struct virDomainObj *vm, int type, virTypedParameterPtr taken, int n);
+
+/* ---- slots that need no hypervisor, to be put into a driver's table as they are ---- */
+VIRT_INTERNAL int virDomainObjSlotNumOfDomains(virConnectPtr conn);
+VIRT_INTERNAL int virDomainObjSlotListDomains(virConnectPtr conn, int *ids, int maxids);
+VIRT_INTERNAL int virDomainObjSlotNumOfDefinedDomains(virConnectPtr conn);
+VIRT_INTERNAL int virDomainObjSlotListDefinedDomains(virConnectPtr conn, char **const names, int maxnames);
+VIRT_INTERNAL int virDomainObjSlotListAll(virConnectPtr conn, virDomainPtr **domains, unsigned int flags);
+VIRT_INTERNAL virDomainPtr virDomainObjSlotLookupByID(virConnectPtr conn, int id);
+VIRT_INTERNAL virDomainPtr virDomainObjSlotLookupByUUID(virConnectPtr conn, const unsigned char *uuid);
+VIRT_INTERNAL virDomainPtr virDomainObjSlotLookupByName(virConnectPtr conn, const char *name);
+VIRT_INTERNAL virDomainPtr virDomainObjSlotDefineXML(virConnectPtr conn, const char *xml, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotUndefine(virDomainPtr domain, unsigned int flags);
+VIRT_INTERNAL char *virDomainObjSlotGetOSType(virDomainPtr domain);
+VIRT_INTERNAL int virDomainObjSlotIsActive(virDomainPtr domain);
+VIRT_INTERNAL int virDomainObjSlotIsPersistent(virDomainPtr domain);
+VIRT_INTERNAL int virDomainObjSlotIsUpdated(virDomainPtr domain);
+VIRT_INTERNAL int virDomainObjSlotGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotGetControlInfo(virDomainPtr domain, virDomainControlInfoPtr info, unsigned int flags);
+VIRT_INTERNAL char *virDomainObjSlotGetXMLDesc(virDomainPtr domain, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotListIgnoredXML(virDomainPtr domain, char ***paths, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotGetAutostart(virDomainPtr domain, int *autostart);
+VIRT_INTERNAL int virDomainObjSlotSetAutostart(virDomainPtr domain, int autostart);
+VIRT_INTERNAL unsigned long virDomainObjSlotGetMaxMemory(virDomainPtr domain);
+VIRT_INTERNAL int virDomainObjSlotGetMaxVcpus(virDomainPtr domain);
+VIRT_INTERNAL int virDomainObjSlotGetVcpusFlags(virDomainPtr domain, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotGetVcpuPinInfo(virDomainPtr domain, int ncpumaps, unsigned char *cpumaps, int maplen, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotGetEmulatorPinInfo(virDomainPtr domain, unsigned char *cpumap, int maplen, unsigned int flags);
+VIRT_INTERNAL char *virDomainObjSlotGetMetadata(virDomainPtr domain, int type, const char *uri, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotSetMetadata(virDomainPtr domain, int type, const char *metadata, const char *key, const char *uri, unsigned int flags);
+VIRT_INTERNAL int virDomainObjSlotRename(virDomainPtr domain, const char *newName, unsigned int flags);
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * The promise between the core and a driver: the table a driver fills in, and what the core offers it.
+ *
+ * A driver is one constant struct virDriver, registered with virRegisterDriver(). Its slots are grouped by object; an
+ * absent slot means "not supported by this driver", and the caller gets VIR_ERR_NO_SUPPORT that names function and driver.
+ * Presence is the capability: a driver never has a function that only reports that it cannot.
+ *
+ * When a slot is called, the core has checked the handles, that required pointers are there, that the flags are ones the
+ * call knows, and that a read-only connection may make the call; and it holds no lock. A slot
+ *   - is called by any number of threads at once;
+ *   - must refuse flags it does not support (virCheckFlags), and set the error once if it fails;
+ *   - sets outputs only on success; what it allocates for the caller is the caller's, to free with free();
+ *   - must not call public vir* functions to do its own work, the helpers of this file excepted.
+ */
+#ifndef VIRT_DRIVER_H
+#define VIRT_DRIVER_H
+
+#ifndef _GNU_SOURCE
+# define _GNU_SOURCE 1
+#endif
+
+#include "../virt.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#ifdef VIRT_ONE_UNIT                       /* set by virt.c unless VIRT_SEPARATE_OBJECTS */
+# define VIRT_INTERNAL      static __attribute__((unused))
+# define VIRT_INTERNAL_DATA static __attribute__((unused))
+#else
+# define VIRT_INTERNAL      __attribute__((visibility("hidden")))
+# define VIRT_INTERNAL_DATA extern __attribute__((visibility("hidden")))
+#endif
+
+/* The parts, each on by default where the platform has what it needs. */
+#ifndef VIRT_WITH_TEST
+# define VIRT_WITH_TEST 1
+#endif
+#ifndef VIRT_WITH_QEMU
+# ifdef __linux__
+#  define VIRT_WITH_QEMU 1
+# else
+#  define VIRT_WITH_QEMU 0
+# endif
+#endif
+
+/* ---------- handles ---------- */
+
+struct virEventHub;
+struct virUri;
+
+/* What every handle begins with. `magic` tells the kind and is cleared when the last reference goes. */
+struct virHandle {
+    unsigned int magic;
+    atomic_int refs;
+};
+
+struct _virConnect {
+    struct virHandle handle;
+    const struct virDriver *driver;   /* constant from open to close, as are uri and readOnly */
+    char *uri;                        /* as virConnectGetURI gives it: in full */
+    bool readOnly;
+    void *priv;                       /* the driver's: set by open, freed by close */
+
+    pthread_mutex_t lock;             /* guards what follows */
+    virError error;                   /* the last error on this connection */
+    virErrorFunc errorFunc;
+    void *errorFuncData;
+    virConnectCloseFunc closeFunc;
+    void *closeFuncData;
+    virFreeCallback closeFuncFree;
+
+    struct virEventHub *hub;          /* set by open of a driver that has events; the core attaches and detaches */
+    struct virEventClient *events;    /* the core's: callbacks and the queue of this connection */
+};
+
+struct _virDomain {
+    struct virHandle handle;
+    virConnectPtr conn;               /* a reference */
+    char *name;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    atomic_int id;                    /* -1: not running */
+    void *obj;                        /* the driver's own object behind this handle, or NULL */
+    void (*objFree)(void *obj);       /* gives back the handle's reference on obj */
+};
+
+/* ---------- the table ---------- */
+
+/* What a phase of a migration is called with. */
+struct virMigrationCall {
+    const char *uuid;                 /* of the migration: under it each side keeps its state and its record */
+    virTypedParameterPtr params;      /* VIR_MIGRATE_PARAM_*, checked by the core */
+    int nparams;
+    unsigned int flags;               /* virDomainMigrateFlags; of the two sides' own only those meant for it */
+    int timeout;                      /* ms this call may wait; 0: not at all; -1: until the phase ends */
+};
+
+/* What a phase answers. No answer from a hypervisor or a peer is AGAIN, never FAILED. */
+enum virMigrationResult {
+    VIR_MIGRATION_FAILED = -1,        /* it ended badly, for certain; the error says why */
+    VIR_MIGRATION_AGAIN = 0,          /* not over when the time was up: to be called again with the same arguments */
+    VIR_MIGRATION_DONE = 1,
+};
+
+/*
+ * The slots' types come from calls.def: for CALL(INT, virDomainSuspend, domain, suspend, ...) the group `domain` has
+ * the member `int (*suspend)(virDomainPtr domain)`. What a slot must do is what virt.h says of the public function.
+ *
+ * The five phases (group migration; "Migration" in virt.h tells the story):
+ *   begin    source: takes the migration job of the guest, checks that it can be moved, gives the cookie that describes it.
+ *   prepare  destination: makes ready to receive: gives its cookie and the URI at which the source finds it.
+ *   perform  source: transfers; DONE only when the destination has acknowledged that it has everything. The source's CPUs stand then.
+ *            FAILED: nothing is at the destination that could run, and the guest goes on (or stays paused) here.
+ *            AGAIN: still on the way. After virDomainAbortJob it ends FAILED soon.
+ *   finish   destination: cancelled == 0: starts the guest (or leaves it paused), gives a new handle on it in *guest; FAILED: the guest
+ *            is gone here for certain. cancelled != 0: removes what was prepared; *guest stays NULL; if it had been
+ *            started already, DONE with *guest set: too late. A migration never heard of is DONE.
+ *   confirm  source: cancelled == 0: the guest runs there: ends it here. Else: makes it run here again as it did before.
+ *   wait     either side: what to wait for until this side's phase can go on: descriptor (-1 none), VIR_EVENT_HANDLE_*, ms (-1 none).
+ * Every phase is safe to repeat: asked again it answers as it did.
+ */
+#include "calls.h"
+
+/* Which table layout a driver was compiled against; virRegisterDriver refuses another. */
+#define VIRT_DRIVER_VERSION 1
+
+struct virDriver {
+    int version;                      /* VIRT_DRIVER_VERSION */
+    const char *name;                 /* what virConnectGetType answers: "QEMU" */
+    const char *const *schemes;       /* URI schemes, NULL-terminated */
+    /* May provide: the URI to open when the application names none, in malloc'd memory; NULL if this hypervisor is not here. */
+    char *(*probe)(void);
+    /*
+     * Must provide: 1: the connection is open; 0: not this driver's (the next one is asked); -1: it is, and failed, with an error
+     * set and nothing left behind. conn->uri may be replaced. flags: VIR_CONNECT_RO, already in conn->readOnly.
+     */
+    int (*open)(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags);
+    /* Must provide. Called once, when the last reference goes. No domain handle exists any more. */
+    void (*close)(virConnectPtr conn);
+
+#define VIRT_GROUP(name) struct virDriver_##name name;
+    VIRT_GROUPS
+#undef VIRT_GROUP
+};
+
+/* ---------- what the core offers a driver ---------- */
+
+/*
+ * Errors. Each sets the calling thread's error (replacing none that the same call has set: the first one stays
+ * only if you stop at it, so stop at it) and returns -1, so that `return virReportError(...)` reads well.
+ */
+VIRT_API int virReportErrorFrom(int domain, int code, const char *file, int line, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+VIRT_API int virReportSystemErrorFrom(int domain, int errnum, const char *file, int line, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* A .c file defines VIRT_FROM (VIR_FROM_QEMU, ...) before its first use and #undefs it at its end. */
+#define virReportError(code, ...)         virReportErrorFrom(VIRT_FROM, code, __FILE__, __LINE__, __VA_ARGS__)
+#define virReportSystemError(errnum, ...) virReportSystemErrorFrom(VIRT_FROM, errnum, __FILE__, __LINE__, __VA_ARGS__)
+/* Out of memory: needs no memory itself. */
+VIRT_API int virReportNoMemory(void);
+/* Sets the thread's error to a copy (the error of a phase that was kept, say). */
+VIRT_API void virSetLastError(const virError *error);
+/* `return -1`-style refusal of unsupported flags: VIR_ERR_INVALID_ARG naming function and flags. */
+#define virCheckFlags(supported, failure)                                                   \
+    do {                                                                                    \
+        if ((flags & ~(unsigned int)(supported)) != 0) {                                    \
+            virReportUnsupportedFlags(__func__, flags & ~(unsigned int)(supported));        \
+            return failure;                                                                 \
+        }                                                                                   \
+    } while (0)
+VIRT_API int virReportUnsupportedFlags(const char *function, unsigned int flags);
+
+/* The log, for what is neither an error of a call nor an event; goes to virSetLogFunc's function, or nowhere. Keeps errno and
+ * the thread's error. priority: VIR_LOG_*; source: "qemu.monitor" or the like. */
+VIRT_API void virLog(int priority, const char *source, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* A new handle on a domain, with one reference; takes over obj's reference also on failure (objFree(obj) is called then). */
+VIRT_API virDomainPtr virNewDomain(virConnectPtr conn, const char *name, const unsigned char *uuid, int id,
+                                   void *obj, void (*objFree)(void *obj));
+
+/*
+ * State that all connections to one host share in this process (a state directory has one owner). The key names it: "qemu:/var/lib/x".
+ * virSharedAcquire gives the state with one more reference, calling create(key, opaque) if there is none yet (NULL with the error set
+ * if that failed); creations and destructions of one key never overlap. virSharedRelease gives one reference back; with the last one
+ * destroy(state) runs.
+ */
+VIRT_API void *virSharedAcquire(const char *key, void *(*create)(const char *key, void *opaque), void *opaque,
+                                void (*destroy)(void *state));
+VIRT_API void virSharedRelease(void *state);
+
+/* ---- domain events ---- */
+
+/*
+ * What happened to a domain, told to every connection of the hub whose application asked for it. The strings stay the caller's (they
+ * are copied). The members used by each event id stand beside them.
+ */
+struct virDomainEvent {
+    int eventID;                      /* virDomainEventID */
+    const char *name;                 /* the domain: always */
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    int id;
+    int detail[2];                    /* LIFECYCLE event, detail; WATCHDOG action; IO_ERROR action; BLOCK_JOB type, status; MIGRATION_ITERATION
+                                         iteration; AGENT_LIFECYCLE state, reason; PMWAKEUP/PMSUSPEND 0; TRAY_CHANGE reason */
+    const char *text[3];              /* IO_ERROR path, alias, reason; BLOCK_JOB path (1: target device); DEVICE_* alias; TRAY_CHANGE alias */
+    long long number;                 /* RTC_CHANGE offset; BALLOON_CHANGE actual */
+    virTypedParameterPtr params;      /* JOB_COMPLETED */
+    int nparams;
+};
+
+VIRT_API struct virEventHub *virEventHubNew(void);
+VIRT_API void virEventHubFree(struct virEventHub *hub);
+/* Queues the event for delivery from the event loop; never calls the application itself, so any lock may be held. Does not fail:
+ * without memory the event is lost, and the log says so. */
+VIRT_API void virDomainEventEmit(struct virEventHub *hub, const struct virDomainEvent *event);
+/* The usual one: VIR_DOMAIN_EVENT_ID_LIFECYCLE. */
+VIRT_API void virDomainEventEmitLifecycle(struct virEventHub *hub, const char *name, const unsigned char *uuid, int id,
+                                          int event, int detail);
+/* Whether an event loop is registered in this process, so that descriptors can be watched with virEventAddHandle. */
+VIRT_API bool virEventLoopIsRegistered(void);
+
+#endif
