@@ -10,6 +10,7 @@
 
 #include "../common/json.h"
 #include "../common/file.h"
+#include "../common/process.h"
 #include "../common/xml.h"
 #include "capabilities.h"
 
@@ -46,6 +47,11 @@ struct qemuCommand {
     const char *runDirectory;         /* sockets and pid files of this guest's helpers: <root>/run/<name> */
     const char *logDirectory;
     bool dry;                         /* nothing is opened, made or started: for checks and for the list of ignored parts */
+
+    /* what the builders have left for the runtime; qemuCommandFree ends and frees what nobody has taken (qemuCommandFreeDevices) */
+    struct virProcess *helpers;       /* swtpm, virtiofsd, ...: to be kept with the guest's state and ended with it */
+    size_t nhelpers;
+    cJSON *qmp;                       /* array of {"execute", "arguments"} to be sent in this order before the CPUs start; NULL: none */
 };
 VIRT_INTERNAL int qemuCommandAdd(struct qemuCommand *command, const char *argument);
 VIRT_INTERNAL int qemuCommandAddFormat(struct qemuCommand *command, const char *option, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -112,8 +118,17 @@ VIRT_INTERNAL char *qemuVirtioDriver(xmlNodePtr device, const char *base);
 /* The generic virtio options of <driver iommu= ats= packed= ...>: adds them to the device object. */
 VIRT_INTERNAL int qemuAddVirtioOptions(xmlNodePtr device, cJSON *object);
 
+VIRT_INTERNAL int qemuBuildAudio(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set);        /* audio */
+VIRT_INTERNAL int qemuBuildCrypto(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set);
+
 /* The QAPI chardev backend of a <serial>/<console>/<channel>/<rng egd>/<smartcard>/<redirdev>/<vhostuser> source element: appends CHARDEV
  * {id, backend{type,data}} to the set. [devices, chardev.c] */
 VIRT_INTERNAL int qemuBuildChardev(struct qemuCommand *command, xmlNodePtr source, const char *id, struct qemuDeviceSet *set);
+/* The value of -chardev for a CHARDEV object of a set. The caller frees it. [devices, chardev.c] */
+VIRT_INTERNAL char *qemuChardevFormat(const cJSON *chardev);
+/* Part of qemuCommandFree: ends the helpers that nobody has taken over, frees qmp. [devices, deviceset.c] */
+VIRT_INTERNAL void qemuCommandFreeDevices(struct qemuCommand *command);
+/* What a guest's devices hold on the host beyond descriptors and helpers (macvtap links): given back when it has ended. [devices, net.c] */
+VIRT_INTERNAL void qemuDevicesRelease(xmlDocPtr liveDoc);
 
 #endif
