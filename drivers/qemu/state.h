@@ -1,0 +1,56 @@
+/*
+ * The state directory:
+ *
+ *   lock                      held by the process that owns the directory
+ *   qemu/NAME.xml             persistent documents
+ *   qemu/autostart/NAME.xml   links to those that start when the directory is first opened after the host has booted
+ *   run/NAME.xml              of each running guest: state, reason, pid, and its document; replaced whenever one changes
+ *   run/NAME.monitor          the QMP socket;  run/NAME.pid is QEMU's own: it removes it when it ends in good order
+ *   run/NAME/                 sockets of its devices
+ *   run/boot                  the boot of the host for which autostart has been done
+ *   log/NAME.log              what QEMU printed
+ *   cache/                    what the emulators can do
+ *   hooks/qemu                the hook script
+ *
+ * Documents are written durably. A status is only replaced atomically: no guest survives a power cut, so its record need not either.
+ */
+#ifndef VIRT_QEMU_STATE_H
+#define VIRT_QEMU_STATE_H
+
+#include "qemu.h"
+
+/* Makes the folders and takes the lock; the error names the process that has it. NULL on failure. Loads nothing yet. */
+VIRT_INTERNAL struct qemuHost *qemuStateOpen(const char *root);
+/* Closes and frees the host; guests go on. */
+VIRT_INTERNAL void qemuStateClose(struct qemuHost *host);
+/* Reads the persistent documents into the list. A file that cannot be used is named in the log and left alone. */
+VIRT_INTERNAL void qemuStateLoadDefinitions(struct qemuHost *host);
+
+/* struct virDomainListConfig's: opaque is the host. */
+VIRT_INTERNAL int qemuStateSaveDefinition(struct virDomainObj *vm, const char *name, const char *xml, void *opaque);
+VIRT_INTERNAL int qemuStateRemoveDefinition(struct virDomainObj *vm, const char *name, void *opaque);
+VIRT_INTERNAL int qemuStateSaveAutostart(struct virDomainObj *vm, bool autostart, void *opaque);
+VIRT_INTERNAL int qemuStateSaveLive(struct virDomainObj *vm, const char *xml, void *opaque);
+
+/* What is kept of a running guest. */
+struct qemuStatus {
+    char *name;
+    int id, state, reason;
+    struct virProcess process;
+    bool starting, incoming, sameBoot;
+    char *record;
+    xmlDocPtr doc;                 /* the live document */
+};
+/* Replaces the status of a running guest by what its fields say now. durable: also survives a power cut (a migration's record). 0 or -1. */
+VIRT_INTERNAL int qemuStateSaveStatus(struct virDomainObj *vm, bool durable);
+VIRT_INTERNAL int qemuStateLoadStatus(struct qemuHost *host, const char *name, struct qemuStatus *status);
+VIRT_INTERNAL void qemuStatusFree(struct qemuStatus *status);
+/* Removes status, sockets and pid file of a guest that no longer runs. */
+VIRT_INTERNAL void qemuStateForget(struct qemuHost *host, const char *name);
+/* Calls visit for the name of every guest with a status / with a monitor socket. */
+VIRT_INTERNAL int qemuStateEachStatus(struct qemuHost *host, const char *suffix, int (*visit)(const char *name, void *opaque), void *opaque);
+
+/* Paths, the caller's; NULL with the error set. */
+VIRT_INTERNAL char *qemuStatePath(const char *directory, const char *name, const char *suffix);
+
+#endif
