@@ -84,6 +84,8 @@ struct qemuDomain {
     unsigned int generation;       /* counts starts */
     pthread_t stopper;             /* STOPPING: the thread that does it */
     struct virProcess process;
+    struct virProcess *helpers;    /* swtpm, virtiofsd, ...: they end with it */
+    size_t nhelpers;
     struct qemuMonitor *monitor;
     virConnectPtr autodestroy;     /* the connection with whose close it ends; compared, never used */
     bool incoming;                 /* started to receive a migration, not run yet */

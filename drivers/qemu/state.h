@@ -37,6 +37,8 @@ struct qemuStatus {
     char *name;
     int id, state, reason;
     struct virProcess process;
+    struct virProcess *helpers;
+    size_t nhelpers;
     bool starting, incoming, sameBoot;
     char *record;
     xmlDocPtr doc;                 /* the live document */
