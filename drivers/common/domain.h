@@ -14,6 +14,12 @@
 #include "../driver.h"
 #include "xml.h"
 
+/* What the document says of memory (KiB) and vcpus. */
+struct virDomainSizes {
+    unsigned long long maxMemory, memory;
+    unsigned int maxVcpus, vcpus;
+};
+
 enum virDomainJobKind {
     VIR_DOMAIN_JOB_KIND_NONE,
     VIR_DOMAIN_JOB_KIND_MODIFY,          /* a call that changes the domain; held by a thread until the call returns */
@@ -25,9 +31,14 @@ struct virDomainObj {
     atomic_int refs;
     struct virDomainList *list;          /* outlives the object */
 
+    /* the list's (list lock) */
+    struct virDomainObj *nextByUuid, *nextByName, *nextById;   /* in the chains of its hash tables */
+    size_t place;                        /* in its array */
+    struct virDomainObj *successor;      /* of a removed one: the later domain of the same uuid, for handles that are still around */
+
     unsigned char uuid[VIR_UUID_BUFLEN]; /* constant */
     char *name;                          /* changed by rename only, under list lock and object lock */
-    bool removed;                        /* no longer in the list (list lock) */
+    atomic_bool removed;                 /* no longer in the list; changes under the list lock */
 
     atomic_int id;                       /* -1: not running */
     atomic_int state, reason;            /* virDomainState and its reason; change with virDomainObjSetState */
@@ -39,10 +50,12 @@ struct virDomainObj {
     char *definition;                    /* the persistent document; NULL: transient */
     char *live;                          /* the document of the running guest; NULL: not running. Never changed in place: replaced */
     bool hasSecrets;                     /* either document has something that VIR_DOMAIN_XML_SECURE alone shows */
+    struct virDomainSizes defined;       /* what the definition says; the hot fields tell of the running guest while there is one */
 
     enum virDomainJobKind job;           /* the modifying or asynchronous job, one at a time */
     const char *jobApi;                  /* the function or phase that holds it, for error messages */
-    pthread_t jobOwner;                  /* MODIFY: its thread */
+    bool nested;                         /* a migration's job, and inside it a thread has the MODIFY job */
+    pthread_t jobOwner;                  /* MODIFY (nested or not): its thread */
     unsigned long long jobStarted;       /* virTimeNowUs */
     pthread_cond_t jobFree;              /* broadcast when it ends */
     char *migration;                     /* uuid of the migration that holds the job */
@@ -57,6 +70,7 @@ struct virDomainObj {
 struct virDomainList;
 
 struct virDomainListConfig {
+    const char *const *types;            /* the values of domain/@type the driver takes, NULL-terminated */
     void (*freePriv)(void *priv);
     struct virEventHub *hub;             /* lifecycle events that the common slots cause go there */
     /* Durably stores / removes the persistent document and the autostart mark; may be NULL (nothing is stored). 0, or -1 with the error set. Called
@@ -71,6 +85,8 @@ struct virDomainListConfig {
      * `validate`: VIR_DOMAIN_DEFINE_VALIDATE or the like: parts without effect are an error that lists them.
      */
     int (*completeDocument)(xmlDocPtr doc, bool validate, void *opaque);
+    /* VIR_DOMAIN_XML_UPDATE_CPU: replaces what stands for the host's CPU by what the guest gets; may be NULL: nothing to replace. */
+    int (*updateCpu)(xmlDocPtr doc, void *opaque);
     /* Fills paths as virXmlUnread does, for a document of this driver; NULL: nothing can be said. */
     int (*listIgnored)(xmlDocPtr doc, char ***paths, void *opaque);
     /* Takes in what the hypervisor has said meanwhile, without blocking; called before a query answers. May be NULL. */
@@ -85,6 +101,7 @@ struct virDomainHost { struct virDomainList *domains; };
 
 VIRT_INTERNAL struct virDomainObj *virDomainObjRef(struct virDomainObj *vm);
 VIRT_INTERNAL void virDomainObjUnref(void *vm);
+VIRT_INTERNAL const struct virDomainListConfig *virDomainObjConfig(const struct virDomainObj *vm);   /* its list's */
 /* Look-ups give a new reference, or NULL (no error set). */
 VIRT_INTERNAL struct virDomainObj *virDomainListFindUuid(struct virDomainList *list, const unsigned char *uuid);
 VIRT_INTERNAL struct virDomainObj *virDomainListFindName(struct virDomainList *list, const char *name);
@@ -110,6 +127,8 @@ enum virDomainAddMode {
 VIRT_INTERNAL struct virDomainObj *virDomainListAdd(struct virDomainList *list, xmlDocPtr doc, enum virDomainAddMode mode, const char *api, bool *isNew);
 /* Takes it out of the list (undefined and not running). */
 VIRT_INTERNAL void virDomainListRemove(struct virDomainList *list, struct virDomainObj *vm);
+/* Puts it under another name, in the list too; *name (malloc'd) and the object's name change places. The job is held. -1: the name is taken. */
+VIRT_INTERNAL int virDomainObjSwapName(struct virDomainObj *vm, char **name);
 VIRT_INTERNAL int virDomainListNextId(struct virDomainList *list);                  /* never the same twice while the list lives */
 VIRT_INTERNAL void virDomainListReserveId(struct virDomainList *list, int id);      /* found again: later ids are higher */
 
@@ -120,7 +139,10 @@ VIRT_INTERNAL void virDomainListReserveId(struct virDomainList *list, int id);  
  */
 VIRT_INTERNAL int virDomainObjBeginJob(struct virDomainObj *vm, const char *api, bool duringMigration);
 VIRT_INTERNAL void virDomainObjEndJob(struct virDomainObj *vm);
-/* A MODIFY job of this thread becomes a migration's, and back. */
+/*
+ * A MODIFY job of this thread becomes a migration's: the thread no longer has one. Then, phase by phase, a thread that serves the migration takes the
+ * MODIFY job inside it (duringMigration). EndMigration ends the migration's job; if the calling thread has the MODIFY job inside it, it keeps it.
+ */
 VIRT_INTERNAL int virDomainObjBeginMigration(struct virDomainObj *vm, enum virDomainJobKind kind, const char *migration);
 VIRT_INTERNAL void virDomainObjEndMigration(struct virDomainObj *vm);
 
@@ -132,7 +154,18 @@ VIRT_INTERNAL int virDomainObjLoadHot(struct virDomainObj *vm, xmlDocPtr doc);
 VIRT_INTERNAL int virDomainObjStarted(struct virDomainObj *vm, xmlDocPtr liveDoc, int id, int state, int reason);
 /* No longer running: live goes, id is -1; a transient one leaves the list. Emits nothing. */
 VIRT_INTERNAL void virDomainObjStopped(struct virDomainObj *vm, int reason);
-/* A tree of the live or the persistent document (live when running and persistent is false). NULL with error set. */
+/*
+ * Makes the completed document the definition, durably (saveDefinition), and tells it (DEFINED, added or updated). The job is held. 0, or -1 with nothing changed.
+ * virDomainObjUndefine takes definition and autostart away, durably, and tells it; an inactive one leaves the list.
+ */
+VIRT_INTERNAL int virDomainObjDefine(struct virDomainObj *vm, xmlDocPtr doc);
+VIRT_INTERNAL int virDomainObjUndefine(struct virDomainObj *vm);
+VIRT_INTERNAL void virDomainObjEmit(struct virDomainObj *vm, int event, int detail);          /* a lifecycle event */
+/* VIR_ERR_OPERATION_INVALID "domain is not running" where it is not. */
+VIRT_INTERNAL int virDomainObjCheckActive(struct virDomainObj *vm);
+/* Settles VIR_DOMAIN_AFFECT_*: *live and *config say which documents are meant (CURRENT: the live one of a running guest, else the definition). -1 with an error. */
+VIRT_INTERNAL int virDomainObjAffected(struct virDomainObj *vm, unsigned int flags, bool *live, bool *config);
+/* A tree of the live or the persistent document (live when running and persistent is false; the definition has no @id, a transient guest's live document without it stands in). NULL with error set. */
 VIRT_INTERNAL xmlDocPtr virDomainObjDocument(struct virDomainObj *vm, bool persistent);
 VIRT_INTERNAL char *virDomainObjText(struct virDomainObj *vm, bool persistent);      /* a copy; NULL with the error set */
 VIRT_INTERNAL int virDomainObjSetCompleted(struct virDomainObj *vm, int type, virTypedParameterPtr taken, int n);
