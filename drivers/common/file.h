@@ -26,7 +26,8 @@ VIRT_INTERNAL int virFileRemove(const char *path);
 VIRT_INTERNAL int virFileMakePath(const char *path, mode_t mode);
 /*
  * Takes the one lock file that says who owns a directory (an open file description lock, so that it ends with the process).
- * Returns the descriptor to keep, or -1; when another process holds it, *owner (if not NULL) is that process's pid, and no error is set.
+ * Returns the descriptor to keep, or -1; when somebody else holds it, *owner is that
+ * process's pid (perhaps this one's) and no error is set; with owner NULL, and for all other failures (*owner is 0 then), an error is set.
  */
 VIRT_INTERNAL int virFileLock(const char *path, pid_t *owner);
 /* Calls visit(name, opaque) for each entry of a directory, sorted by name, "." and ".." left out, until it returns non-zero. */
@@ -44,6 +45,7 @@ VIRT_INTERNAL void *virAllocate(size_t size);          /* zeroed; NULL with VIR_
 /* A growing text; a failure sticks and is reported once, by virTextTake. */
 struct virText { char *data; size_t length, size; bool failed; };
 VIRT_INTERNAL void virTextAdd(struct virText *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+VIRT_INTERNAL void virTextAppend(struct virText *text, const char *data, size_t length);
 VIRT_INTERNAL void virTextAddXml(struct virText *text, const char *value);        /* escaped for XML */
 VIRT_INTERNAL char *virTextTake(struct virText *text);                             /* caller frees; NULL with error set */
 VIRT_INTERNAL void virTextFree(struct virText *text);

@@ -22,7 +22,7 @@ VIRT_INTERNAL char *virJsonFormat(const cJSON *json);
  * Builds or extends an object from a format: each argument pair is a key whose first characters say type and presence, as in
  *   virJsonObject("s:driver", "qcow2", "S:node-name", nameOrNull, "b:read-only", true, "u:size", 42ULL, "a:file", obj, NULL)
  * s string, S string left out when NULL; i int; u unsigned long long, U left out when 0; b bool (int), B left out when false;
- * T tristate int: left out when < 0, else bool; a any cJSON value, taken over (also on failure), A left out when NULL; d double;
+ * T tristate int: left out when < 0, else bool; a any cJSON value, taken over (also on failure; NULL is a failure that has been reported), A left out when NULL; d double;
  * z size in bytes as u. 64-bit values are written exactly. Returns NULL with VIR_ERR_NO_MEMORY set.
  */
 VIRT_INTERNAL cJSON *virJsonObject(const char *key, ...) __attribute__((sentinel));

@@ -33,19 +33,22 @@ VIRT_INTERNAL void virXmlCleanupDoc(xmlDocPtr *doc);
  * level, ending in a newline. The caller frees it with free(). NULL only with an error set. */
 VIRT_INTERNAL char *virXmlFormat(xmlDocPtr doc);
 VIRT_INTERNAL char *virXmlFormatNode(xmlNodePtr node);
-/* Re-indents the whole tree (elements with element-only content); call before virXmlFormat when the tree was edited. */
+/* Takes the blanks between elements out of the whole tree. virXmlFormat indents anyway; this makes an edited tree smaller. */
 VIRT_INTERNAL void virXmlIndent(xmlDocPtr doc);
 
-/* ---- finding elements; NULL: there is none; no error is set ---- */
+/* ---- finding elements; NULL: there is none; no error is set ----
+ * A name without a prefix is an element without one; "qemu:commandline" is the element of libvirt's namespace for qemu,
+ * whatever prefix the document uses. */
 
 VIRT_INTERNAL xmlNodePtr virXmlRoot(xmlDocPtr doc);
 /* The first element at "a/b/c" below the node. */
 VIRT_INTERNAL xmlNodePtr virXmlFind(xmlNodePtr node, const char *path);
-/* The first child element called name (any, when NULL), and the next sibling element called name. */
+/* The first child element called name (any, when NULL), and the next sibling element called name. Looking for any marks
+ * nothing: virXmlIs marks the one that the caller turns out to know. virXmlCount marks nothing. */
 VIRT_INTERNAL xmlNodePtr virXmlFirst(xmlNodePtr node, const char *name);
 VIRT_INTERNAL xmlNodePtr virXmlNext(xmlNodePtr node, const char *name);
 VIRT_INTERNAL size_t virXmlCount(xmlNodePtr node, const char *name);
-/* The element's name, and a test for it. */
+/* The element's name (without its prefix), and a test for it, which marks the element where it is true. */
 VIRT_INTERNAL const char *virXmlName(xmlNodePtr node);
 VIRT_INTERNAL bool virXmlIs(xmlNodePtr node, const char *name);
 /* for (each child element <name> of parent) */
@@ -86,6 +89,10 @@ VIRT_INTERNAL void virXmlRemove(xmlNodePtr node, const char *path);
 
 /* Marks an element and all below it as read: for parts that are known to be information only (title, metadata, ...). */
 VIRT_INTERNAL void virXmlMark(xmlNodePtr node);
+/* Takes the marks of an element and all below it away. */
+VIRT_INTERNAL void virXmlUnmark(xmlNodePtr node);
+/* "/domain/devices/disk[2]", or with an attribute's name (not NULL) "/domain/devices/disk[2]/@type"; the caller frees it. */
+VIRT_INTERNAL char *virXmlPath(xmlNodePtr node, const char *attribute);
 /*
  * Paths of elements and attributes that nobody read, as an array of strings, "/domain/devices/disk[2]/source/@index";
  * an unread element stands for all below it. The caller frees the strings and the array. Returns their number, -1 on error.

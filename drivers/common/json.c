@@ -1,0 +1,374 @@
+/*
+ * JSON on top of cJSON. What reads is strict, because the text may come from a guest's hypervisor or from the network;
+ * what writes is our own serialiser, because cJSON's prints large integers as 1.23e+15 and uses the locale's comma.
+ */
+#include "json.h"
+#include "file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define VIRT_FROM VIR_FROM_NONE
+
+/* Above this, a double cannot tell an integer from its neighbour. */
+#define VIR_JSON_EXACT 9007199254740992.0
+
+VIRT_INTERNAL void
+virJsonCleanup(cJSON **json)
+{
+    cJSON_Delete(*json);
+}
+
+/* ---------- reading ---------- */
+
+/* The length of one UTF-8 character at the text (no overlong form, no surrogate), or 0. */
+static size_t
+virJsonUtf8Length(const unsigned char *text, size_t length)
+{
+    unsigned char first = text[0];
+    unsigned char low = 0x80, high = 0xbf;
+    size_t n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+
+    if (n == 0 || n > length)
+        return 0;
+    if (first == 0xe0)
+        low = 0xa0;
+    else if (first == 0xed)
+        high = 0x9f;
+    else if (first == 0xf0)
+        low = 0x90;
+    else if (first == 0xf4)
+        high = 0x8f;
+    for (size_t i = 1; i < n; i++) {
+        if (text[i] < low || text[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return n;
+}
+
+/* What cJSON lets through although it would change the meaning: NUL characters, raw or as \u0000, and broken UTF-8. */
+static const char *
+virJsonCheckText(const char *text, size_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t step;
+
+    for (size_t i = 0; i < length; i += step) {
+        if (bytes[i] == 0)
+            return "a NUL character";
+        if (bytes[i] == '\\' && length - i >= 2) {
+            if (length - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+                return "the character \\u0000";
+            step = bytes[i + 1] < 0x80 ? 2 : 1;
+            continue;
+        }
+        if ((step = bytes[i] < 0x80 ? 1 : virJsonUtf8Length(bytes + i, length - i)) == 0)
+            return "invalid UTF-8";
+    }
+    return NULL;
+}
+
+VIRT_INTERNAL cJSON *
+virJsonParse(const char *text, size_t length, const char *what)
+{
+    const char *problem = virJsonCheckText(text, length);
+    const char *end = text;
+    cJSON *json;
+
+    if (problem != NULL) {
+        virReportError(VIR_ERR_INTERNAL_ERROR, "%s: the JSON text has %s", what, problem);
+        return NULL;
+    }
+    json = cJSON_ParseWithLengthOpts(text, length, &end, 0);
+    if (json != NULL) {
+        while (end < text + length && strchr(" \t\r\n", *end) != NULL)
+            end++;
+        if (end == text + length)
+            return json;
+        cJSON_Delete(json);
+    }
+    virReportError(VIR_ERR_INTERNAL_ERROR, "%s: malformed JSON at byte %zu of %zu: '%.*s'", what, (size_t)(end - text), length,
+                   (int)(length - (size_t)(end - text) < 40 ? length - (size_t)(end - text) : 40), end);
+    return NULL;
+}
+
+VIRT_INTERNAL cJSON *
+virJsonGet(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+VIRT_INTERNAL const char *
+virJsonString(const cJSON *object, const char *key)
+{
+    const cJSON *item = virJsonGet(object, key);
+
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+VIRT_INTERNAL int
+virJsonInt(const cJSON *object, const char *key, int *value)
+{
+    const cJSON *item = virJsonGet(object, key);
+
+    if (cJSON_IsString(item))
+        return virStringToInt(item->valuestring, 10, value);
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= -2147483648.0 && item->valuedouble <= 2147483647.0) ||
+        item->valuedouble != floor(item->valuedouble))
+        return -1;
+    *value = (int)item->valuedouble;
+    return 0;
+}
+
+VIRT_INTERNAL int
+virJsonULongLong(const cJSON *object, const char *key, unsigned long long *value)
+{
+    const cJSON *item = virJsonGet(object, key);
+
+    if (cJSON_IsString(item) || cJSON_IsRaw(item))
+        return virStringToULL(item->valuestring, 10, value);
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble < 18446744073709551616.0) ||
+        item->valuedouble != floor(item->valuedouble))
+        return -1;
+    *value = (unsigned long long)item->valuedouble;
+    return 0;
+}
+
+VIRT_INTERNAL int
+virJsonBool(const cJSON *object, const char *key, bool *value)
+{
+    const cJSON *item = virJsonGet(object, key);
+
+    if (!cJSON_IsBool(item))
+        return -1;
+    *value = cJSON_IsTrue(item);
+    return 0;
+}
+
+/* ---------- writing ---------- */
+
+static void
+virJsonPutString(struct virText *out, const char *value)
+{
+    virTextAppend(out, "\"", 1);
+    while (value != NULL && *value != '\0') {
+        size_t plain = 0;
+
+        while ((unsigned char)value[plain] >= 0x20 && value[plain] != '"' && value[plain] != '\\')
+            plain++;
+        virTextAppend(out, value, plain);
+        value += plain;
+        if (*value == '\0')
+            break;
+        if (*value == '"' || *value == '\\')
+            virTextAdd(out, "\\%c", *value);
+        else if (*value == '\n')
+            virTextAppend(out, "\\n", 2);
+        else
+            virTextAdd(out, "\\u%04x", (unsigned int)(unsigned char)*value);
+        value++;
+    }
+    virTextAppend(out, "\"", 1);
+}
+
+static void
+virJsonPutNumber(struct virText *out, double value)
+{
+    char text[40];
+    char *comma;
+
+    if (value == floor(value) && fabs(value) <= VIR_JSON_EXACT) {
+        virTextAdd(out, "%lld", (long long)value);
+        return;
+    }
+    if (!isfinite(value)) {                     /* JSON has no word for it */
+        virTextAppend(out, "null", 4);
+        return;
+    }
+    snprintf(text, sizeof(text), "%.17g", value);
+    if ((comma = strchr(text, ',')) != NULL)
+        *comma = '.';
+    virTextAppend(out, text, strlen(text));
+}
+
+/* Recursion is bounded by what virJsonParse admits, or by our own building. */
+static void
+virJsonPut(struct virText *out, const cJSON *json)
+{
+    const cJSON *item;
+
+    switch (json->type & 0xff) {
+    case cJSON_Object:
+    case cJSON_Array:
+        virTextAppend(out, cJSON_IsObject(json) ? "{" : "[", 1);
+        cJSON_ArrayForEach(item, json) {
+            if (item != json->child)
+                virTextAppend(out, ",", 1);
+            if (cJSON_IsObject(json)) {
+                virJsonPutString(out, item->string);
+                virTextAppend(out, ":", 1);
+            }
+            virJsonPut(out, item);
+        }
+        virTextAppend(out, cJSON_IsObject(json) ? "}" : "]", 1);
+        break;
+    case cJSON_String: virJsonPutString(out, json->valuestring); break;
+    case cJSON_Number: virJsonPutNumber(out, json->valuedouble); break;
+    case cJSON_Raw:    virTextAppend(out, json->valuestring, strlen(json->valuestring)); break;
+    case cJSON_True:   virTextAppend(out, "true", 4); break;
+    case cJSON_False:  virTextAppend(out, "false", 5); break;
+    default:           virTextAppend(out, "null", 4); break;
+    }
+}
+
+VIRT_INTERNAL char *
+virJsonFormat(const cJSON *json)
+{
+    struct virText out = { 0 };
+
+    virJsonPut(&out, json);
+    return virTextTake(&out);
+}
+
+/* ---------- building ---------- */
+
+static cJSON *
+virJsonNewULL(unsigned long long value)
+{
+    char digits[24];
+
+    if (value <= 9007199254740992ULL)
+        return cJSON_CreateNumber((double)value);
+    snprintf(digits, sizeof(digits), "%llu", value);
+    return cJSON_CreateRaw(digits);
+}
+
+/* Takes the next value off the arguments. *present says whether it belongs into the object at all. */
+static cJSON *
+virJsonNextValue(char type, va_list *args, bool *present)
+{
+    const char *string;
+    unsigned long long number;
+    cJSON *item;
+    int integer;
+
+    *present = true;
+    switch (type) {
+    case 's':
+    case 'S':
+        string = va_arg(*args, const char *);
+        *present = string != NULL || type == 's';
+        return *present ? cJSON_CreateString(string != NULL ? string : "") : NULL;
+    case 'i':
+        return cJSON_CreateNumber(va_arg(*args, int));
+    case 'u':
+    case 'U':
+    case 'z':
+        number = va_arg(*args, unsigned long long);
+        *present = number != 0 || type != 'U';
+        return *present ? virJsonNewULL(number) : NULL;
+    case 'b':
+    case 'B':
+    case 'T':
+        integer = va_arg(*args, int);
+        *present = type == 'b' || (type == 'B' && integer != 0) || (type == 'T' && integer >= 0);
+        return *present ? cJSON_CreateBool(integer != 0) : NULL;
+    case 'd':
+        return cJSON_CreateNumber(va_arg(*args, double));
+    case 'a':
+    case 'A':
+        item = va_arg(*args, cJSON *);
+        *present = item != NULL || type == 'a';
+        return item;
+    default:                                    /* a mistake in a caller of this library */
+        abort();
+    }
+}
+
+/* All arguments are walked even after a failure, because the values among them are ours to free. */
+static int
+virJsonAddArguments(cJSON *object, const char *key, va_list *args)
+{
+    bool failed = object == NULL;
+    bool reported = false;                       /* a missing `a` value: whoever failed to make it has set the error */
+
+    for (; key != NULL; key = va_arg(*args, const char *)) {
+        bool present;
+        cJSON *item = virJsonNextValue(key[0], args, &present);
+
+        if (!present)
+            continue;
+        if (item == NULL || failed || !cJSON_AddItemToObject(object, key + 2, item)) {
+            reported = reported || (item == NULL && key[0] == 'a');
+            failed = true;
+            cJSON_Delete(item);
+        }
+    }
+    return failed && !reported ? virReportNoMemory() : failed ? -1 : 0;
+}
+
+VIRT_INTERNAL cJSON *
+virJsonObject(const char *key, ...)
+{
+    cJSON *object = cJSON_CreateObject();
+    va_list args;
+    int rc;
+
+    va_start(args, key);
+    rc = virJsonAddArguments(object, key, &args);
+    va_end(args);
+    if (rc < 0) {
+        cJSON_Delete(object);
+        return NULL;
+    }
+    return object;
+}
+
+VIRT_INTERNAL int
+virJsonAdd(cJSON *object, const char *key, ...)
+{
+    va_list args;
+    int rc;
+
+    va_start(args, key);
+    rc = virJsonAddArguments(object, key, &args);
+    va_end(args);
+    return rc;
+}
+
+VIRT_INTERNAL int
+virJsonAppend(cJSON *array, cJSON *value)
+{
+    if (value == NULL)
+        return -1;
+    if (array != NULL && cJSON_AddItemToArray(array, value))
+        return 0;
+    cJSON_Delete(value);
+    return virReportNoMemory();
+}
+
+VIRT_INTERNAL int
+virJsonAppendString(cJSON *array, const char *value)
+{
+    cJSON *item = cJSON_CreateString(value);
+
+    return item == NULL ? virReportNoMemory() : virJsonAppend(array, item);
+}
+
+VIRT_INTERNAL cJSON *
+virJsonArray(void)
+{
+    cJSON *array = cJSON_CreateArray();
+
+    if (array == NULL)
+        virReportNoMemory();
+    return array;
+}
+
+#undef VIR_JSON_EXACT
+#undef VIRT_FROM
