@@ -1,0 +1,228 @@
+# virt: a virtualization library in one C file. Targets:
+#
+#   make demo           two hosts, a guest, and its live migration phase by phase
+#   make check          build and run the tests; TESTS="unit/xml api/domain" runs some of them
+#   make bench          compare with libvirt (where installed) and with raw QEMU
+#   make lib            build/libvirt-embed.a and .so (not needed: virt.c can be compiled as it is)
+#   make examples       build/examples/hello and so on, virtsh included
+#   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
+#   make install        virt.h, virt.pc, the libraries and virtsh, under DESTDIR and PREFIX
+#   make clean
+#
+#   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
+#
+# demo, check and bench install with apt what is missing, if they may; everything else only compiles.
+# There is no configure step. CC, CFLAGS, LDFLAGS and BUILD (the folder for results) are yours.
+
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+BUILD   ?= build
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+PACKAGES = libxml-2.0 libcjson
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+
+VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
+SONAME   = libvirt-embed.so.0
+
+.DEFAULT_GOAL := lib
+.PHONY: demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation install clean \
+        deps tests run-demo run-check run-bench
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+# ---------- what there is ----------
+
+PARTS      := virt.c $(wildcard drivers/*/*.c)
+TESTS      ?= $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c))
+EXAMPLES   := $(patsubst %.c,%,$(wildcard examples/*.c))
+GUESTS     := $(BUILD)/guest/light.img $(BUILD)/guest/heavy.img
+# libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES)) -pthread
+COMPILE     = $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
+WARNINGS   ?= -Wall -Wextra
+
+# ---------- the library ----------
+
+lib: $(BUILD)/libvirt-embed.a $(BUILD)/$(SONAME)
+
+$(BUILD)/libvirt-embed.a: $(PARTS:%.c=$(BUILD)/obj/%.o)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/$(SONAME): $(PARTS:%.c=$(BUILD)/obj/%.o)
+	$(CC) $(CFLAGS) $(MODE) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -DVIRT_SEPARATE_OBJECTS -c -o $@ $<
+
+# Two files instead of the tree. A bug is mended in the tree and the pair made anew.
+amalgamation: $(BUILD)/dist/virt.c
+	$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(PKG_CFLAGS) -c -o $(BUILD)/dist/virt.o $<
+	@rm -f $(BUILD)/dist/virt.o
+	@ls -l $(BUILD)/dist
+
+$(BUILD)/dist/virt.c: $(PARTS) virt.h $(wildcard drivers/*.h drivers/*.def drivers/*/*.h drivers/*/*.def) \
+                      tests/amalgamate.awk
+	@mkdir -p $(@D)
+	awk -f tests/amalgamate.awk -v stamp="virt $(VERSION), commit $(COMMIT)" -v omit=virt.h virt.c > $@
+	(echo "/* virt $(VERSION), commit $(COMMIT). Generated; do not edit. */"; cat virt.h) > $(@D)/virt.h
+
+COMMIT = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD -- \
+         virt.h virt.c drivers 2>/dev/null || echo ' with changes')
+
+# ---------- examples ----------
+
+examples: $(EXAMPLES:%=$(BUILD)/%)
+
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libvirt-embed.a
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -o $@ $< $(BUILD)/libvirt-embed.a $(PKG_LIBS)
+
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-demo
+
+run-demo: $(BUILD)/examples/migrate $(BUILD)/guest/light.img
+	$(BUILD)/examples/migrate $(BUILD)/guest/light.img
+
+# ---------- guests for tests and the demo ----------
+
+guests: $(GUESTS) $(BUILD)/guest/linux/.done
+
+GUEST_COMPILE = $(CC) -m32 -march=i486 -Os -std=gnu11 -Wall -Wextra -ffreestanding -fno-pic -fno-pie \
+                -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -mgeneral-regs-only
+
+$(BUILD)/guest/%.o: tests/guest/%.c
+	@mkdir -p $(@D)
+	$(GUEST_COMPILE) -c -o $@ $<
+
+$(BUILD)/guest/%.o: tests/guest/%.S
+	@mkdir -p $(@D)
+	$(GUEST_COMPILE) -c -o $@ $<
+
+$(BUILD)/guest/counter.img: $(BUILD)/guest/boot.o $(BUILD)/guest/counter.o tests/guest/counter.ld
+	ld -m elf_i386 --no-warn-rwx-segments -T tests/guest/counter.ld -o $(@:.img=.elf) \
+	    $(BUILD)/guest/boot.o $(BUILD)/guest/counter.o
+	objcopy -O binary -j .image $(@:.img=.elf) $@
+
+$(BUILD)/guest/light.img: $(BUILD)/guest/counter.img tests/guest/mkguest
+	tests/guest/mkguest --count-hz 100 --dirty-mib 8 --dirty-hz 4 $< $@
+
+$(BUILD)/guest/heavy.img: $(BUILD)/guest/counter.img tests/guest/mkguest
+	tests/guest/mkguest --count-hz 100 --dirty-mib 64 --dirty-hz 50 $< $@
+
+# Debian's kernel and busybox, unpacked and not installed; tests skip where they cannot be had.
+$(BUILD)/guest/linux/.done: tests/guest/mklinux tests/guest/init
+	@tests/guest/mklinux $(BUILD)/guest/linux && touch $@ || echo "no Linux guest: its tests will be skipped"
+
+# ---------- tests ----------
+
+TEST_BUILD  = $(BUILD)
+TEST_CFLAGS = -O1 -g -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-strdup \
+              -fno-builtin-strndup -fno-omit-frame-pointer
+
+# Where fault.c gets between: see there.
+FAULT_CALLS := $(shell sed -n -E 's/^(\/\* )?WRAP\(([a-z0-9_]+)[,)].*/-Wl,--wrap=\2/p' tests/fault.c)
+FAULT_ALLOCS := $(shell sed -n -E 's/^(\/\* )?ALLOC\(([a-z0-9_]+)[,)].*/-Wl,--wrap=\2/p' tests/fault.c)
+ifeq ($(WRAP_ALLOCATIONS),)
+ FAULT_MODE = -DFAULT_INTERPOSE
+ FAULT_LINK = $(FAULT_CALLS)
+else
+ FAULT_LINK = $(FAULT_CALLS) $(FAULT_ALLOCS)
+endif
+
+check: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" tests guests examples
+	@$(MAKE) --no-print-directory CFLAGS="$(TEST_CFLAGS)" run-check
+
+check-asan: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) guests
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) tests examples
+	@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	    VIRT_TEST_SLOW=4 VIRT_FAULT_STRIDE=7 $(MAKE) --no-print-directory $(ASAN) run-check
+
+check-tsan: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) guests
+	@$(MAKE) --no-print-directory -j$(JOBS) $(TSAN) tests examples
+	@TSAN_OPTIONS=halt_on_error=0:exitcode=66 \
+	    VIRT_TEST_SLOW=5 VIRT_FAULT_STRIDE=23 $(MAKE) --no-print-directory $(TSAN) run-check
+
+check-valgrind: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) $(VALGRIND) tests examples
+	@VIRT_TEST_SLOW=20 VIRT_FAULT_STRIDE=53 VIRT_TEST_NO_QEMU="not under valgrind" \
+	    VIRT_TEST_WRAPPER="valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99" \
+	    $(MAKE) --no-print-directory $(VALGRIND) run-check
+
+ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" \
+           MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
+VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
+
+tests: $(TESTS:%=$(BUILD)/tests/%)
+
+run-check:
+	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \
+	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%)
+
+$(BUILD)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(FAULT_MODE) -c -o $@ $<
+
+# A unit test includes virt.c; an API test is linked with the library.
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o
+	$(CC) $(CFLAGS) $(MODE) $(LDFLAGS) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/tests/api/%: $(BUILD)/tests/api/%.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o \
+                      $(BUILD)/libvirt-embed.a
+	$(CC) $(CFLAGS) $(MODE) $(LDFLAGS) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
+
+deps:
+	@tests/deps
+
+# ---------- benchmarks ----------
+
+bench: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-bench
+
+run-bench: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)/bench/rawqmp \
+           $(BUILD)/bench/migratebench-virt $(BUILD)/bench/migratebench-libvirt $(GUESTS)
+	tests/bench/compare $(BUILD) $(BENCH)
+
+$(BUILD)/bench/%-virt: tests/bench/%.c $(BUILD)/libvirt-embed.a
+	@mkdir -p $(@D)
+	$(COMPILE) -DVIRT_HEADER='"../../virt.h"' $(LDFLAGS) -o $@ $< $(BUILD)/libvirt-embed.a $(PKG_LIBS)
+
+# Absent where libvirt is: the comparison then leaves out its column.
+$(BUILD)/bench/%-libvirt: tests/bench/%.c
+	@mkdir -p $(@D)
+	-if pkg-config --exists libvirt; then $(COMPILE) -o $@ $< $$(pkg-config --cflags --libs libvirt) -pthread; fi
+
+$(BUILD)/bench/rawqmp: tests/bench/rawqmp.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -o $@ $< $(PKG_LIBS)
+
+# ---------- installing ----------
+
+install: lib $(BUILD)/virt.pc
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 virt.h $(DESTDIR)$(PREFIX)/include/virt.h
+	install -m 644 $(BUILD)/libvirt-embed.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libvirt-embed.so
+	install -m 644 $(BUILD)/virt.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+
+# "virt-embed", so that it can stand beside the real libvirt.
+$(BUILD)/virt.pc: virt.h Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: virt' \
+	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
+	    'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lvirt-embed' \
+	    'Libs.private: -pthread' > $@
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
