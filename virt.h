@@ -1,728 +1,1572 @@
 /*
- * virt.h: the public API of virt (documentation follows)
+ * virt.h: libvirt's API without the daemon. The only header an application includes.
+ *
+ * virt is a library that an application carries in its own source tree. Its functions, types,
+ * constants, XML documents and URIs are libvirt's, so that a program written for libvirt compiles
+ * and works; the hypervisors are driven in the calling process. What is virt's own stands in
+ * chapters 10 and 11 and is marked as such wherever else it appears.
+ *
+ *     #include "virt.h"
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         virConnectPtr conn = virConnectOpen("test:///default");
+ *
+ *         if (conn == NULL) {
+ *             fprintf(stderr, "%s\n", virGetLastErrorMessage());
+ *             return 1;
+ *         }
+ *         printf("%d guests are running\n", virConnectNumOfDomains(conn));
+ *         virConnectClose(conn);
+ *         return 0;
+ *     }
+ *
+ *     cc app.c virt.c $(pkg-config --cflags --libs libxml2 libcjson nanomsg)
+ *
+ * Contents
+ *
+ *      1. Library and versions      what this is, starting up
+ *      2. Errors                    the calling thread's last error, codes and origins
+ *      3. Typed parameters          lists of named values
+ *      4. Event loop                the application's own loop, or the default one
+ *      5. Connections               opening a hypervisor, what it is and can do
+ *      6. Host                      the machine under it
+ *      7. Domains                   the guests
+ *         7.1 identity              name, uuid, id; references
+ *         7.2 lists and lookups     finding guests
+ *         7.3 lifecycle             define, start, pause, stop, undefine
+ *         7.4 state and info        what a guest is doing, and why
+ *         7.5 documents             its XML
+ *         7.6 memory and vcpus      how much of each, and where they run
+ *         7.7 jobs                  long operations and their progress
+ *         7.8 metadata              title, description, the application's own elements
+ *      8. Domain events             being told what happens
+ *      9. Migration                 libvirt's blocking calls
+ *     10. virMigration              the same, stepped by the caller (virt's own)
+ *     11. Drivers, logging          hypervisors of one's own, the log, ignored parts (virt's own)
+ *
+ * Conventions, said once
+ *
+ * Results. Functions that return a pointer return NULL when they fail; functions that return a
+ * number return -1, those without a sign 0, unless their comment says otherwise. A call that
+ * failed has changed nothing, and sets its outputs only on success.
+ *
+ * Errors. A failed call leaves a virError in the calling thread: virGetLastError(). A call that
+ * succeeds clears it. Comments name the codes that are worth handling. Not repeated each time:
+ * VIR_ERR_INVALID_CONN and VIR_ERR_INVALID_DOMAIN (the handle is NULL, freed or of another kind),
+ * VIR_ERR_INVALID_ARG (an argument is NULL that must not be, or a flag is unknown),
+ * VIR_ERR_NO_SUPPORT (this driver does not have the call), VIR_ERR_NO_MEMORY, and VIR_ERR_NO_DOMAIN
+ * from any call on a guest that no longer exists.
+ *
+ * NULL. A pointer must not be NULL unless the comment says that it may. A NULL handle is an error,
+ * not a crash, and so is freeing it; only virMigrationFree, virFreeError and virTypedParamsFree
+ * take NULL in silence.
+ *
+ * Ownership. "The caller frees it" means free() from the C library, or the function named. Strings
+ * and structs handed in stay the caller's and are copied where they are kept. A const char * that
+ * comes back belongs to the handle it was asked of and lives as long as that. A handle holds a
+ * reference on what it came from: a domain keeps its connection open. What a callback is given
+ * lives until the callback returns.
+ *
+ * Threads. Every function may be called from any thread at any time, and handles may be shared;
+ * exceptions are named. A handle must not be used after the last reference to it has been freed.
+ * The library starts no threads and installs no signal handlers. Calls that change a guest wait
+ * for each other (30 seconds at most, then VIR_ERR_OPERATION_TIMEOUT), queries wait for nothing.
+ *
+ * Flags. A bit that the function does not know, or the driver cannot honour, is refused with
+ * VIR_ERR_INVALID_ARG or VIR_ERR_ARGUMENT_UNSUPPORTED, never ignored. "flags: 0" means that none is
+ * defined yet.
+ *
+ * Read-only connections. "Not on a read-only connection" means VIR_ERR_OPERATION_DENIED there.
+ *
+ * Units. Where the comment does not say otherwise, guest and host memory is in KiB, statistics are
+ * in bytes, CPU time in nanoseconds, timeouts in milliseconds, bandwidth in MiB per second.
+ *
+ * Since. "Since libvirt 1.2.3" is the release of libvirt in which the thing appeared; a version in
+ * brackets after a single constant says the same of that constant.
  */
 #ifndef VIRT_H
 #define VIRT_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+/*
+ * In front of every public function: visible from outside when virt is built as a shared library.
+ * An application that compiles virt.c into one of its own files can define VIRT_STATIC before
+ * including it: then every function is static, no symbol leaves the file, and the same process can
+ * load the real libvirt as well.
+ */
 #if defined VIRT_STATIC
-# define VIRT_API static __attribute__((unused))
+# define VIRT_API      static __attribute__((unused))
+# define VIRT_API_DATA static __attribute__((unused))          /* where a variable is defined */
 #elif defined __GNUC__
-# define VIRT_API extern __attribute__((visibility("default")))
+# define VIRT_API      extern __attribute__((visibility("default")))
+# define VIRT_API_DATA __attribute__((visibility("default")))
 #else
-# define VIRT_API extern
+# define VIRT_API      extern
+# define VIRT_API_DATA
 #endif
 
-/* 1. Library and versions */
+/* ============================================================================================== *
+ *  1. Library and versions
+ * ============================================================================================== */
+
+/* The version of virt itself. virt's own. */
 #define VIRT_VERSION "0.1.0"
+
+/*
+ * The libvirt release whose API this header has: major * 1000000 + minor * 1000 + micro.
+ * Functions that came later are not in it, whatever the version of virt.
+ */
 #define LIBVIR_VERSION_NUMBER 9000000
+
+/* Whether that release is at least the one named. For #if. Since libvirt 1.2.0. */
 #define LIBVIR_CHECK_VERSION(major, minor, micro) \
     ((major) * 1000000 + (minor) * 1000 + (micro) <= LIBVIR_VERSION_NUMBER)
-/* Since libvirt 0.1.0 */
-VIRT_API int virInitialize(void);
-/* Since libvirt 0.0.3 */
-VIRT_API int virGetVersion(unsigned long *libVer, const char *type, unsigned long *typeVer);
-/* Since libvirt 0.5.0 */
-typedef void (*virFreeCallback)(void *opaque);
-/* Since libvirt 0.0.1 */
+
+/* The length of a uuid as bytes. Since libvirt 0.2.0. */
+#define VIR_UUID_BUFLEN 16
+/* The same as text, xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, its end included. Since libvirt 0.2.0. */
+#define VIR_UUID_STRING_BUFLEN 37
+
+/* An open hypervisor: chapter 5. Opaque. Since libvirt 0.0.1. */
 typedef struct _virConnect virConnect;
 typedef virConnect *virConnectPtr;
-/* Since libvirt 0.0.1 */
+
+/*
+ * A guest: chapter 7. Opaque. A handle names the guest by its uuid; it does not keep the guest
+ * alive. Since libvirt 0.0.1.
+ */
 typedef struct _virDomain virDomain;
 typedef virDomain *virDomainPtr;
-/* Since libvirt 0.2.0 */
+
+/*
+ * A virtual network. Opaque, and here only because virError has a member of this type. Since
+ * libvirt 0.2.0.
+ */
 typedef struct _virNetwork virNetwork;
 typedef virNetwork *virNetworkPtr;
 
-/* 2. Errors */
-/* Since libvirt 0.1.0 */
+/*
+ * Releases what was handed over as `opaque` with a callback, once the library has no more use for
+ * it. Called at the latest when the connection is gone, and never while a callback that got the
+ * same pointer is running. It may call any function of this API. Since libvirt 0.5.0.
+ */
+typedef void (*virFreeCallback)(void *opaque);
+
+/*
+ * Makes the library ready: registers the built-in drivers. Every function that opens a connection
+ * does it by itself; to call it first is good manners in a program with threads. May be called any
+ * number of times.
+ *
+ * Returns 0, or -1 if something the library stands on cannot be set up. Since libvirt 0.1.0.
+ */
+VIRT_API int virInitialize(void);
+
+/*
+ * Gives the version of the API as a number like LIBVIR_VERSION_NUMBER in *libVer. *typeVer
+ * (typeVer may be NULL) gets that of the driver named type ("QEMU"; NULL for any), which is the
+ * same: drivers are a part of the library. For the hypervisor's own version ask
+ * virConnectGetVersion().
+ *
+ * Returns 0, or -1. Since libvirt 0.0.3.
+ */
+VIRT_API int virGetVersion(unsigned long *libVer, const char *type, unsigned long *typeVer);
+
+/* ============================================================================================== *
+ *  2. Errors
+ *
+ *  A function that fails returns -1 or NULL and leaves the reason with the calling thread, where
+ *  it stays until the thread's next call. The message is one sentence that names what was asked,
+ *  what was found, and, where there is one, the system's reason; the code is for programs.
+ *
+ *  Nothing is ever printed. (libvirt prints each error to stderr as long as no handler is set.)
+ *  A program that wants every error as it happens sets a handler with virSetErrorFunc().
+ * ============================================================================================== */
+
+/* How grave an error is. Since libvirt 0.1.0. */
 typedef enum {
-    VIR_ERR_NONE = 0,
-    VIR_ERR_WARNING = 1,
-    VIR_ERR_ERROR = 2,
+    VIR_ERR_NONE = 0,    /* no error */
+    VIR_ERR_WARNING = 1, /* something to know about; the call succeeded */
+    VIR_ERR_ERROR = 2,   /* the call failed */
 } virErrorLevel;
-/* Since libvirt 0.1.0 */
+
+/*
+ * Which part of the library reports. Parts that virt does not have keep their number. Since
+ * libvirt 0.1.0.
+ */
 typedef enum {
-    VIR_FROM_NONE = 0,
-    VIR_FROM_XEN = 1,
-    VIR_FROM_XEND = 2,
-    VIR_FROM_XENSTORE = 3,
-    VIR_FROM_SEXPR = 4,
-    VIR_FROM_XML = 5,
-    VIR_FROM_DOM = 6,
-    VIR_FROM_RPC = 7,                /* (0.1.1) */
-    VIR_FROM_PROXY = 8,              /* (0.1.3) */
-    VIR_FROM_CONF = 9,               /* (0.1.6) */
-    VIR_FROM_QEMU = 10,              /* (0.2.0) */
-    VIR_FROM_NET = 11,               /* (0.2.0) */
-    VIR_FROM_TEST = 12,              /* (0.2.3) */
-    VIR_FROM_REMOTE = 13,            /* (0.2.3) */
-    VIR_FROM_OPENVZ = 14,            /* (0.3.1) */
-    VIR_FROM_XENXM = 15,             /* (0.4.1) */
-    VIR_FROM_STATS_LINUX = 16,       /* (0.4.1) */
-    VIR_FROM_LXC = 17,               /* (0.4.2) */
-    VIR_FROM_STORAGE = 18,           /* (0.4.1) */
-    VIR_FROM_NETWORK = 19,           /* (0.4.6) */
-    VIR_FROM_DOMAIN = 20,            /* (0.4.6) */
-    VIR_FROM_UML = 21,               /* (0.5.0) */
-    VIR_FROM_NODEDEV = 22,           /* (0.5.0) */
-    VIR_FROM_XEN_INOTIFY = 23,       /* (0.5.0) */
-    VIR_FROM_SECURITY = 24,          /* (0.6.1) */
-    VIR_FROM_VBOX = 25,              /* (0.6.3) */
-    VIR_FROM_INTERFACE = 26,         /* (0.6.4) */
-    VIR_FROM_ONE = 27,               /* (0.6.4) */
-    VIR_FROM_ESX = 28,               /* (0.7.0) */
-    VIR_FROM_PHYP = 29,              /* (0.7.0) */
-    VIR_FROM_SECRET = 30,            /* (0.7.1) */
-    VIR_FROM_CPU = 31,               /* (0.7.5) */
-    VIR_FROM_XENAPI = 32,            /* (0.8.0) */
-    VIR_FROM_NWFILTER = 33,          /* (0.8.0) */
-    VIR_FROM_HOOK = 34,              /* (0.8.0) */
-    VIR_FROM_DOMAIN_SNAPSHOT = 35,   /* (0.8.0) */
-    VIR_FROM_AUDIT = 36,             /* (0.8.5) */
-    VIR_FROM_SYSINFO = 37,           /* (0.8.6) */
-    VIR_FROM_STREAMS = 38,           /* (0.8.6) */
-    VIR_FROM_VMWARE = 39,            /* (0.8.7) */
-    VIR_FROM_EVENT = 40,             /* (0.9.0) */
-    VIR_FROM_LIBXL = 41,             /* (0.9.0) */
-    VIR_FROM_LOCKING = 42,           /* (0.9.2) */
-    VIR_FROM_HYPERV = 43,            /* (0.9.5) */
-    VIR_FROM_CAPABILITIES = 44,      /* (0.9.8) */
-    VIR_FROM_URI = 45,               /* (0.9.11) */
-    VIR_FROM_AUTH = 46,              /* (0.9.11) */
-    VIR_FROM_DBUS = 47,              /* (0.9.12) */
-    VIR_FROM_PARALLELS = 48,         /* (0.10.0) */
-    VIR_FROM_DEVICE = 49,            /* (0.10.0) */
-    VIR_FROM_SSH = 50,               /* (0.10.0) */
-    VIR_FROM_LOCKSPACE = 51,         /* (1.0.0) */
-    VIR_FROM_INITCTL = 52,           /* (1.0.1) */
-    VIR_FROM_IDENTITY = 53,          /* (1.0.4) */
-    VIR_FROM_CGROUP = 54,            /* (1.0.5) */
-    VIR_FROM_ACCESS = 55,            /* (1.1.0) */
-    VIR_FROM_SYSTEMD = 56,           /* (1.1.1) */
-    VIR_FROM_BHYVE = 57,             /* (1.2.2) */
-    VIR_FROM_CRYPTO = 58,            /* (1.2.3) */
-    VIR_FROM_FIREWALL = 59,          /* (1.2.4) */
-    VIR_FROM_POLKIT = 60,            /* (1.2.9) */
-    VIR_FROM_THREAD = 61,            /* (1.2.14) */
-    VIR_FROM_ADMIN = 62,             /* (1.2.17) */
-    VIR_FROM_LOGGING = 63,           /* (1.3.0) */
-    VIR_FROM_XENXL = 64,             /* (1.3.2) */
-    VIR_FROM_PERF = 65,              /* (1.3.3) */
-    VIR_FROM_LIBSSH = 66,            /* (2.5.0) */
-    VIR_FROM_RESCTRL = 67,           /* (3.7.0) */
-    VIR_FROM_FIREWALLD = 68,         /* (5.1.0) */
-    VIR_FROM_DOMAIN_CHECKPOINT = 69, /* (5.2.0) */
-    VIR_FROM_TPM = 70,               /* (5.6.0) */
-    VIR_FROM_BPF = 71,               /* (5.10.0) */
-    VIR_FROM_CH = 72,                /* (7.5.0) */
+    VIR_FROM_NONE = 0,               /* not said */
+    VIR_FROM_XEN = 1,                /* Xen's hypervisor call */
+    VIR_FROM_XEND = 2,               /* Xen's daemon */
+    VIR_FROM_XENSTORE = 3,           /* Xen's store */
+    VIR_FROM_SEXPR = 4,              /* S-expressions */
+    VIR_FROM_XML = 5,                /* the XML parser */
+    VIR_FROM_DOM = 6,                /* the core: handles and arguments */
+    VIR_FROM_RPC = 7,                /* the remote protocol (0.1.1) */
+    VIR_FROM_PROXY = 8,              /* the proxy (gone) (0.1.3) */
+    VIR_FROM_CONF = 9,               /* configuration files (0.1.6) */
+    VIR_FROM_QEMU = 10,              /* the QEMU driver (0.2.0) */
+    VIR_FROM_NET = 11,               /* networking helpers (0.2.0) */
+    VIR_FROM_TEST = 12,              /* the test driver (0.2.3) */
+    VIR_FROM_REMOTE = 13,            /* the remote driver (0.2.3) */
+    VIR_FROM_OPENVZ = 14,            /* the OpenVZ driver (0.3.1) */
+    VIR_FROM_XENXM = 15,             /* Xen's xm configuration (0.4.1) */
+    VIR_FROM_STATS_LINUX = 16,       /* reading Linux statistics (0.4.1) */
+    VIR_FROM_LXC = 17,               /* the LXC driver (0.4.2) */
+    VIR_FROM_STORAGE = 18,           /* storage drivers (0.4.1) */
+    VIR_FROM_NETWORK = 19,           /* the network driver (0.4.6) */
+    VIR_FROM_DOMAIN = 20,            /* what all domain drivers share: documents, lists (0.4.6) */
+    VIR_FROM_UML = 21,               /* the user-mode Linux driver (gone) (0.5.0) */
+    VIR_FROM_NODEDEV = 22,           /* the node device driver (0.5.0) */
+    VIR_FROM_XEN_INOTIFY = 23,       /* Xen's file watcher (0.5.0) */
+    VIR_FROM_SECURITY = 24,          /* security labels (0.6.1) */
+    VIR_FROM_VBOX = 25,              /* the VirtualBox driver (0.6.3) */
+    VIR_FROM_INTERFACE = 26,         /* the host interface driver (0.6.4) */
+    VIR_FROM_ONE = 27,               /* the OpenNebula driver (gone) (0.6.4) */
+    VIR_FROM_ESX = 28,               /* the VMware ESX driver (0.7.0) */
+    VIR_FROM_PHYP = 29,              /* the Power Hypervisor driver (gone) (0.7.0) */
+    VIR_FROM_SECRET = 30,            /* the secret driver (0.7.1) */
+    VIR_FROM_CPU = 31,               /* CPU models (0.7.5) */
+    VIR_FROM_XENAPI = 32,            /* the XenAPI driver (gone) (0.8.0) */
+    VIR_FROM_NWFILTER = 33,          /* network filters (0.8.0) */
+    VIR_FROM_HOOK = 34,              /* hook scripts (0.8.0) */
+    VIR_FROM_DOMAIN_SNAPSHOT = 35,   /* snapshots (0.8.0) */
+    VIR_FROM_AUDIT = 36,             /* auditing (0.8.5) */
+    VIR_FROM_SYSINFO = 37,           /* SMBIOS information (0.8.6) */
+    VIR_FROM_STREAMS = 38,           /* streams (0.8.6) */
+    VIR_FROM_VMWARE = 39,            /* the VMware Workstation driver (0.8.7) */
+    VIR_FROM_EVENT = 40,             /* the event loop and its callbacks (0.9.0) */
+    VIR_FROM_LIBXL = 41,             /* the libxl driver (0.9.0) */
+    VIR_FROM_LOCKING = 42,           /* lock managers and leases (0.9.2) */
+    VIR_FROM_HYPERV = 43,            /* the Hyper-V driver (0.9.5) */
+    VIR_FROM_CAPABILITIES = 44,      /* what a host and its hypervisor can do (0.9.8) */
+    VIR_FROM_URI = 45,               /* connection URIs (0.9.11) */
+    VIR_FROM_AUTH = 46,              /* authentication (0.9.11) */
+    VIR_FROM_DBUS = 47,              /* D-Bus (0.9.12) */
+    VIR_FROM_PARALLELS = 48,         /* the Parallels driver (0.10.0) */
+    VIR_FROM_DEVICE = 49,            /* devices of a guest (0.10.0) */
+    VIR_FROM_SSH = 50,               /* ssh transport (0.10.0) */
+    VIR_FROM_LOCKSPACE = 51,         /* lock spaces (1.0.0) */
+    VIR_FROM_INITCTL = 52,           /* the init control device (1.0.1) */
+    VIR_FROM_IDENTITY = 53,          /* identities of clients (1.0.4) */
+    VIR_FROM_CGROUP = 54,            /* control groups (1.0.5) */
+    VIR_FROM_ACCESS = 55,            /* access control (1.1.0) */
+    VIR_FROM_SYSTEMD = 56,           /* systemd (1.1.1) */
+    VIR_FROM_BHYVE = 57,             /* the bhyve driver (1.2.2) */
+    VIR_FROM_CRYPTO = 58,            /* cryptography (1.2.3) */
+    VIR_FROM_FIREWALL = 59,          /* firewall rules (1.2.4) */
+    VIR_FROM_POLKIT = 60,            /* polkit (1.2.9) */
+    VIR_FROM_THREAD = 61,            /* threads and locks (1.2.14) */
+    VIR_FROM_ADMIN = 62,             /* the administration interface (1.2.17) */
+    VIR_FROM_LOGGING = 63,           /* the log (1.3.0) */
+    VIR_FROM_XENXL = 64,             /* Xen's xl configuration (1.3.2) */
+    VIR_FROM_PERF = 65,              /* performance counters (1.3.3) */
+    VIR_FROM_LIBSSH = 66,            /* libssh transport (2.5.0) */
+    VIR_FROM_RESCTRL = 67,           /* resource control (3.7.0) */
+    VIR_FROM_FIREWALLD = 68,         /* firewalld (5.1.0) */
+    VIR_FROM_DOMAIN_CHECKPOINT = 69, /* checkpoints (5.2.0) */
+    VIR_FROM_TPM = 70,               /* the TPM emulator (5.6.0) */
+    VIR_FROM_BPF = 71,               /* BPF (5.10.0) */
+    VIR_FROM_CH = 72,                /* the Cloud Hypervisor driver (7.5.0) */
     VIR_ERR_DOMAIN_LAST = 73,        /* how many there are */
 } virErrorDomain;
-/* Since libvirt 0.1.0 */
+
+/*
+ * What went wrong. Codes of things that virt does not have keep their number. Since libvirt 0.1.0.
+ */
 typedef enum {
-    VIR_ERR_OK = 0,
-    VIR_ERR_INTERNAL_ERROR = 1,
-    VIR_ERR_NO_MEMORY = 2,
-    VIR_ERR_NO_SUPPORT = 3,
-    VIR_ERR_UNKNOWN_HOST = 4,
-    VIR_ERR_NO_CONNECT = 5,
-    VIR_ERR_INVALID_CONN = 6,
-    VIR_ERR_INVALID_DOMAIN = 7,
-    VIR_ERR_INVALID_ARG = 8,
-    VIR_ERR_OPERATION_FAILED = 9,
-    VIR_ERR_GET_FAILED = 10,
-    VIR_ERR_POST_FAILED = 11,
-    VIR_ERR_HTTP_ERROR = 12,
-    VIR_ERR_SEXPR_SERIAL = 13,
-    VIR_ERR_NO_XEN = 14,
-    VIR_ERR_XEN_CALL = 15,
-    VIR_ERR_OS_TYPE = 16,
-    VIR_ERR_NO_KERNEL = 17,
-    VIR_ERR_NO_ROOT = 18,
-    VIR_ERR_NO_SOURCE = 19,
-    VIR_ERR_NO_TARGET = 20,
-    VIR_ERR_NO_NAME = 21,
-    VIR_ERR_NO_OS = 22,
-    VIR_ERR_NO_DEVICE = 23,
-    VIR_ERR_NO_XENSTORE = 24,
-    VIR_ERR_DRIVER_FULL = 25,
-    VIR_ERR_CALL_FAILED = 26,
-    VIR_ERR_XML_ERROR = 27,                  /* (0.1.1) */
-    VIR_ERR_DOM_EXIST = 28,                  /* (0.1.1) */
-    VIR_ERR_OPERATION_DENIED = 29,           /* (0.1.4) */
-    VIR_ERR_OPEN_FAILED = 30,                /* (0.1.6) */
-    VIR_ERR_READ_FAILED = 31,                /* (0.1.6) */
-    VIR_ERR_PARSE_FAILED = 32,               /* (0.1.6) */
-    VIR_ERR_CONF_SYNTAX = 33,                /* (0.1.6) */
-    VIR_ERR_WRITE_FAILED = 34,               /* (0.1.6) */
-    VIR_ERR_XML_DETAIL = 35,                 /* (0.1.9) */
-    VIR_ERR_INVALID_NETWORK = 36,            /* (0.2.0) */
-    VIR_ERR_NETWORK_EXIST = 37,              /* (0.2.0) */
-    VIR_ERR_SYSTEM_ERROR = 38,               /* (0.2.1) */
-    VIR_ERR_RPC = 39,                        /* (0.2.3) */
-    VIR_ERR_GNUTLS_ERROR = 40,               /* (0.2.3) */
-    VIR_WAR_NO_NETWORK = 41,                 /* (0.2.3) */
-    VIR_ERR_NO_DOMAIN = 42,                  /* (0.3.0) */
-    VIR_ERR_NO_NETWORK = 43,                 /* (0.3.0) */
-    VIR_ERR_INVALID_MAC = 44,                /* (0.3.1) */
-    VIR_ERR_AUTH_FAILED = 45,                /* (0.4.1) */
-    VIR_ERR_INVALID_STORAGE_POOL = 46,       /* (0.4.1) */
-    VIR_ERR_INVALID_STORAGE_VOL = 47,        /* (0.4.1) */
-    VIR_WAR_NO_STORAGE = 48,                 /* (0.4.1) */
-    VIR_ERR_NO_STORAGE_POOL = 49,            /* (0.4.1) */
-    VIR_ERR_NO_STORAGE_VOL = 50,             /* (0.4.1) */
-    VIR_WAR_NO_NODE = 51,                    /* (0.5.0) */
-    VIR_ERR_INVALID_NODE_DEVICE = 52,        /* (0.5.0) */
-    VIR_ERR_NO_NODE_DEVICE = 53,             /* (0.5.0) */
-    VIR_ERR_NO_SECURITY_MODEL = 54,          /* (0.6.1) */
-    VIR_ERR_OPERATION_INVALID = 55,          /* (0.6.4) */
-    VIR_WAR_NO_INTERFACE = 56,               /* (0.6.4) */
-    VIR_ERR_NO_INTERFACE = 57,               /* (0.6.4) */
-    VIR_ERR_INVALID_INTERFACE = 58,          /* (0.6.4) */
-    VIR_ERR_MULTIPLE_INTERFACES = 59,        /* (0.7.0) */
-    VIR_WAR_NO_NWFILTER = 60,                /* (0.8.0) */
-    VIR_ERR_INVALID_NWFILTER = 61,           /* (0.8.0) */
-    VIR_ERR_NO_NWFILTER = 62,                /* (0.8.0) */
-    VIR_ERR_BUILD_FIREWALL = 63,             /* (0.8.0) */
-    VIR_WAR_NO_SECRET = 64,                  /* (0.7.1) */
-    VIR_ERR_INVALID_SECRET = 65,             /* (0.7.1) */
-    VIR_ERR_NO_SECRET = 66,                  /* (0.7.1) */
-    VIR_ERR_CONFIG_UNSUPPORTED = 67,         /* (0.7.3) */
-    VIR_ERR_OPERATION_TIMEOUT = 68,          /* (0.7.3) */
-    VIR_ERR_MIGRATE_PERSIST_FAILED = 69,     /* (0.7.3) */
-    VIR_ERR_HOOK_SCRIPT_FAILED = 70,         /* (0.8.0) */
-    VIR_ERR_INVALID_DOMAIN_SNAPSHOT = 71,    /* (0.8.0) */
-    VIR_ERR_NO_DOMAIN_SNAPSHOT = 72,         /* (0.8.0) */
-    VIR_ERR_INVALID_STREAM = 73,             /* (0.9.0) */
-    VIR_ERR_ARGUMENT_UNSUPPORTED = 74,       /* (0.9.4) */
-    VIR_ERR_STORAGE_PROBE_FAILED = 75,       /* (0.9.5) */
-    VIR_ERR_STORAGE_POOL_BUILT = 76,         /* (0.9.5) */
-    VIR_ERR_SNAPSHOT_REVERT_RISKY = 77,      /* (0.9.7) */
-    VIR_ERR_OPERATION_ABORTED = 78,          /* (0.9.9) */
-    VIR_ERR_AUTH_CANCELLED = 79,             /* (0.9.10) */
-    VIR_ERR_NO_DOMAIN_METADATA = 80,         /* (0.9.10) */
-    VIR_ERR_MIGRATE_UNSAFE = 81,             /* (0.9.11) */
-    VIR_ERR_OVERFLOW = 82,                   /* (0.9.11) */
-    VIR_ERR_BLOCK_COPY_ACTIVE = 83,          /* (0.9.12) */
-    VIR_ERR_OPERATION_UNSUPPORTED = 84,      /* (0.10.0) */
-    VIR_ERR_SSH = 85,                        /* (0.10.0) */
-    VIR_ERR_AGENT_UNRESPONSIVE = 86,         /* (0.10.0) */
-    VIR_ERR_RESOURCE_BUSY = 87,              /* (1.0.0) */
-    VIR_ERR_ACCESS_DENIED = 88,              /* (1.1.0) */
-    VIR_ERR_DBUS_SERVICE = 89,               /* (1.1.1) */
-    VIR_ERR_STORAGE_VOL_EXIST = 90,          /* (1.1.4) */
-    VIR_ERR_CPU_INCOMPATIBLE = 91,           /* (1.2.6) */
-    VIR_ERR_XML_INVALID_SCHEMA = 92,         /* (1.2.12) */
-    VIR_ERR_MIGRATE_FINISH_OK = 93,          /* (1.2.18) */
-    VIR_ERR_AUTH_UNAVAILABLE = 94,           /* (1.3.3) */
-    VIR_ERR_NO_SERVER = 95,                  /* (1.3.3) */
-    VIR_ERR_NO_CLIENT = 96,                  /* (1.3.5) */
-    VIR_ERR_AGENT_UNSYNCED = 97,             /* (2.3.0) */
-    VIR_ERR_LIBSSH = 98,                     /* (2.5.0) */
-    VIR_ERR_DEVICE_MISSING = 99,             /* (4.1.0) */
-    VIR_ERR_INVALID_NWFILTER_BINDING = 100,  /* (4.5.0) */
-    VIR_ERR_NO_NWFILTER_BINDING = 101,       /* (4.5.0) */
-    VIR_ERR_INVALID_DOMAIN_CHECKPOINT = 102, /* (5.2.0) */
-    VIR_ERR_NO_DOMAIN_CHECKPOINT = 103,      /* (5.2.0) */
-    VIR_ERR_NO_DOMAIN_BACKUP = 104,          /* (5.2.0) */
-    VIR_ERR_INVALID_NETWORK_PORT = 105,      /* (5.5.0) */
-    VIR_ERR_NETWORK_PORT_EXIST = 106,        /* (5.5.0) */
-    VIR_ERR_NO_NETWORK_PORT = 107,           /* (5.5.0) */
-    VIR_ERR_NO_HOSTNAME = 108,               /* (6.1.0) */
-    VIR_ERR_CHECKPOINT_INCONSISTENT = 109,   /* (6.10.0) */
-    VIR_ERR_MULTIPLE_DOMAINS = 110,          /* (7.1.0) */
+    VIR_ERR_OK = 0,                          /* no error */
+    VIR_ERR_INTERNAL_ERROR = 1,              /* something that should not happen: an unexpected
+                                              * answer, a hypervisor that died */
+    VIR_ERR_NO_MEMORY = 2,                   /* out of memory */
+    VIR_ERR_NO_SUPPORT = 3,                  /* this driver, or build, does not have the function */
+    VIR_ERR_UNKNOWN_HOST = 4,                /* the host name cannot be resolved */
+    VIR_ERR_NO_CONNECT = 5,                  /* no driver takes this URI, or the hypervisor
+                                              * cannot be reached */
+    VIR_ERR_INVALID_CONN = 6,                /* not a connection handle */
+    VIR_ERR_INVALID_DOMAIN = 7,              /* not a domain handle */
+    VIR_ERR_INVALID_ARG = 8,                 /* an argument is wrong */
+    VIR_ERR_OPERATION_FAILED = 9,            /* it was tried and did not work */
+    VIR_ERR_GET_FAILED = 10,                 /* an HTTP GET failed */
+    VIR_ERR_POST_FAILED = 11,                /* an HTTP POST failed */
+    VIR_ERR_HTTP_ERROR = 12,                 /* an unexpected HTTP status */
+    VIR_ERR_SEXPR_SERIAL = 13,               /* an S-expression cannot be written */
+    VIR_ERR_NO_XEN = 14,                     /* no Xen here */
+    VIR_ERR_XEN_CALL = 15,                   /* a Xen hypercall failed */
+    VIR_ERR_OS_TYPE = 16,                    /* the OS type is unknown to this driver */
+    VIR_ERR_NO_KERNEL = 17,                  /* the document names no kernel */
+    VIR_ERR_NO_ROOT = 18,                    /* the document names no root device */
+    VIR_ERR_NO_SOURCE = 19,                  /* a device without its source */
+    VIR_ERR_NO_TARGET = 20,                  /* a device without its target */
+    VIR_ERR_NO_NAME = 21,                    /* the document has no name */
+    VIR_ERR_NO_OS = 22,                      /* the document has no os element */
+    VIR_ERR_NO_DEVICE = 23,                  /* the document has no such device */
+    VIR_ERR_NO_XENSTORE = 24,                /* the Xen store cannot be opened */
+    VIR_ERR_DRIVER_FULL = 25,                /* too many drivers are registered */
+    VIR_ERR_CALL_FAILED = 26,                /* the driver's function failed (old) */
+    VIR_ERR_XML_ERROR = 27,                  /* the document is not what it must be (0.1.1) */
+    VIR_ERR_DOM_EXIST = 28,                  /* such a guest exists already (0.1.1) */
+    VIR_ERR_OPERATION_DENIED = 29,           /* a write on a read-only connection (0.1.4) */
+    VIR_ERR_OPEN_FAILED = 30,                /* a file cannot be opened (0.1.6) */
+    VIR_ERR_READ_FAILED = 31,                /* a file cannot be read (0.1.6) */
+    VIR_ERR_PARSE_FAILED = 32,               /* a file cannot be understood (0.1.6) */
+    VIR_ERR_CONF_SYNTAX = 33,                /* a configuration file has a wrong line (0.1.6) */
+    VIR_ERR_WRITE_FAILED = 34,               /* a file cannot be written (0.1.6) */
+    VIR_ERR_XML_DETAIL = 35,                 /* XML: where and what (0.1.9) */
+    VIR_ERR_INVALID_NETWORK = 36,            /* not a network handle (0.2.0) */
+    VIR_ERR_NETWORK_EXIST = 37,              /* such a network exists already (0.2.0) */
+    VIR_ERR_SYSTEM_ERROR = 38,               /* a system call failed; int1 is errno (0.2.1) */
+    VIR_ERR_RPC = 39,                        /* the remote protocol broke (0.2.3) */
+    VIR_ERR_GNUTLS_ERROR = 40,               /* TLS failed (0.2.3) */
+    VIR_WAR_NO_NETWORK = 41,                 /* no network driver could be started (0.2.3) */
+    VIR_ERR_NO_DOMAIN = 42,                  /* there is no such guest (0.3.0) */
+    VIR_ERR_NO_NETWORK = 43,                 /* there is no such network (0.3.0) */
+    VIR_ERR_INVALID_MAC = 44,                /* not a MAC address (0.3.1) */
+    VIR_ERR_AUTH_FAILED = 45,                /* authentication failed (0.4.1) */
+    VIR_ERR_INVALID_STORAGE_POOL = 46,       /* not a storage pool handle (0.4.1) */
+    VIR_ERR_INVALID_STORAGE_VOL = 47,        /* not a storage volume handle (0.4.1) */
+    VIR_WAR_NO_STORAGE = 48,                 /* no storage driver could be started (0.4.1) */
+    VIR_ERR_NO_STORAGE_POOL = 49,            /* there is no such pool (0.4.1) */
+    VIR_ERR_NO_STORAGE_VOL = 50,             /* there is no such volume (0.4.1) */
+    VIR_WAR_NO_NODE = 51,                    /* no node device driver could be started (0.5.0) */
+    VIR_ERR_INVALID_NODE_DEVICE = 52,        /* not a node device handle (0.5.0) */
+    VIR_ERR_NO_NODE_DEVICE = 53,             /* there is no such device (0.5.0) */
+    VIR_ERR_NO_SECURITY_MODEL = 54,          /* no such security model (0.6.1) */
+    VIR_ERR_OPERATION_INVALID = 55,          /* not in this state: start of a guest that runs,
+                                              * for example (0.6.4) */
+    VIR_WAR_NO_INTERFACE = 56,               /* no interface driver could be started (0.6.4) */
+    VIR_ERR_NO_INTERFACE = 57,               /* there is no such interface (0.6.4) */
+    VIR_ERR_INVALID_INTERFACE = 58,          /* not an interface handle (0.6.4) */
+    VIR_ERR_MULTIPLE_INTERFACES = 59,        /* more than one interface matches (0.7.0) */
+    VIR_WAR_NO_NWFILTER = 60,                /* no filter driver could be started (0.8.0) */
+    VIR_ERR_INVALID_NWFILTER = 61,           /* not a filter handle (0.8.0) */
+    VIR_ERR_NO_NWFILTER = 62,                /* there is no such filter (0.8.0) */
+    VIR_ERR_BUILD_FIREWALL = 63,             /* firewall rules cannot be made (0.8.0) */
+    VIR_WAR_NO_SECRET = 64,                  /* no secret driver could be started (0.7.1) */
+    VIR_ERR_INVALID_SECRET = 65,             /* not a secret handle (0.7.1) */
+    VIR_ERR_NO_SECRET = 66,                  /* there is no such secret (0.7.1) */
+    VIR_ERR_CONFIG_UNSUPPORTED = 67,         /* the document asks for what this driver or
+                                              * hypervisor cannot do (0.7.3) */
+    VIR_ERR_OPERATION_TIMEOUT = 68,          /* no answer in time, or the guest was busy for too
+                                              * long (0.7.3) */
+    VIR_ERR_MIGRATE_PERSIST_FAILED = 69,     /* migrated, but the document could not be stored at
+                                              * the destination (0.7.3) */
+    VIR_ERR_HOOK_SCRIPT_FAILED = 70,         /* a hook script said no (0.8.0) */
+    VIR_ERR_INVALID_DOMAIN_SNAPSHOT = 71,    /* not a snapshot handle (0.8.0) */
+    VIR_ERR_NO_DOMAIN_SNAPSHOT = 72,         /* there is no such snapshot (0.8.0) */
+    VIR_ERR_INVALID_STREAM = 73,             /* not a stream handle (0.9.0) */
+    VIR_ERR_ARGUMENT_UNSUPPORTED = 74,       /* a known flag or value that this driver cannot
+                                              * honour (0.9.4) */
+    VIR_ERR_STORAGE_PROBE_FAILED = 75,       /* what is on the device cannot be told (0.9.5) */
+    VIR_ERR_STORAGE_POOL_BUILT = 76,         /* the pool is built already (0.9.5) */
+    VIR_ERR_SNAPSHOT_REVERT_RISKY = 77,      /* reverting would lose something; force it (0.9.7) */
+    VIR_ERR_OPERATION_ABORTED = 78,          /* stopped at somebody's wish (0.9.9) */
+    VIR_ERR_AUTH_CANCELLED = 79,             /* the user gave up authenticating (0.9.10) */
+    VIR_ERR_NO_DOMAIN_METADATA = 80,         /* the guest has no such metadata (0.9.10) */
+    VIR_ERR_MIGRATE_UNSAFE = 81,             /* could corrupt the guest's disks;
+                                              * VIR_MIGRATE_UNSAFE overrides (0.9.11) */
+    VIR_ERR_OVERFLOW = 82,                   /* a number does not fit (0.9.11) */
+    VIR_ERR_BLOCK_COPY_ACTIVE = 83,          /* a block copy is in the way (0.9.12) */
+    VIR_ERR_OPERATION_UNSUPPORTED = 84,      /* this kind of guest or hypervisor cannot do it
+                                              * (0.10.0) */
+    VIR_ERR_SSH = 85,                        /* ssh failed (0.10.0) */
+    VIR_ERR_AGENT_UNRESPONSIVE = 86,         /* the guest's agent does not answer (0.10.0) */
+    VIR_ERR_RESOURCE_BUSY = 87,              /* somebody else uses it (1.0.0) */
+    VIR_ERR_ACCESS_DENIED = 88,              /* access control said no (1.1.0) */
+    VIR_ERR_DBUS_SERVICE = 89,               /* a D-Bus service failed (1.1.1) */
+    VIR_ERR_STORAGE_VOL_EXIST = 90,          /* such a volume exists already (1.1.4) */
+    VIR_ERR_CPU_INCOMPATIBLE = 91,           /* the host's CPU lacks what the guest needs (1.2.6) */
+    VIR_ERR_XML_INVALID_SCHEMA = 92,         /* the document does not validate: parts of it are
+                                              * unknown or have no effect (1.2.12) */
+    VIR_ERR_MIGRATE_FINISH_OK = 93,          /* the guest runs at the destination, though the
+                                              * source heard of a failure (1.2.18) */
+    VIR_ERR_AUTH_UNAVAILABLE = 94,           /* nobody is there to authenticate with (1.3.3) */
+    VIR_ERR_NO_SERVER = 95,                  /* there is no such server (1.3.3) */
+    VIR_ERR_NO_CLIENT = 96,                  /* there is no such client (1.3.5) */
+    VIR_ERR_AGENT_UNSYNCED = 97,             /* the guest's agent answers something else (2.3.0) */
+    VIR_ERR_LIBSSH = 98,                     /* libssh failed (2.5.0) */
+    VIR_ERR_DEVICE_MISSING = 99,             /* the guest has no such device (4.1.0) */
+    VIR_ERR_INVALID_NWFILTER_BINDING = 100,  /* not a filter binding handle (4.5.0) */
+    VIR_ERR_NO_NWFILTER_BINDING = 101,       /* there is no such filter binding (4.5.0) */
+    VIR_ERR_INVALID_DOMAIN_CHECKPOINT = 102, /* not a checkpoint handle (5.2.0) */
+    VIR_ERR_NO_DOMAIN_CHECKPOINT = 103,      /* there is no such checkpoint (5.2.0) */
+    VIR_ERR_NO_DOMAIN_BACKUP = 104,          /* the guest has no backup job (5.2.0) */
+    VIR_ERR_INVALID_NETWORK_PORT = 105,      /* not a network port handle (5.5.0) */
+    VIR_ERR_NETWORK_PORT_EXIST = 106,        /* such a network port exists already (5.5.0) */
+    VIR_ERR_NO_NETWORK_PORT = 107,           /* there is no such network port (5.5.0) */
+    VIR_ERR_NO_HOSTNAME = 108,               /* the guest's host name is not known (6.1.0) */
+    VIR_ERR_CHECKPOINT_INCONSISTENT = 109,   /* a checkpoint cannot be used any more (6.10.0) */
+    VIR_ERR_MULTIPLE_DOMAINS = 110,          /* more than one guest matches (7.1.0) */
     VIR_ERR_NUMBER_LAST = 111,               /* how many there are */
 } virErrorNumber;
-/* Since libvirt 0.1.0 */
+
+/*
+ * One error. The strings belong to it; free a copy with virFreeError(), empty one of your own with
+ * virResetError(). Since libvirt 0.1.0.
+ */
 typedef struct _virError virError;
 typedef virError *virErrorPtr;
 struct _virError {
-    int code;
-    int domain;
-    char *message;
-    virErrorLevel level;
-    virConnectPtr conn;
-    virDomainPtr dom;
-    char *str1;
-    char *str2;
-    char *str3;
-    int int1;
-    int int2;
-    virNetworkPtr net;
+    int code;            /* what went wrong: virErrorNumber */
+    int domain;          /* who says so: virErrorDomain */
+    char *message;       /* the sentence to show */
+    virErrorLevel level; /* virErrorLevel */
+    virConnectPtr conn;  /* deprecated: NULL here, ask the handle */
+    virDomainPtr dom;    /* deprecated: NULL here */
+    char *str1;          /* further strings: a name, a path, or NULL */
+    char *str2;          /* likewise */
+    char *str3;          /* likewise */
+    int int1;            /* a further number: errno with VIR_ERR_SYSTEM_ERROR */
+    int int2;            /* likewise */
+    virNetworkPtr net;   /* deprecated: NULL here */
 };
-/* Since libvirt 0.1.0 */
+
+/*
+ * Is called with each error when it is set, in the thread that fails, and with no lock held. error
+ * stays the library's. The handler should not call functions of this API that can fail: they would
+ * replace the error. Since libvirt 0.1.0.
+ */
 typedef void (*virErrorFunc)(void *userData, virErrorPtr error);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Gives the calling thread's last error, which stays the library's and lives until the thread's
+ * next call of this API. Keep it with virSaveLastError().
+ *
+ * Returns the error, or NULL if the last call did not fail. Since libvirt 0.1.0.
+ */
 VIRT_API virErrorPtr virGetLastError(void);
-/* Since libvirt 4.5.0 */
+
+/*
+ * Gives the code (virErrorNumber) of the thread's last error, VIR_ERR_OK if there is none. Since
+ * libvirt 4.5.0.
+ */
 VIRT_API int virGetLastErrorCode(void);
-/* Since libvirt 4.5.0 */
+
+/*
+ * Gives the origin (virErrorDomain) of the thread's last error, VIR_FROM_NONE if there is none.
+ * Since libvirt 4.5.0.
+ */
 VIRT_API int virGetLastErrorDomain(void);
-/* Since libvirt 1.0.6 */
+
+/*
+ * Gives the sentence of the thread's last error; "no error" if there is none, never NULL. It lives
+ * as long as the error. Since libvirt 1.0.6.
+ */
 VIRT_API const char *virGetLastErrorMessage(void);
-/* Since libvirt 0.6.1 */
+
+/*
+ * Makes a copy of the thread's last error, for a caller that must clean up before it can report.
+ * The copy of no error has the code VIR_ERR_OK. The caller frees it with virFreeError().
+ *
+ * Returns the copy, or NULL if there is no memory. Since libvirt 0.6.1.
+ */
 VIRT_API virErrorPtr virSaveLastError(void);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Copies the thread's last error into *to, whose old contents are overwritten, not freed. The
+ * caller empties it with virResetError().
+ *
+ * Returns the code, 0 if there was no error (*to is emptied then), -1 if there is no memory. Since
+ * libvirt 0.1.0.
+ */
 VIRT_API int virCopyLastError(virErrorPtr to);
-/* Since libvirt 0.1.0 */
+
+/* Forgets the thread's last error. Since libvirt 0.1.0. */
 VIRT_API void virResetLastError(void);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Frees what is in *err and clears it. The struct itself stays the caller's. Since libvirt 0.1.0.
+ */
 VIRT_API void virResetError(virErrorPtr err);
-/* Since libvirt 0.6.1 */
+
+/* Frees an error that virSaveLastError() made. err may be NULL. Since libvirt 0.6.1. */
 VIRT_API void virFreeError(virErrorPtr err);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Sets the function that is called with every error of the process that no connection's own
+ * handler takes (virConnSetErrorFunc); NULL for none, which is how it begins. Unlike libvirt, virt
+ * prints nothing then. To have each error on stderr, set a handler that calls
+ * virDefaultErrorFunc().
+ *
+ * Affects all threads: set it once, at the start. userData stays the caller's. Since libvirt
+ * 0.1.0.
+ */
 VIRT_API void virSetErrorFunc(void *userData, virErrorFunc handler);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Writes err on stderr, in a line that begins with "libvirt: ". The library itself never calls it.
+ * Since libvirt 0.1.0.
+ */
 VIRT_API void virDefaultErrorFunc(virErrorPtr err);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Gives the last error of any thread on this connection. In a program with threads it may be
+ * another's, and change while it is looked at: virGetLastError() is the better question.
+ *
+ * Returns the error, which stays the connection's, or NULL if there is none or conn is not valid.
+ * Since libvirt 0.1.0.
+ */
 VIRT_API virErrorPtr virConnGetLastError(virConnectPtr conn);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Copies the connection's last error into *to, whose old contents are overwritten, not freed. Safe
+ * with threads. The caller empties it with virResetError().
+ *
+ * Returns the code, 0 if there was no error, -1 if there is no memory or conn is not valid. Since
+ * libvirt 0.1.0.
+ */
 VIRT_API int virConnCopyLastError(virConnectPtr conn, virErrorPtr to);
-/* Since libvirt 0.1.0 */
+
+/* Forgets the connection's last error. Since libvirt 0.1.0. */
 VIRT_API void virConnResetLastError(virConnectPtr conn);
-/* Since libvirt 0.1.0 */
+
+/*
+ * Sets the function that is called with the errors of this connection, in place of the
+ * process-wide one; NULL to go back to that. userData stays the caller's. Since libvirt 0.1.0.
+ */
 VIRT_API void virConnSetErrorFunc(virConnectPtr conn, void *userData, virErrorFunc handler);
 
-/* 3. Typed parameters */
-/* Since libvirt 0.9.2 */
+/* ============================================================================================== *
+ *  3. Typed parameters
+ *
+ *  An array of named values, each of one of seven types, for calls whose arguments and results grow
+ *  with time: statistics, migration parameters. The array belongs to the caller on the way in, and
+ *  becomes the caller's on the way out. Names and their types stand where they are used
+ *  (VIR_MIGRATE_PARAM_*, VIR_DOMAIN_JOB_*).
+ *
+ *  To build one, begin with three zeros and add; the functions enlarge it:
+ *
+ *      virTypedParameterPtr params = NULL;
+ *      int nparams = 0, maxparams = 0;
+ *
+ *      if (virTypedParamsAddULLong(&params, &nparams, &maxparams, VIR_MIGRATE_PARAM_BANDWIDTH,
+ *      100) < 0)
+ *          goto error;
+ *      ...
+ *      virTypedParamsFree(params, nparams);
+ *
+ *  These functions touch nothing but the array: two threads must not change the same one at once.
+ * ============================================================================================== */
+
+/* The type of a value. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_TYPED_PARAM_INT = 1,
-    VIR_TYPED_PARAM_UINT = 2,
-    VIR_TYPED_PARAM_LLONG = 3,
-    VIR_TYPED_PARAM_ULLONG = 4,
-    VIR_TYPED_PARAM_DOUBLE = 5,
-    VIR_TYPED_PARAM_BOOLEAN = 6,
-    VIR_TYPED_PARAM_STRING = 7,  /* (0.9.8) */
+    VIR_TYPED_PARAM_INT = 1,     /* int */
+    VIR_TYPED_PARAM_UINT = 2,    /* unsigned int */
+    VIR_TYPED_PARAM_LLONG = 3,   /* long long */
+    VIR_TYPED_PARAM_ULLONG = 4,  /* unsigned long long */
+    VIR_TYPED_PARAM_DOUBLE = 5,  /* double */
+    VIR_TYPED_PARAM_BOOLEAN = 6, /* char, 0 or 1 */
+    VIR_TYPED_PARAM_STRING = 7,  /* char * (0.9.8) */
     VIR_TYPED_PARAM_LAST = 8,    /* how many there are */
 } virTypedParameterType;
-/* Since libvirt 0.9.8 */
+
+/* A flag of some calls that return parameters. Since libvirt 0.9.8. */
 typedef enum {
-    VIR_TYPED_PARAM_STRING_OKAY = 1 << 2,
+    VIR_TYPED_PARAM_STRING_OKAY = 1 << 2, /* the caller can take strings too; always so here */
 } virTypedParameterFlags;
+
+/* The room for a name, its end included. Since libvirt 0.9.2. */
 #define VIR_TYPED_PARAM_FIELD_LENGTH 80
-/* Since libvirt 0.9.2 */
+
+/* One named value. Since libvirt 0.9.2. */
 typedef struct _virTypedParameter virTypedParameter;
 typedef virTypedParameter *virTypedParameterPtr;
 struct _virTypedParameter {
-    char field[VIR_TYPED_PARAM_FIELD_LENGTH];
-    int type;
+    char field[VIR_TYPED_PARAM_FIELD_LENGTH];   /* its name */
+    int type;                                   /* virTypedParameterType: which member holds it */
     union {
-        int i;
-        unsigned int ui;
-        long long int l;
-        unsigned long long int ul;
-        double d;
-        char b;
-        char *s;
+        int i;                                  /* VIR_TYPED_PARAM_INT */
+        unsigned int ui;                        /* VIR_TYPED_PARAM_UINT */
+        long long int l;                        /* VIR_TYPED_PARAM_LLONG */
+        unsigned long long int ul;              /* VIR_TYPED_PARAM_ULLONG */
+        double d;                               /* VIR_TYPED_PARAM_DOUBLE */
+        char b;                                 /* VIR_TYPED_PARAM_BOOLEAN */
+        char *s;                                /* VIR_TYPED_PARAM_STRING: belongs to the array */
     } value;
 };
-/* Since libvirt 1.0.2 */
+
+/*
+ * Finds the first parameter of that name, whatever its type. It stays a part of the array.
+ *
+ * Returns it, or NULL if there is none; that alone is no error (the thread's error is clear then).
+ * Since libvirt 1.0.2.
+ */
 VIRT_API virTypedParameterPtr virTypedParamsGet(virTypedParameterPtr params, int nparams,
                                                 const char *name);
-/* Since libvirt 1.0.2 */
+
+/*
+ * Finds the first parameter of that name, which must be an int, and puts its value into *value.
+ * value may be NULL, to ask only whether it is there. The functions below do the same for the
+ * other types.
+ *
+ * Returns 1 if it is there, 0 if not (and *value is as it was), -1 with VIR_ERR_INVALID_ARG if it
+ * has another type. Since libvirt 1.0.2.
+ */
 VIRT_API int virTypedParamsGetInt(virTypedParameterPtr params, int nparams, const char *name,
                                   int *value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsGetInt(), for an unsigned int. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsGetUInt(virTypedParameterPtr params, int nparams, const char *name,
                                    unsigned int *value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsGetInt(), for a long long. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsGetLLong(virTypedParameterPtr params, int nparams, const char *name,
                                     long long *value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsGetInt(), for an unsigned long long. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsGetULLong(virTypedParameterPtr params, int nparams, const char *name,
                                      unsigned long long *value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsGetInt(), for a double. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsGetDouble(virTypedParameterPtr params, int nparams, const char *name,
                                      double *value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsGetInt(), for a boolean: 0 or 1. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsGetBoolean(virTypedParameterPtr params, int nparams, const char *name,
                                       int *value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsGetInt(), for a string, which stays the array's. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsGetString(virTypedParameterPtr params, int nparams, const char *name,
                                      const char **value);
-/* Since libvirt 1.0.2 */
+
+/*
+ * Adds an int at the end of *params, which is made larger when *nparams reaches *maxparams. All
+ * three are the caller's to keep and to begin with NULL, 0 and 0. A name may occur more than once.
+ * The functions below do the same for the other types. The caller frees the array with
+ * virTypedParamsFree().
+ *
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if the name is too long; the array is as before then.
+ * Since libvirt 1.0.2.
+ */
 VIRT_API int virTypedParamsAddInt(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                   const char *name, int value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsAddInt(), for an unsigned int. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsAddUInt(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                    const char *name, unsigned int value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsAddInt(), for a long long. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsAddLLong(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                     const char *name, long long value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsAddInt(), for an unsigned long long. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsAddULLong(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                      const char *name, unsigned long long value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsAddInt(), for a double. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsAddDouble(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                      const char *name, double value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsAddInt(), for a boolean: anything but 0 is stored as 1. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsAddBoolean(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                       const char *name, int value);
-/* Since libvirt 1.0.2 */
+
+/* As virTypedParamsAddInt(), for a string, which is copied. Since libvirt 1.0.2. */
 VIRT_API int virTypedParamsAddString(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                      const char *name, const char *value);
-/* Since libvirt 1.2.17 */
+
+/*
+ * Adds one string parameter of that name for each string of values, a NULL-terminated array;
+ * values may be NULL, which adds none. Either all are added or, on failure, none.
+ *
+ * Returns 0 or -1 as virTypedParamsAddInt(). Since libvirt 1.2.17.
+ */
 VIRT_API int virTypedParamsAddStringList(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                          const char *name, const char **values);
-/* Since libvirt 1.0.2 */
+
+/*
+ * Adds a value of the given type (virTypedParameterType) that is written in value as text, all of
+ * which must be used: decimal numbers; "0" or "1" for a boolean; a string as it is.
+ *
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if the text is not of that type, or the name too long.
+ * Since libvirt 1.0.2.
+ */
 VIRT_API int virTypedParamsAddFromString(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                          const char *name, int type, const char *value);
-/* Since libvirt 1.0.2 */
+
+/*
+ * Frees the strings of the array, and leaves the array itself to the caller. params may be NULL.
+ * Since libvirt 1.0.2.
+ */
 VIRT_API void virTypedParamsClear(virTypedParameterPtr params, int nparams);
-/* Since libvirt 1.0.2 */
+
+/* Frees the array and its strings. params may be NULL. Since libvirt 1.0.2. */
 VIRT_API void virTypedParamsFree(virTypedParameterPtr params, int nparams);
 
-/* 4. Event loop */
-/* Since libvirt 0.5.0 */
+/* ============================================================================================== *
+ *  4. Event loop
+ *
+ *  The library has no thread of its own, so what hypervisors say by themselves reaches it in two
+ *  ways. Without an event loop, each call first takes in what has been said since the last one:
+ *  states are always true, but no callback is called. With a loop, registered BEFORE the connection
+ *  is opened, the library watches its descriptors there, and events (chapter 8) arrive.
+ *
+ *  A program with a loop of its own (GLib, libuv, epoll) hands over six functions once:
+ *  virEventRegisterImpl(). Any other takes the default one and runs it in a thread that does not
+ *  much else, or between its other work:
+ *
+ *      virEventRegisterDefaultImpl();
+ *      conn = virConnectOpen(...);
+ *      while (!done)
+ *          virEventRunDefaultImpl();
+ *
+ *  There is one loop for the process, and it stays. Example: examples/events.c
+ * ============================================================================================== */
+
+/* What to watch a descriptor for, and what was found. Since libvirt 0.5.0. */
 typedef enum {
-    VIR_EVENT_HANDLE_READABLE = 1 << 0,
-    VIR_EVENT_HANDLE_WRITABLE = 1 << 1,
-    VIR_EVENT_HANDLE_ERROR = 1 << 2,
-    VIR_EVENT_HANDLE_HANGUP = 1 << 3,
+    VIR_EVENT_HANDLE_READABLE = 1 << 0, /* there is something to read */
+    VIR_EVENT_HANDLE_WRITABLE = 1 << 1, /* there is room to write */
+    VIR_EVENT_HANDLE_ERROR = 1 << 2,    /* an error; always watched for */
+    VIR_EVENT_HANDLE_HANGUP = 1 << 3,   /* the other end has gone; always watched for */
 } virEventHandleType;
-/* Since libvirt 0.5.0 */
+
+/*
+ * Is called when something is found on a watched descriptor. watch is what virEventAddHandle
+ * returned, events are virEventHandleType bits. It may change or remove any watch, its own
+ * included. Since libvirt 0.5.0.
+ */
 typedef void (*virEventHandleCallback)(int watch, int fd, int events, void *opaque);
-/* Since libvirt 0.5.0 */
+
+/*
+ * Is called when a timer has expired. timer is what virEventAddTimeout returned. The timer goes on
+ * with the same interval until it is changed or removed. Since libvirt 0.5.0.
+ */
 typedef void (*virEventTimeoutCallback)(int timer, void *opaque);
-/* Since libvirt 0.5.0 */
+
+/*
+ * A loop's own function: watch fd for event (virEventHandleType bits, 0 for not now), call cb with
+ * opaque, and ff (if it is not NULL) with opaque some time after the watch was removed, not from
+ * within the call that removes it. Returns a number for the watch, 0 or more, or -1. Since libvirt
+ * 0.5.0.
+ */
 typedef int (*virEventAddHandleFunc)(int fd, int event, virEventHandleCallback cb, void *opaque,
                                      virFreeCallback ff);
-/* Since libvirt 0.5.0 */
+
+/* A loop's own function: from now on watch for event. Since libvirt 0.5.0. */
 typedef void (*virEventUpdateHandleFunc)(int watch, int event);
-/* Since libvirt 0.5.0 */
+
+/*
+ * A loop's own function: end the watch; cb is not called any more. Returns 0, or -1 if it is
+ * unknown. Since libvirt 0.5.0.
+ */
 typedef int (*virEventRemoveHandleFunc)(int watch);
-/* Since libvirt 0.5.0 */
+
+/*
+ * A loop's own function: call cb every timeout milliseconds; 0: at each turn of the loop; -1: not
+ * now. ff as with descriptors. Returns a number for the timer, 0 or more, or -1. Since libvirt
+ * 0.5.0.
+ */
 typedef int (*virEventAddTimeoutFunc)(int timeout, virEventTimeoutCallback cb, void *opaque,
                                       virFreeCallback ff);
-/* Since libvirt 0.5.0 */
+
+/* A loop's own function: from now on use this interval, counted from now. Since libvirt 0.5.0. */
 typedef void (*virEventUpdateTimeoutFunc)(int timer, int timeout);
-/* Since libvirt 0.5.0 */
+
+/*
+ * A loop's own function: end the timer; cb is not called any more. Returns 0, or -1 if it is
+ * unknown. Since libvirt 0.5.0.
+ */
 typedef int (*virEventRemoveTimeoutFunc)(int timer);
-/* Since libvirt 0.5.0 */
+
+/*
+ * Hands the library the application's event loop, as six functions, which it calls from any
+ * thread. Call it once, before any connection is opened; a second registration is ignored. An
+ * error cannot be returned: nothing happens if one of the six is NULL. Since libvirt 0.5.0.
+ */
 VIRT_API void virEventRegisterImpl(virEventAddHandleFunc addHandle,
                                    virEventUpdateHandleFunc updateHandle,
                                    virEventRemoveHandleFunc removeHandle,
                                    virEventAddTimeoutFunc addTimeout,
                                    virEventUpdateTimeoutFunc updateTimeout,
                                    virEventRemoveTimeoutFunc removeTimeout);
-/* Since libvirt 0.9.0 */
+
+/*
+ * Makes the library's own event loop, on poll(), the one to use. Call it before any connection is
+ * opened, and then run virEventRunDefaultImpl() again and again.
+ *
+ * Returns 0, or -1 if it cannot be set up. Since libvirt 0.9.0.
+ */
 VIRT_API int virEventRegisterDefaultImpl(void);
-/* Since libvirt 0.9.0 */
+
+/*
+ * Runs one turn of the default loop: waits until a descriptor is ready or a timer expires, calls
+ * what is due, and returns. It waits for ever if there is nothing to wait for;
+ * virEventAddTimeout() is the way to bound it. One thread at a time; other threads may add and
+ * remove meanwhile, and wake it by doing so.
+ *
+ * Returns 0, or -1 if waiting failed or the default loop is not registered. Since libvirt 0.9.0.
+ */
 VIRT_API int virEventRunDefaultImpl(void);
-/* Since libvirt 0.9.3 */
+
+/*
+ * Watches a descriptor in whichever loop is registered. For the application's own use; the library
+ * uses it for its own. events are virEventHandleType bits, ff may be NULL.
+ *
+ * Returns a number for the watch, 0 or more, or -1, also if no loop is registered. A loop of one's
+ * own may fail without setting an error. Since libvirt 0.9.3.
+ */
 VIRT_API int virEventAddHandle(int fd, int events, virEventHandleCallback cb, void *opaque,
                                virFreeCallback ff);
-/* Since libvirt 0.9.3 */
+
+/* From now on watches for events (0: for nothing, until the next update). Since libvirt 0.9.3. */
 VIRT_API void virEventUpdateHandle(int watch, int events);
-/* Since libvirt 0.9.3 */
+
+/*
+ * Ends a watch. cb is not called any more; ff is called with opaque at the loop's next turn, at
+ * the earliest.
+ *
+ * Returns 0, or -1 if there is no such watch. Since libvirt 0.9.3.
+ */
 VIRT_API int virEventRemoveHandle(int watch);
-/* Since libvirt 0.9.3 */
+
+/*
+ * Starts a timer in whichever loop is registered: cb is called every timeout milliseconds; 0 means
+ * at each turn of the loop, -1 not until it is updated. ff may be NULL.
+ *
+ * Returns a number for the timer, 0 or more, or -1, also if no loop is registered. Since libvirt
+ * 0.9.3.
+ */
 VIRT_API int virEventAddTimeout(int timeout, virEventTimeoutCallback cb, void *opaque,
                                 virFreeCallback ff);
-/* Since libvirt 0.9.3 */
+
+/* Changes a timer's interval, counted from now. -1 halts it. Since libvirt 0.9.3. */
 VIRT_API void virEventUpdateTimeout(int timer, int timeout);
-/* Since libvirt 0.9.3 */
+
+/*
+ * Ends a timer. cb is not called any more; ff is called with opaque at the loop's next turn, at
+ * the earliest.
+ *
+ * Returns 0, or -1 if there is no such timer. Since libvirt 0.9.3.
+ */
 VIRT_API int virEventRemoveTimeout(int timer);
 
-/* 5. Connections */
-/* Since libvirt 0.4.1 */
+/* ============================================================================================== *
+ *  5. Connections
+ *
+ *  A connection is one hypervisor, named by a URI:
+ *
+ *      test:///default          the test driver with its well-known guest, network, ...: nothing is
+ *                               real, everything works. Each connection has its own.
+ *      test:///path/to/doc.xml  the test driver with what that document describes
+ *      qemu:///embed?root=DIR   QEMU, with everything kept under DIR, which is made if need be
+ *      qemu:///session          QEMU, with the user's own directories
+ *      qemu:///system           QEMU, with the host's directories; needs root
+ *
+ *  All of them run in the calling process; there is no daemon. One process at a time owns a
+ *  directory of the QEMU driver, with any number of connections to it. Guests outlive the process:
+ *  whoever opens the directory next finds them as they are.
+ *
+ *  Example: examples/hello.c
+ * ============================================================================================== */
+
+/* For virConnectOpenAuth. Since libvirt 0.4.1. */
 typedef enum {
-    VIR_CONNECT_RO = 1 << 0,
-    VIR_CONNECT_NO_ALIASES = 1 << 1, /* (0.9.7) */
+    VIR_CONNECT_RO = 1 << 0,         /* only look, change nothing */
+    VIR_CONNECT_NO_ALIASES = 1 << 1, /* take the URI as it is; virt has no aliases, so always so
+                                      * (0.9.7) */
 } virConnectFlags;
-/* Since libvirt 0.4.1 */
+
+/* What a driver asks its user for. Since libvirt 0.4.1. */
 typedef enum {
-    VIR_CRED_USERNAME = 1,
-    VIR_CRED_AUTHNAME = 2,
-    VIR_CRED_LANGUAGE = 3,
-    VIR_CRED_CNONCE = 4,
-    VIR_CRED_PASSPHRASE = 5,
-    VIR_CRED_ECHOPROMPT = 6,
-    VIR_CRED_NOECHOPROMPT = 7,
-    VIR_CRED_REALM = 8,
-    VIR_CRED_EXTERNAL = 9,
+    VIR_CRED_USERNAME = 1,     /* the name of whom to act as */
+    VIR_CRED_AUTHNAME = 2,     /* the name of whom to authenticate */
+    VIR_CRED_LANGUAGE = 3,     /* a language */
+    VIR_CRED_CNONCE = 4,       /* a client's nonce */
+    VIR_CRED_PASSPHRASE = 5,   /* a passphrase */
+    VIR_CRED_ECHOPROMPT = 6,   /* an answer that may be seen while it is typed */
+    VIR_CRED_NOECHOPROMPT = 7, /* an answer that may not be seen */
+    VIR_CRED_REALM = 8,        /* an authentication realm */
+    VIR_CRED_EXTERNAL = 9,     /* something done outside, like a ticket */
     VIR_CRED_LAST = 10,        /* how many there are */
 } virConnectCredentialType;
-/* Since libvirt 0.4.1 */
+
+/* One question, and room for its answer. Since libvirt 0.4.1. */
 typedef struct _virConnectCredential virConnectCredential;
 typedef virConnectCredential *virConnectCredentialPtr;
 struct _virConnectCredential {
-    int type;
-    const char *prompt;
-    const char *challenge;
-    const char *defresult;
-    char *result;
-    unsigned int resultlen;
+    int type;               /* virConnectCredentialType */
+    const char *prompt;     /* what to show */
+    const char *challenge;  /* a further text to show, or NULL */
+    const char *defresult;  /* the answer to take if there is none, or NULL */
+    char *result;           /* the answer, from malloc(); the library frees it */
+    unsigned int resultlen; /* its length */
 };
-/* Since libvirt 0.4.1 */
+
+/*
+ * Answers ncred questions by filling in their result. Returns 0, or -1 to give up. Since libvirt
+ * 0.4.1.
+ */
 typedef int (*virConnectAuthCallbackPtr)(virConnectCredentialPtr cred, unsigned int ncred,
                                          void *cbdata);
-/* Since libvirt 0.4.1 */
+
+/* How the application answers questions. Since libvirt 0.4.1. */
 typedef struct _virConnectAuth virConnectAuth;
 typedef virConnectAuth *virConnectAuthPtr;
 struct _virConnectAuth {
-    int *credtype;
-    unsigned int ncredtype;
-    virConnectAuthCallbackPtr cb;
-    void *cbdata;
+    int *credtype;                /* the kinds it can answer */
+    unsigned int ncredtype;       /* how many these are */
+    virConnectAuthCallbackPtr cb; /* answers them */
+    void *cbdata;                 /* is passed to it */
 };
+
+/*
+ * Answers from the terminal: prompts on stdout, reads stdin. What virConnectOpenAuth is given by
+ * programs that have a user at a terminal. Since libvirt 0.4.1.
+ */
 VIRT_API virConnectAuthPtr virConnectAuthPtrDefault;
-/* Since libvirt 0.0.3 */
+
+/*
+ * Opens a connection, to look and to change. name is the URI; if it is NULL the environment
+ * variable LIBVIRT_DEFAULT_URI names it, and else the first driver that finds its hypervisor is
+ * taken. The caller frees it with virConnectClose().
+ *
+ * Returns the connection, or NULL: VIR_ERR_NO_CONNECT if no driver takes the URI or its hypervisor
+ * is not there, VIR_ERR_INVALID_ARG if it is not a URI, VIR_ERR_RESOURCE_BUSY if another process
+ * owns the directory (the message names it). Example: examples/hello.c Since libvirt 0.0.3.
+ */
 VIRT_API virConnectPtr virConnectOpen(const char *name);
-/* Since libvirt 0.0.3 */
+
+/*
+ * As virConnectOpen(), to look only: every function that changes something, or shows a secret, is
+ * refused with VIR_ERR_OPERATION_DENIED. Since libvirt 0.0.3.
+ */
 VIRT_API virConnectPtr virConnectOpenReadOnly(const char *name);
-/* Since libvirt 0.4.0 */
+
+/*
+ * As virConnectOpen(), with somebody to answer a driver's questions (auth; NULL for nobody; it
+ * need not outlive the call) and flags (virConnectFlags). No driver of this release asks any.
+ * Since libvirt 0.4.0.
+ */
 VIRT_API virConnectPtr virConnectOpenAuth(const char *name, virConnectAuthPtr auth,
                                           unsigned int flags);
-/* Since libvirt 0.6.0 */
+
+/*
+ * Takes one more reference: virConnectClose() must then be called once more. For a thread that
+ * goes on with the connection by itself. Since libvirt 0.6.0.
+ */
 VIRT_API int virConnectRef(virConnectPtr conn);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives back a reference. With the last one, and when the last domain handle and event callback of
+ * the connection are gone as well, the connection is closed. Guests run on, except those that were
+ * started with VIR_DOMAIN_START_AUTODESTROY.
+ *
+ * Returns 0 if this was the last reference, 1 or more if others remain, -1 if conn is not valid.
+ * Since libvirt 0.0.3.
+ */
 VIRT_API int virConnectClose(virConnectPtr conn);
-/* Since libvirt 0.9.8 */
+
+/*
+ * Tells whether the hypervisor can still be reached. Always so for a driver in the calling
+ * process.
+ *
+ * Returns 1 if it can, 0 if not, -1 on error. Since libvirt 0.9.8.
+ */
 VIRT_API int virConnectIsAlive(virConnectPtr conn);
-/* Since libvirt 0.7.3 */
+
+/*
+ * Tells whether what is said on this connection is encrypted on its way. 0 for a driver in the
+ * calling process: there is no way.
+ *
+ * Returns 1, 0, or -1 on error. Since libvirt 0.7.3.
+ */
 VIRT_API int virConnectIsEncrypted(virConnectPtr conn);
-/* Since libvirt 0.7.3 */
+
+/*
+ * Tells whether others can neither read nor change what is said: the connection is encrypted, or
+ * does not leave the host. 1 for a driver in the calling process.
+ *
+ * Returns 1, 0, or -1 on error. Since libvirt 0.7.3.
+ */
 VIRT_API int virConnectIsSecure(virConnectPtr conn);
-/* Since libvirt 0.9.8 */
+
+/*
+ * Asks the other end for a sign of life every interval seconds, and closes after count of them
+ * stayed out. interval 0 turns it off.
+ *
+ * Returns 0, 1 if there is no other end that could be asked, as with a driver in the calling
+ * process, or -1. Since libvirt 0.9.8.
+ */
 VIRT_API int virConnectSetKeepAlive(virConnectPtr conn, int interval, unsigned int count);
-/* Since libvirt 0.10.0 */
+
+/* Why a connection broke. Since libvirt 0.10.0. */
 typedef enum {
-    VIR_CONNECT_CLOSE_REASON_ERROR = 0,
-    VIR_CONNECT_CLOSE_REASON_EOF = 1,
-    VIR_CONNECT_CLOSE_REASON_KEEPALIVE = 2,
-    VIR_CONNECT_CLOSE_REASON_CLIENT = 3,
+    VIR_CONNECT_CLOSE_REASON_ERROR = 0,     /* input or output failed */
+    VIR_CONNECT_CLOSE_REASON_EOF = 1,       /* the other end closed it */
+    VIR_CONNECT_CLOSE_REASON_KEEPALIVE = 2, /* no sign of life */
+    VIR_CONNECT_CLOSE_REASON_CLIENT = 3,    /* this end closed it */
     VIR_CONNECT_CLOSE_REASON_LAST = 4,      /* how many there are */
 } virConnectCloseReason;
-/* Since libvirt 0.10.0 */
+
+/*
+ * Is called once when a connection breaks. reason is a virConnectCloseReason. The connection
+ * should not be closed from here. Since libvirt 0.10.0.
+ */
 typedef void (*virConnectCloseFunc)(virConnectPtr conn, int reason, void *opaque);
-/* Since libvirt 0.10.0 */
+
+/*
+ * Has cb called when the connection breaks. One function per connection; freecb (may be NULL) is
+ * called with opaque when it is unregistered or the connection is freed. A connection to a driver
+ * in the calling process never breaks, but takes a callback like any other.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if there is one already. Since libvirt 0.10.0.
+ */
 VIRT_API int virConnectRegisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb,
                                              void *opaque, virFreeCallback freecb);
-/* Since libvirt 0.10.0 */
+
+/*
+ * Ends what virConnectRegisterCloseCallback() began. cb must be the same function.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if it is not registered. Since libvirt 0.10.0.
+ */
 VIRT_API int virConnectUnregisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives the name of the driver: "QEMU", "Test". It stays the library's and lives as long as conn.
+ * Since libvirt 0.0.3.
+ */
 VIRT_API const char *virConnectGetType(virConnectPtr conn);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives the hypervisor's version: major * 1000000 + minor * 1000 + micro, in *hvVer. 0 if there is
+ * no way to tell. Since libvirt 0.0.3.
+ */
 VIRT_API int virConnectGetVersion(virConnectPtr conn, unsigned long *hvVer);
-/* Since libvirt 0.7.3 */
+
+/*
+ * Gives the version of the library that drives the hypervisor: LIBVIR_VERSION_NUMBER where that is
+ * the calling process. Since libvirt 0.7.3.
+ */
 VIRT_API int virConnectGetLibVersion(virConnectPtr conn, unsigned long *libVer);
-/* Since libvirt 0.3.0 */
+
+/*
+ * Gives the name of the host that the guests run on, in full where the system knows it in full.
+ * The caller frees it. Since libvirt 0.3.0.
+ */
 VIRT_API char *virConnectGetHostname(virConnectPtr conn);
-/* Since libvirt 0.3.0 */
+
+/*
+ * Gives the URI by which this connection can be opened again. The caller frees it. Since libvirt
+ * 0.3.0.
+ */
 VIRT_API char *virConnectGetURI(virConnectPtr conn);
-/* Since libvirt 0.2.1 */
+
+/*
+ * Gives an XML document on the host (CPU, topology, NUMA cells, migration transports) and on the
+ * kinds of guests its hypervisor can run (architectures, machine types, accelerators). The caller
+ * frees it. Since libvirt 0.2.1.
+ */
 VIRT_API char *virConnectGetCapabilities(virConnectPtr conn);
-/* Since libvirt 0.2.1 */
+
+/*
+ * Gives the number of virtual CPUs a guest may have at most. type is a guest type of the
+ * capabilities ("kvm", "qemu"; NULL for the usual one).
+ *
+ * Returns the number, or -1 with VIR_ERR_INVALID_ARG if there is no such type. Since libvirt
+ * 0.2.1.
+ */
 VIRT_API int virConnectGetMaxVcpus(virConnectPtr conn, const char *type);
-/* Since libvirt 0.8.8 */
+
+/*
+ * Gives what the host's firmware says of it (SMBIOS: vendor, serial number, ...) as an XML
+ * document. flags: 0. The caller frees it.
+ *
+ * Returns the document, or NULL with VIR_ERR_NO_SUPPORT or VIR_ERR_CONFIG_UNSUPPORTED if the host
+ * does not tell. Since libvirt 0.8.8.
+ */
 VIRT_API char *virConnectGetSysinfo(virConnectPtr conn, unsigned int flags);
 
-/* 6. Host */
-#define VIR_UUID_BUFLEN 16
-#define VIR_UUID_STRING_BUFLEN 37
-/* Since libvirt 0.1.0 */
+/* ============================================================================================== *
+ *  6. Host
+ * ============================================================================================== */
+
+/*
+ * The host. nodes * sockets * cores * threads is the number of its CPUs, counting those that are
+ * offline. Since libvirt 0.1.0.
+ */
 typedef struct _virNodeInfo virNodeInfo;
 typedef virNodeInfo *virNodeInfoPtr;
 struct _virNodeInfo {
-    char model[32];
-    unsigned long memory;
-    unsigned int cpus;
-    unsigned int mhz;
-    unsigned int nodes;
-    unsigned int sockets;
-    unsigned int cores;
-    unsigned int threads;
+    char model[32];       /* the architecture: "x86_64" */
+    unsigned long memory; /* KiB */
+    unsigned int cpus;    /* CPUs that are online */
+    unsigned int mhz;     /* their clock rate; 0 if not known */
+    unsigned int nodes;   /* NUMA nodes; 1 if their shape is not regular */
+    unsigned int sockets; /* CPU sockets in each node */
+    unsigned int cores;   /* cores in each socket */
+    unsigned int threads; /* threads in each core */
 };
+
+/* The number of CPUs, counting those offline: the length of a CPU map. Since libvirt 0.1.4. */
 #define VIR_NODEINFO_MAXCPUS(nodeinfo) \
     ((nodeinfo).nodes * (nodeinfo).sockets * (nodeinfo).cores * (nodeinfo).threads)
-/* Since libvirt 0.1.0 */
+
+/* Fills in *info, which is the caller's. Since libvirt 0.1.0. */
 VIRT_API int virNodeGetInfo(virConnectPtr conn, virNodeInfoPtr info);
-/* Since libvirt 0.3.3 */
+
+/*
+ * Gives the host's free memory in bytes.
+ *
+ * Returns the number, or 0 on error. Since libvirt 0.3.3.
+ */
 VIRT_API unsigned long long virNodeGetFreeMemory(virConnectPtr conn);
-/* Since libvirt 0.3.3 */
+
+/*
+ * Fills freeMems with the free memory, in bytes, of up to maxCells NUMA cells from startCell on.
+ *
+ * Returns how many were filled in, or -1 with VIR_ERR_INVALID_ARG if there is no cell startCell.
+ * Since libvirt 0.3.3.
+ */
 VIRT_API int virNodeGetCellsFreeMemory(virConnectPtr conn, unsigned long long *freeMems,
                                        int startCell, int maxCells);
-/* Since libvirt 1.0.0 */
+
+/*
+ * Tells which CPUs the host has and which are online: *cpumap, with a bit set for each online CPU
+ * (VIR_CPU_USED), and their number in *online. Either may be NULL. flags: 0. The caller frees
+ * *cpumap.
+ *
+ * Returns the number of CPUs, counting those offline, or -1. Since libvirt 1.0.0.
+ */
 VIRT_API int virNodeGetCPUMap(virConnectPtr conn, unsigned char **cpumap, unsigned int *online,
                               unsigned int flags);
 
-/* 7. Domains */
-/* Since libvirt 0.0.3 */
+/* ============================================================================================== *
+ *  7. Domains
+ *
+ *  A domain is a guest. It is transient (it exists while it runs) or persistent (its document is
+ *  stored and it can be started again and again); it is active, which means that there is a
+ *  process for it, running or paused, or inactive.
+ *
+ *      (nothing) -- virDomainCreateXML --> active, transient
+ *      (nothing) -- virDomainDefineXML --> inactive, persistent
+ *      inactive, persistent -- virDomainCreate --> active, persistent
+ *      inactive, persistent -- virDomainUndefine --> (nothing)
+ *      active, transient -- virDomainDefineXML --> active, persistent
+ *      active, persistent -- virDomainUndefine --> active, transient
+ *
+ *  A virDomainPtr is a handle on it, for one connection. Any number of handles may name the same
+ *  guest; each is freed with virDomainFree(), which does nothing to the guest.
+ *
+ *  Example: examples/lifecycle.c
+ * ============================================================================================== */
+
+/* ---- 7.1 identity ---- */
+
+/*
+ * Gives the guest's name, unique on its host. It stays the handle's; after virDomainRename()
+ * through another handle, this one still says the old name. Since libvirt 0.0.3.
+ */
 VIRT_API const char *virDomainGetName(virDomainPtr domain);
-/* Since libvirt 0.0.5 */
+
+/*
+ * Copies the guest's uuid, VIR_UUID_BUFLEN bytes, into uuid. The uuid is what identifies a guest,
+ * and it keeps it for life, over a migration too. Since libvirt 0.0.5.
+ */
 VIRT_API int virDomainGetUUID(virDomainPtr domain, unsigned char *uuid);
-/* Since libvirt 0.1.1 */
+
+/*
+ * Writes the guest's uuid as text into buf, which has room for VIR_UUID_STRING_BUFLEN. Since
+ * libvirt 0.1.1.
+ */
 VIRT_API int virDomainGetUUIDString(virDomainPtr domain, char *buf);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives the number that an active guest has until it ends.
+ *
+ * Returns it, or (unsigned int)-1 if the guest is inactive, and on error: virGetLastError() tells
+ * which. The handle is brought up to date by each call that starts, ends or looks up the guest.
+ * Since libvirt 0.0.3.
+ */
 VIRT_API unsigned int virDomainGetID(virDomainPtr domain);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives the type of guest, from the document's os element: "hvm" for a complete machine. The
+ * caller frees it. Since libvirt 0.0.3.
+ */
 VIRT_API char *virDomainGetOSType(virDomainPtr domain);
-/* Since libvirt 0.3.0 */
+
+/*
+ * Gives the connection of the handle, without a further reference: it lives as long as the handle,
+ * and the caller must not close it. Since libvirt 0.3.0.
+ */
 VIRT_API virConnectPtr virDomainGetConnect(virDomainPtr dom);
-/* Since libvirt 0.6.0 */
+
+/*
+ * Takes one more reference on the handle: virDomainFree() must then be called once more. Since
+ * libvirt 0.6.0.
+ */
 VIRT_API int virDomainRef(virDomainPtr domain);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives back a reference on the handle. The guest is not touched.
+ *
+ * Returns 0, or -1 if domain is not valid. Since libvirt 0.0.3.
+ */
 VIRT_API int virDomainFree(virDomainPtr domain);
-/* Since libvirt 0.7.3 */
+
+/*
+ * Returns 1 if the guest is active (running or paused, see above), 0 if not, -1 on error. Since
+ * libvirt 0.7.3.
+ */
 VIRT_API int virDomainIsActive(virDomainPtr dom);
-/* Since libvirt 0.7.3 */
+
+/* Returns 1 if the guest is persistent, 0 if it is transient, -1 on error. Since libvirt 0.7.3. */
 VIRT_API int virDomainIsPersistent(virDomainPtr dom);
-/* Since libvirt 0.8.6 */
+
+/*
+ * Tells whether the stored document of a persistent guest was changed since it was started, so
+ * that its next start will be different.
+ *
+ * Returns 1, 0, or -1 on error. Since libvirt 0.8.6.
+ */
 VIRT_API int virDomainIsUpdated(virDomainPtr dom);
-/* Since libvirt 1.2.19 */
+
+/*
+ * Gives an inactive guest another name. flags: 0. Listeners get VIR_DOMAIN_EVENT_UNDEFINED and
+ * VIR_DOMAIN_EVENT_DEFINED, each with detail RENAMED.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is active or transient, or if the name
+ * is taken. Not on a read-only connection. Since libvirt 1.2.19.
+ */
 VIRT_API int virDomainRename(virDomainPtr dom, const char *new_name, unsigned int flags);
 
-/* Since libvirt 0.0.3 */
+/* ---- 7.2 lists and lookups ---- */
+
+/*
+ * A lookup gives a new handle, which the caller frees with virDomainFree(). NULL with
+ * VIR_ERR_NO_DOMAIN means that there is no such guest. Guests come and go: what a list or a lookup
+ * found may be gone when it is used, and then that call fails with VIR_ERR_NO_DOMAIN.
+ */
+
+/* Finds an active guest by its number. Since libvirt 0.0.3. */
 VIRT_API virDomainPtr virDomainLookupByID(virConnectPtr conn, int id);
-/* Since libvirt 0.0.3 */
+
+/* Finds a guest by its name. Since libvirt 0.0.3. */
 VIRT_API virDomainPtr virDomainLookupByName(virConnectPtr conn, const char *name);
-/* Since libvirt 0.0.5 */
+
+/* Finds a guest by its uuid of VIR_UUID_BUFLEN bytes. Since libvirt 0.0.5. */
 VIRT_API virDomainPtr virDomainLookupByUUID(virConnectPtr conn, const unsigned char *uuid);
-/* Since libvirt 0.1.1 */
+
+/*
+ * Finds a guest by its uuid as text. VIR_ERR_INVALID_ARG if that is not a uuid. Since libvirt
+ * 0.1.1.
+ */
 VIRT_API virDomainPtr virDomainLookupByUUIDString(virConnectPtr conn, const char *uuidstr);
-/* Since libvirt 0.9.13 */
+
+/*
+ * Which guests to list. The flags come in groups; a guest is listed if it fits at least one flag
+ * of every group that has any. Flags of things that this driver does not have (snapshots, say)
+ * find none, or all with the negative one. Since libvirt 0.9.13.
+ */
 typedef enum {
-    VIR_CONNECT_LIST_DOMAINS_ACTIVE = 1 << 0,
-    VIR_CONNECT_LIST_DOMAINS_INACTIVE = 1 << 1,
-    VIR_CONNECT_LIST_DOMAINS_PERSISTENT = 1 << 2,
-    VIR_CONNECT_LIST_DOMAINS_TRANSIENT = 1 << 3,
-    VIR_CONNECT_LIST_DOMAINS_RUNNING = 1 << 4,
-    VIR_CONNECT_LIST_DOMAINS_PAUSED = 1 << 5,
-    VIR_CONNECT_LIST_DOMAINS_SHUTOFF = 1 << 6,
-    VIR_CONNECT_LIST_DOMAINS_OTHER = 1 << 7,
-    VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE = 1 << 8,
-    VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE = 1 << 9,
-    VIR_CONNECT_LIST_DOMAINS_AUTOSTART = 1 << 10,
-    VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART = 1 << 11,
-    VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT = 1 << 12,
-    VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT = 1 << 13,
-    VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT = 1 << 14, /* (5.6.0) */
-    VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT = 1 << 15,  /* (5.6.0) */
+    VIR_CONNECT_LIST_DOMAINS_ACTIVE = 1 << 0,          /* first group: active */
+    VIR_CONNECT_LIST_DOMAINS_INACTIVE = 1 << 1,        /* inactive */
+    VIR_CONNECT_LIST_DOMAINS_PERSISTENT = 1 << 2,      /* second group: persistent */
+    VIR_CONNECT_LIST_DOMAINS_TRANSIENT = 1 << 3,       /* transient */
+    VIR_CONNECT_LIST_DOMAINS_RUNNING = 1 << 4,         /* third group: running */
+    VIR_CONNECT_LIST_DOMAINS_PAUSED = 1 << 5,          /* paused */
+    VIR_CONNECT_LIST_DOMAINS_SHUTOFF = 1 << 6,         /* shut off */
+    VIR_CONNECT_LIST_DOMAINS_OTHER = 1 << 7,           /* in another state */
+    VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE = 1 << 8,     /* fourth group: with a saved image that
+                                                        * its next start resumes from */
+    VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE = 1 << 9,  /* without */
+    VIR_CONNECT_LIST_DOMAINS_AUTOSTART = 1 << 10,      /* fifth group: started with the host */
+    VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART = 1 << 11,   /* not so */
+    VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT = 1 << 12,   /* sixth group: with snapshots */
+    VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT = 1 << 13,    /* without */
+    VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT = 1 << 14, /* seventh group: with checkpoints (5.6.0) */
+    VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT = 1 << 15,  /* without (5.6.0) */
 } virConnectListAllDomainsFlags;
-/* Since libvirt 0.9.13 */
+
+/*
+ * Lists guests, in one consistent look. flags is 0 for all of them, or
+ * virConnectListAllDomainsFlags. *domains becomes a NULL-terminated array of handles; the caller
+ * frees each with virDomainFree() and the array with free(). domains may be NULL, to count only.
+ *
+ * Returns how many there are, or -1 (and *domains is NULL). Since libvirt 0.9.13.
+ */
 VIRT_API int virConnectListAllDomains(virConnectPtr conn, virDomainPtr **domains,
                                       unsigned int flags);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Lists the numbers of active guests, at most maxids of them, in ids. The older way:
+ * virConnectListAllDomains() is not disturbed by guests that come and go between two calls.
+ *
+ * Returns how many were filled in, or -1. Since libvirt 0.0.3.
+ */
 VIRT_API int virConnectListDomains(virConnectPtr conn, int *ids, int maxids);
-/* Since libvirt 0.0.3 */
+
+/* Returns the number of active guests, or -1. Since libvirt 0.0.3. */
 VIRT_API int virConnectNumOfDomains(virConnectPtr conn);
-/* Since libvirt 0.1.1 */
+
+/*
+ * Lists the names of inactive guests, at most maxnames of them, in names. The caller frees each
+ * name.
+ *
+ * Returns how many were filled in, or -1. Since libvirt 0.1.1.
+ */
 VIRT_API int virConnectListDefinedDomains(virConnectPtr conn, char ** const names, int maxnames);
-/* Since libvirt 0.1.5 */
+
+/* Returns the number of inactive guests, or -1. Since libvirt 0.1.5. */
 VIRT_API int virConnectNumOfDefinedDomains(virConnectPtr conn);
 
-/* Since libvirt 1.2.12 */
+/* ---- 7.3 lifecycle ---- */
+
+/* For virDomainDefineXMLFlags. Since libvirt 1.2.12. */
 typedef enum {
-    VIR_DOMAIN_DEFINE_VALIDATE = 1 << 0,
+    VIR_DOMAIN_DEFINE_VALIDATE = 1 << 0, /* refuse a document with parts that have no effect with
+                                          * this driver; the error lists them */
 } virDomainDefineFlags;
-/* Since libvirt 0.1.1 */
+
+/*
+ * Stores a guest's document: a new persistent guest, or the next start's document of one that
+ * exists (name and uuid must both be its own). What is missing and must stay the same from now on
+ * is filled in: uuid, MAC addresses, device addresses, the versioned machine type. What the
+ * library does not understand is kept as it is. Caller frees the handle with virDomainFree().
+ *
+ * Returns a handle, or NULL: VIR_ERR_XML_ERROR, VIR_ERR_XML_DETAIL or VIR_ERR_CONFIG_UNSUPPORTED
+ * if the document cannot be a guest here, VIR_ERR_OPERATION_FAILED if the name or the uuid is
+ * another guest's. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt
+ * 0.1.1.
+ */
 VIRT_API virDomainPtr virDomainDefineXML(virConnectPtr conn, const char *xml);
-/* Since libvirt 1.2.12 */
+
+/*
+ * As virDomainDefineXML(), with flags (virDomainDefineFlags). With VIR_DOMAIN_DEFINE_VALIDATE also
+ * VIR_ERR_XML_INVALID_SCHEMA; without it virDomainListIgnoredXML() can be asked afterwards. Since
+ * libvirt 1.2.12.
+ */
 VIRT_API virDomainPtr virDomainDefineXMLFlags(virConnectPtr conn, const char *xml,
                                               unsigned int flags);
-/* Since libvirt 0.9.4 */
+
+/*
+ * What goes with the document. Without the flag for it, a guest that has such a thing is not
+ * undefined (VIR_ERR_OPERATION_INVALID), so that nothing is lost or left behind unseen. Since
+ * libvirt 0.9.4.
+ */
 typedef enum {
-    VIR_DOMAIN_UNDEFINE_MANAGED_SAVE = 1 << 0,
-    VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA = 1 << 1,   /* (0.9.5) */
-    VIR_DOMAIN_UNDEFINE_NVRAM = 1 << 2,                /* (1.2.9) */
-    VIR_DOMAIN_UNDEFINE_KEEP_NVRAM = 1 << 3,           /* (2.3.0) */
-    VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA = 1 << 4, /* (5.6.0) */
-    VIR_DOMAIN_UNDEFINE_TPM = 1 << 5,                  /* (8.9.0) */
-    VIR_DOMAIN_UNDEFINE_KEEP_TPM = 1 << 6,             /* (8.9.0) */
+    VIR_DOMAIN_UNDEFINE_MANAGED_SAVE = 1 << 0,         /* remove its saved image */
+    VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA = 1 << 1,   /* forget its snapshots (0.9.5) */
+    VIR_DOMAIN_UNDEFINE_NVRAM = 1 << 2,                /* remove its firmware variables (1.2.9) */
+    VIR_DOMAIN_UNDEFINE_KEEP_NVRAM = 1 << 3,           /* leave its firmware variables where they
+                                                        * are (2.3.0) */
+    VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA = 1 << 4, /* forget its checkpoints (5.6.0) */
+    VIR_DOMAIN_UNDEFINE_TPM = 1 << 5,                  /* remove the state of its TPM (8.9.0) */
+    VIR_DOMAIN_UNDEFINE_KEEP_TPM = 1 << 6,             /* leave the state of its TPM where it is
+                                                        * (8.9.0) */
 } virDomainUndefineFlagsValues;
-/* Since libvirt 0.1.1 */
+
+/*
+ * Removes the stored document of a persistent guest. An inactive guest is gone with it, an active
+ * one becomes transient. Disk images are never touched.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is transient, or has what only
+ * virDomainUndefineFlags() removes. Not on a read-only connection. Since libvirt 0.1.1.
+ */
 VIRT_API int virDomainUndefine(virDomainPtr domain);
-/* Since libvirt 0.9.4 */
+
+/* As virDomainUndefine(), with flags (virDomainUndefineFlagsValues). Since libvirt 0.9.4. */
 VIRT_API int virDomainUndefineFlags(virDomainPtr domain, unsigned int flags);
-/* Since libvirt 0.0.1 */
+
+/* How to start a guest. Since libvirt 0.0.1. */
 typedef enum {
-    VIR_DOMAIN_NONE = 0,
-    VIR_DOMAIN_START_PAUSED = 1 << 0,       /* (0.8.2) */
-    VIR_DOMAIN_START_AUTODESTROY = 1 << 1,  /* (0.9.3) */
-    VIR_DOMAIN_START_BYPASS_CACHE = 1 << 2, /* (0.9.4) */
-    VIR_DOMAIN_START_FORCE_BOOT = 1 << 3,   /* (0.9.5) */
-    VIR_DOMAIN_START_VALIDATE = 1 << 4,     /* (1.2.12) */
-    VIR_DOMAIN_START_RESET_NVRAM = 1 << 5,  /* (8.1.0) */
+    VIR_DOMAIN_NONE = 0,                    /* nothing special */
+    VIR_DOMAIN_START_PAUSED = 1 << 0,       /* leave its CPUs stopped: virDomainResume() lets
+                                             * them run (0.8.2) */
+    VIR_DOMAIN_START_AUTODESTROY = 1 << 1,  /* end it when the connection is closed, or this
+                                             * process ends (0.9.3) */
+    VIR_DOMAIN_START_BYPASS_CACHE = 1 << 2, /* read a saved image around the host's cache (0.9.4) */
+    VIR_DOMAIN_START_FORCE_BOOT = 1 << 3,   /* forget a saved image and boot (0.9.5) */
+    VIR_DOMAIN_START_VALIDATE = 1 << 4,     /* refuse a document with parts that have no effect
+                                             * with this driver (1.2.12) */
+    VIR_DOMAIN_START_RESET_NVRAM = 1 << 5,  /* begin with fresh firmware variables (8.1.0) */
 } virDomainCreateFlags;
-/* Since libvirt 0.1.1 */
+
+/*
+ * Starts an inactive persistent guest. When this returns, its CPUs run.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if it is active already, VIR_ERR_CONFIG_UNSUPPORTED
+ * if this host cannot run it, VIR_ERR_INTERNAL_ERROR with the hypervisor's own last words if that
+ * ended at once. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt 0.1.1.
+ */
 VIRT_API int virDomainCreate(virDomainPtr domain);
-/* Since libvirt 0.8.2 */
+
+/* As virDomainCreate(), with flags (virDomainCreateFlags). Since libvirt 0.8.2. */
 VIRT_API int virDomainCreateWithFlags(virDomainPtr domain, unsigned int flags);
-/* Since libvirt 0.5.0 */
+
+/*
+ * Starts a guest from a document: a new transient guest or, if a persistent guest of that name and
+ * uuid is inactive, that one, with this document for this time. flags are virDomainCreateFlags.
+ * The caller frees the handle with virDomainFree().
+ *
+ * Returns a handle, or NULL with the errors of virDomainDefineXML() and virDomainCreate(). Not on
+ * a read-only connection. Since libvirt 0.5.0.
+ */
 VIRT_API virDomainPtr virDomainCreateXML(virConnectPtr conn, const char *xmlDesc,
                                          unsigned int flags);
-/* Since libvirt 0.0.3 */
+
+/* The old name of virDomainCreateXML(). Since libvirt 0.0.3. */
 VIRT_API virDomainPtr virDomainCreateLinux(virConnectPtr conn, const char *xmlDesc,
                                            unsigned int flags);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Pauses the guest: its CPUs stop, its memory stays. Pausing a paused guest succeeds.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active, or is being migrated
+ * and paused by that. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt
+ * 0.0.3.
+ */
 VIRT_API int virDomainSuspend(virDomainPtr domain);
-/* Since libvirt 0.0.3 */
+
+/*
+ * Lets a paused guest run on. Resuming a running guest succeeds.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is not active, or belongs to a
+ * migration whose outcome is not known. Not on a read-only connection. Since libvirt 0.0.3.
+ */
 VIRT_API int virDomainResume(virDomainPtr domain);
-/* Since libvirt 0.9.10 */
+
+/*
+ * How to ask a guest to shut down. With several flags the driver chooses, in an order of its own.
+ * Since libvirt 0.9.10.
+ */
 typedef enum {
-    VIR_DOMAIN_SHUTDOWN_DEFAULT = 0,
-    VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN = 1 << 0,
-    VIR_DOMAIN_SHUTDOWN_GUEST_AGENT = 1 << 1,
-    VIR_DOMAIN_SHUTDOWN_INITCTL = 1 << 2,        /* (1.0.1) */
-    VIR_DOMAIN_SHUTDOWN_SIGNAL = 1 << 3,         /* (1.0.1) */
-    VIR_DOMAIN_SHUTDOWN_PARAVIRT = 1 << 4,       /* (1.2.5) */
+    VIR_DOMAIN_SHUTDOWN_DEFAULT = 0,             /* as the driver likes best */
+    VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN = 1 << 0, /* press the power button */
+    VIR_DOMAIN_SHUTDOWN_GUEST_AGENT = 1 << 1,    /* ask the agent in the guest */
+    VIR_DOMAIN_SHUTDOWN_INITCTL = 1 << 2,        /* write to its init (1.0.1) */
+    VIR_DOMAIN_SHUTDOWN_SIGNAL = 1 << 3,         /* send its init a signal (1.0.1) */
+    VIR_DOMAIN_SHUTDOWN_PARAVIRT = 1 << 4,       /* ask by a paravirtual device (1.2.5) */
 } virDomainShutdownFlagValues;
-/* Since libvirt 0.0.3 */
+
+/*
+ * Asks the guest to shut down, and returns at once. Whether and when it obeys is the guest's
+ * affair: wait for VIR_DOMAIN_EVENT_STOPPED, or look at virDomainGetState(). A document whose
+ * on_poweroff says "restart" makes it boot again.
+ *
+ * Returns 0 if it was asked, or -1 with VIR_ERR_OPERATION_INVALID if it is not running. Not on a
+ * read-only connection. Since libvirt 0.0.3.
+ */
 VIRT_API int virDomainShutdown(virDomainPtr domain);
-/* Since libvirt 0.9.10 */
+
+/*
+ * As virDomainShutdown(), with flags (virDomainShutdownFlagValues).
+ *
+ * VIR_ERR_ARGUMENT_UNSUPPORTED or VIR_ERR_AGENT_UNRESPONSIVE if that way is not there. Since
+ * libvirt 0.9.10.
+ */
 VIRT_API int virDomainShutdownFlags(virDomainPtr domain, unsigned int flags);
-/* Since libvirt 0.9.10 */
+
+/*
+ * How to ask a guest to reboot. With several flags the driver chooses, in an order of its own.
+ * Since libvirt 0.9.10.
+ */
 typedef enum {
-    VIR_DOMAIN_REBOOT_DEFAULT = 0,
-    VIR_DOMAIN_REBOOT_ACPI_POWER_BTN = 1 << 0,
-    VIR_DOMAIN_REBOOT_GUEST_AGENT = 1 << 1,
-    VIR_DOMAIN_REBOOT_INITCTL = 1 << 2,        /* (1.0.1) */
-    VIR_DOMAIN_REBOOT_SIGNAL = 1 << 3,         /* (1.0.1) */
-    VIR_DOMAIN_REBOOT_PARAVIRT = 1 << 4,       /* (1.2.5) */
+    VIR_DOMAIN_REBOOT_DEFAULT = 0,             /* as the driver likes best */
+    VIR_DOMAIN_REBOOT_ACPI_POWER_BTN = 1 << 0, /* press the power button, and start it again when
+                                                * it is off */
+    VIR_DOMAIN_REBOOT_GUEST_AGENT = 1 << 1,    /* ask the agent in the guest */
+    VIR_DOMAIN_REBOOT_INITCTL = 1 << 2,        /* write to its init (1.0.1) */
+    VIR_DOMAIN_REBOOT_SIGNAL = 1 << 3,         /* send its init a signal (1.0.1) */
+    VIR_DOMAIN_REBOOT_PARAVIRT = 1 << 4,       /* ask by a paravirtual device (1.2.5) */
 } virDomainRebootFlagValues;
-/* Since libvirt 0.1.0 */
+
+/*
+ * Asks the guest to reboot, and returns at once; its process and id stay. flags are
+ * virDomainRebootFlagValues.
+ *
+ * Returns 0 if it was asked, or -1 with VIR_ERR_OPERATION_INVALID if it is not running. Not on a
+ * read-only connection. Since libvirt 0.1.0.
+ */
 VIRT_API int virDomainReboot(virDomainPtr domain, unsigned int flags);
-/* Since libvirt 0.9.7 */
+
+/*
+ * Resets the guest's machine as its reset button would, without a word to the guest. What it had
+ * not written to its disks is lost. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if it is not active. Not on a read-only
+ * connection. Since libvirt 0.9.7.
+ */
 VIRT_API int virDomainReset(virDomainPtr domain, unsigned int flags);
-/* Since libvirt 0.9.4 */
+
+/* How to end a guest. Since libvirt 0.9.4. */
 typedef enum {
-    VIR_DOMAIN_DESTROY_DEFAULT = 0,          /* (0.9.10) */
-    VIR_DOMAIN_DESTROY_GRACEFUL = 1 << 0,    /* (0.9.10) */
-    VIR_DOMAIN_DESTROY_REMOVE_LOGS = 1 << 1, /* (8.3.0) */
+    VIR_DOMAIN_DESTROY_DEFAULT = 0,          /* at once, by force if need be (0.9.10) */
+    VIR_DOMAIN_DESTROY_GRACEFUL = 1 << 0,    /* never by force: fail rather than kill a process
+                                              * that does not end (0.9.10) */
+    VIR_DOMAIN_DESTROY_REMOVE_LOGS = 1 << 1, /* remove its log files too (8.3.0) */
 } virDomainDestroyFlagsValues;
-/* Since libvirt 0.0.3 */
+
+/*
+ * Ends the guest now, as if its power failed. What it had not written to its disks is lost. The
+ * handle stays good, and names the inactive guest if it is persistent.
+ *
+ * Returns 0 when the guest's process is gone, or -1 with VIR_ERR_OPERATION_INVALID if it was not
+ * active. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt 0.0.3.
+ */
 VIRT_API int virDomainDestroy(virDomainPtr domain);
-/* Since libvirt 0.9.4 */
+
+/*
+ * As virDomainDestroy(), with flags (virDomainDestroyFlagsValues). With
+ * VIR_DOMAIN_DESTROY_GRACEFUL also VIR_ERR_SYSTEM_ERROR or VIR_ERR_OPERATION_TIMEOUT: the guest
+ * may be there still. Since libvirt 0.9.4.
+ */
 VIRT_API int virDomainDestroyFlags(virDomainPtr domain, unsigned int flags);
-/* Since libvirt 0.2.1 */
+
+/*
+ * Tells in *autostart whether the guest is marked to be started with its host: 1 or 0. Since
+ * libvirt 0.2.1.
+ */
 VIRT_API int virDomainGetAutostart(virDomainPtr domain, int *autostart);
-/* Since libvirt 0.2.1 */
+
+/*
+ * Marks a persistent guest to be started with its host (1), or not (0). The library has no daemon
+ * that comes up with the host: marked guests are started by whoever opens qemu:///system or
+ * qemu:///session first after the host did.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is transient. Not on a read-only
+ * connection. Since libvirt 0.2.1.
+ */
 VIRT_API int virDomainSetAutostart(virDomainPtr domain, int autostart);
-/* Since libvirt 3.9.0 */
+
+/*
+ * The moments for which a document says what is to follow: on_poweroff, on_reboot, on_crash. Since
+ * libvirt 3.9.0.
+ */
 typedef enum {
-    VIR_DOMAIN_LIFECYCLE_POWEROFF = 0,
-    VIR_DOMAIN_LIFECYCLE_REBOOT = 1,
-    VIR_DOMAIN_LIFECYCLE_CRASH = 2,
+    VIR_DOMAIN_LIFECYCLE_POWEROFF = 0, /* the guest has shut down */
+    VIR_DOMAIN_LIFECYCLE_REBOOT = 1,   /* the guest reboots */
+    VIR_DOMAIN_LIFECYCLE_CRASH = 2,    /* the guest has crashed */
     VIR_DOMAIN_LIFECYCLE_LAST = 3,     /* how many there are */
 } virDomainLifecycle;
-/* Since libvirt 3.9.0 */
+
+/* What may follow, and how the document writes it. Since libvirt 3.9.0. */
 typedef enum {
-    VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY = 0,
-    VIR_DOMAIN_LIFECYCLE_ACTION_RESTART = 1,
-    VIR_DOMAIN_LIFECYCLE_ACTION_RESTART_RENAME = 2,
-    VIR_DOMAIN_LIFECYCLE_ACTION_PRESERVE = 3,
-    VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_DESTROY = 4,
-    VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART = 5,
+    VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY = 0,          /* "destroy": it ends */
+    VIR_DOMAIN_LIFECYCLE_ACTION_RESTART = 1,          /* "restart": it boots again */
+    VIR_DOMAIN_LIFECYCLE_ACTION_RESTART_RENAME = 2,   /* "rename-restart": it boots again under
+                                                       * another name */
+    VIR_DOMAIN_LIFECYCLE_ACTION_PRESERVE = 3,         /* "preserve": it stays as it is, to be
+                                                       * looked at */
+    VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_DESTROY = 4, /* "coredump-destroy": its memory is
+                                                       * dumped, then it ends */
+    VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART = 5, /* "coredump-restart": its memory is
+                                                       * dumped, then it boots again */
     VIR_DOMAIN_LIFECYCLE_ACTION_LAST = 6,             /* how many there are */
 } virDomainLifecycleAction;
-/* Since libvirt 1.0.1 */
+
+/*
+ * Signals to a process in a guest, by the numbers Linux has on x86; RT0 to RT32 are the real-time
+ * ones. NOP only asks whether the process is there; LAST is how many there are. Since libvirt
+ * 1.0.1.
+ */
 typedef enum {
     VIR_DOMAIN_PROCESS_SIGNAL_NOP = 0, VIR_DOMAIN_PROCESS_SIGNAL_HUP = 1,
     VIR_DOMAIN_PROCESS_SIGNAL_INT = 2, VIR_DOMAIN_PROCESS_SIGNAL_QUIT = 3,
@@ -759,537 +1603,877 @@ typedef enum {
     VIR_DOMAIN_PROCESS_SIGNAL_RT32 = 64, VIR_DOMAIN_PROCESS_SIGNAL_LAST = 65,
 } virDomainProcessSignal;
 
-/* Since libvirt 0.0.1 */
+/* ---- 7.4 state and info ---- */
+
+/* What a guest is doing. Since libvirt 0.0.1. */
 typedef enum {
-    VIR_DOMAIN_NOSTATE = 0,
-    VIR_DOMAIN_RUNNING = 1,
-    VIR_DOMAIN_BLOCKED = 2,
-    VIR_DOMAIN_PAUSED = 3,
-    VIR_DOMAIN_SHUTDOWN = 4,
-    VIR_DOMAIN_SHUTOFF = 5,
-    VIR_DOMAIN_CRASHED = 6,     /* (0.0.2) */
-    VIR_DOMAIN_PMSUSPENDED = 7, /* (0.9.11) */
+    VIR_DOMAIN_NOSTATE = 0,     /* not known */
+    VIR_DOMAIN_RUNNING = 1,     /* its CPUs run */
+    VIR_DOMAIN_BLOCKED = 2,     /* it waits for something (Xen only) */
+    VIR_DOMAIN_PAUSED = 3,      /* its CPUs are stopped, its memory is there */
+    VIR_DOMAIN_SHUTDOWN = 4,    /* it is shutting down */
+    VIR_DOMAIN_SHUTOFF = 5,     /* inactive */
+    VIR_DOMAIN_CRASHED = 6,     /* it crashed and was preserved (0.0.2) */
+    VIR_DOMAIN_PMSUSPENDED = 7, /* it put itself to sleep (0.9.11) */
     VIR_DOMAIN_LAST = 8,        /* how many there are */
 } virDomainState;
-/* Since libvirt 0.9.2 */
+
+/* Why VIR_DOMAIN_NOSTATE. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_NOSTATE_UNKNOWN = 0,
+    VIR_DOMAIN_NOSTATE_UNKNOWN = 0, /* not known */
     VIR_DOMAIN_NOSTATE_LAST = 1,    /* how many there are */
 } virDomainNostateReason;
-/* Since libvirt 0.9.2 */
+
+/* Why VIR_DOMAIN_RUNNING. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_RUNNING_UNKNOWN = 0,
-    VIR_DOMAIN_RUNNING_BOOTED = 1,
-    VIR_DOMAIN_RUNNING_MIGRATED = 2,
-    VIR_DOMAIN_RUNNING_RESTORED = 3,
-    VIR_DOMAIN_RUNNING_FROM_SNAPSHOT = 4,
-    VIR_DOMAIN_RUNNING_UNPAUSED = 5,
-    VIR_DOMAIN_RUNNING_MIGRATION_CANCELED = 6,
-    VIR_DOMAIN_RUNNING_SAVE_CANCELED = 7,
-    VIR_DOMAIN_RUNNING_WAKEUP = 8,             /* (0.9.11) */
-    VIR_DOMAIN_RUNNING_CRASHED = 9,            /* (1.1.1) */
-    VIR_DOMAIN_RUNNING_POSTCOPY = 10,          /* (1.3.3) */
-    VIR_DOMAIN_RUNNING_POSTCOPY_FAILED = 11,   /* (8.5.0) */
+    VIR_DOMAIN_RUNNING_UNKNOWN = 0,            /* not known */
+    VIR_DOMAIN_RUNNING_BOOTED = 1,             /* it was started */
+    VIR_DOMAIN_RUNNING_MIGRATED = 2,           /* it came from another host */
+    VIR_DOMAIN_RUNNING_RESTORED = 3,           /* it was restored from a file */
+    VIR_DOMAIN_RUNNING_FROM_SNAPSHOT = 4,      /* it was reverted to a snapshot */
+    VIR_DOMAIN_RUNNING_UNPAUSED = 5,           /* virDomainResume() */
+    VIR_DOMAIN_RUNNING_MIGRATION_CANCELED = 6, /* a migration that had paused it ended badly */
+    VIR_DOMAIN_RUNNING_SAVE_CANCELED = 7,      /* saving it, which had paused it, ended badly */
+    VIR_DOMAIN_RUNNING_WAKEUP = 8,             /* it woke up from its sleep (0.9.11) */
+    VIR_DOMAIN_RUNNING_CRASHED = 9,            /* it had crashed, and runs again (1.1.1) */
+    VIR_DOMAIN_RUNNING_POSTCOPY = 10,          /* it came from another host, and its memory is
+                                                * still coming (1.3.3) */
+    VIR_DOMAIN_RUNNING_POSTCOPY_FAILED = 11,   /* the same, but the memory has stopped coming
+                                                * (8.5.0) */
     VIR_DOMAIN_RUNNING_LAST = 12,              /* how many there are */
 } virDomainRunningReason;
-/* Since libvirt 0.9.2 */
+
+/* Why VIR_DOMAIN_BLOCKED. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_BLOCKED_UNKNOWN = 0,
+    VIR_DOMAIN_BLOCKED_UNKNOWN = 0, /* not known */
     VIR_DOMAIN_BLOCKED_LAST = 1,    /* how many there are */
 } virDomainBlockedReason;
-/* Since libvirt 0.9.2 */
+
+/* Why VIR_DOMAIN_PAUSED. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_PAUSED_UNKNOWN = 0,
-    VIR_DOMAIN_PAUSED_USER = 1,
-    VIR_DOMAIN_PAUSED_MIGRATION = 2,
-    VIR_DOMAIN_PAUSED_SAVE = 3,
-    VIR_DOMAIN_PAUSED_DUMP = 4,
-    VIR_DOMAIN_PAUSED_IOERROR = 5,
-    VIR_DOMAIN_PAUSED_WATCHDOG = 6,
-    VIR_DOMAIN_PAUSED_FROM_SNAPSHOT = 7,
-    VIR_DOMAIN_PAUSED_SHUTTING_DOWN = 8,    /* (0.9.5) */
-    VIR_DOMAIN_PAUSED_SNAPSHOT = 9,         /* (1.0.1) */
-    VIR_DOMAIN_PAUSED_CRASHED = 10,         /* (1.1.1) */
-    VIR_DOMAIN_PAUSED_STARTING_UP = 11,     /* (1.2.14) */
-    VIR_DOMAIN_PAUSED_POSTCOPY = 12,        /* (1.3.3) */
-    VIR_DOMAIN_PAUSED_POSTCOPY_FAILED = 13, /* (1.3.3) */
+    VIR_DOMAIN_PAUSED_UNKNOWN = 0,          /* not known */
+    VIR_DOMAIN_PAUSED_USER = 1,             /* virDomainSuspend(), or it was started so */
+    VIR_DOMAIN_PAUSED_MIGRATION = 2,        /* a migration is at the point where the CPUs must
+                                             * stand */
+    VIR_DOMAIN_PAUSED_SAVE = 3,             /* it is being saved */
+    VIR_DOMAIN_PAUSED_DUMP = 4,             /* its memory is being dumped */
+    VIR_DOMAIN_PAUSED_IOERROR = 5,          /* a disk gave an error */
+    VIR_DOMAIN_PAUSED_WATCHDOG = 6,         /* its watchdog expired */
+    VIR_DOMAIN_PAUSED_FROM_SNAPSHOT = 7,    /* it was reverted to a snapshot that is paused */
+    VIR_DOMAIN_PAUSED_SHUTTING_DOWN = 8,    /* it is ending (0.9.5) */
+    VIR_DOMAIN_PAUSED_SNAPSHOT = 9,         /* a snapshot is being taken (1.0.1) */
+    VIR_DOMAIN_PAUSED_CRASHED = 10,         /* it crashed (1.1.1) */
+    VIR_DOMAIN_PAUSED_STARTING_UP = 11,     /* it is being started (1.2.14) */
+    VIR_DOMAIN_PAUSED_POSTCOPY = 12,        /* it has left for another host, and its memory is
+                                             * following (1.3.3) */
+    VIR_DOMAIN_PAUSED_POSTCOPY_FAILED = 13, /* the same, but the memory has stopped following
+                                             * (1.3.3) */
     VIR_DOMAIN_PAUSED_LAST = 14,            /* how many there are */
 } virDomainPausedReason;
-/* Since libvirt 0.9.2 */
+
+/* Why VIR_DOMAIN_SHUTDOWN. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_SHUTDOWN_UNKNOWN = 0,
-    VIR_DOMAIN_SHUTDOWN_USER = 1,
+    VIR_DOMAIN_SHUTDOWN_UNKNOWN = 0, /* not known */
+    VIR_DOMAIN_SHUTDOWN_USER = 1,    /* it was asked to */
     VIR_DOMAIN_SHUTDOWN_LAST = 2,    /* how many there are */
 } virDomainShutdownReason;
-/* Since libvirt 0.9.2 */
+
+/* Why VIR_DOMAIN_SHUTOFF. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_SHUTOFF_UNKNOWN = 0,
-    VIR_DOMAIN_SHUTOFF_SHUTDOWN = 1,
-    VIR_DOMAIN_SHUTOFF_DESTROYED = 2,
-    VIR_DOMAIN_SHUTOFF_CRASHED = 3,
-    VIR_DOMAIN_SHUTOFF_MIGRATED = 4,
-    VIR_DOMAIN_SHUTOFF_SAVED = 5,
-    VIR_DOMAIN_SHUTOFF_FAILED = 6,
-    VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT = 7,
-    VIR_DOMAIN_SHUTOFF_DAEMON = 8,        /* (4.10.0) */
+    VIR_DOMAIN_SHUTOFF_UNKNOWN = 0,       /* not known */
+    VIR_DOMAIN_SHUTOFF_SHUTDOWN = 1,      /* it shut down */
+    VIR_DOMAIN_SHUTOFF_DESTROYED = 2,     /* virDomainDestroy() */
+    VIR_DOMAIN_SHUTOFF_CRASHED = 3,       /* it crashed, or its hypervisor did */
+    VIR_DOMAIN_SHUTOFF_MIGRATED = 4,      /* it went to another host */
+    VIR_DOMAIN_SHUTOFF_SAVED = 5,         /* it was saved to a file */
+    VIR_DOMAIN_SHUTOFF_FAILED = 6,        /* it could not be started */
+    VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT = 7, /* it was reverted to a snapshot that is shut off */
+    VIR_DOMAIN_SHUTOFF_DAEMON = 8,        /* it was ended when its process was found again in a
+                                           * state that nobody can use (4.10.0) */
     VIR_DOMAIN_SHUTOFF_LAST = 9,          /* how many there are */
 } virDomainShutoffReason;
-/* Since libvirt 0.9.2 */
+
+/* Why VIR_DOMAIN_CRASHED. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_CRASHED_UNKNOWN = 0,
-    VIR_DOMAIN_CRASHED_PANICKED = 1, /* (1.1.1) */
+    VIR_DOMAIN_CRASHED_UNKNOWN = 0,  /* not known */
+    VIR_DOMAIN_CRASHED_PANICKED = 1, /* its kernel said so (1.1.1) */
     VIR_DOMAIN_CRASHED_LAST = 2,     /* how many there are */
 } virDomainCrashedReason;
-/* Since libvirt 0.9.11 */
+
+/* Why VIR_DOMAIN_PMSUSPENDED. Since libvirt 0.9.11. */
 typedef enum {
-    VIR_DOMAIN_PMSUSPENDED_UNKNOWN = 0,
+    VIR_DOMAIN_PMSUSPENDED_UNKNOWN = 0, /* not known */
     VIR_DOMAIN_PMSUSPENDED_LAST = 1,    /* how many there are */
 } virDomainPMSuspendedReason;
-/* Since libvirt 1.0.0 */
+
+/* Why a guest sleeps with its memory on disk. Since libvirt 1.0.0. */
 typedef enum {
-    VIR_DOMAIN_PMSUSPENDED_DISK_UNKNOWN = 0,
+    VIR_DOMAIN_PMSUSPENDED_DISK_UNKNOWN = 0, /* not known */
     VIR_DOMAIN_PMSUSPENDED_DISK_LAST = 1,    /* how many there are */
 } virDomainPMSuspendedDiskReason;
-/* Since libvirt 0.0.1 */
+
+/* A guest at a glance. Since libvirt 0.0.1. */
 typedef struct _virDomainInfo virDomainInfo;
 typedef virDomainInfo *virDomainInfoPtr;
 struct _virDomainInfo {
-    unsigned char state;
-    unsigned long maxMem;
-    unsigned long memory;
-    unsigned short nrVirtCpu;
-    unsigned long long cpuTime;
+    unsigned char state;        /* virDomainState */
+    unsigned long maxMem;       /* KiB it may have */
+    unsigned long memory;       /* KiB it has */
+    unsigned short nrVirtCpu;   /* virtual CPUs it has */
+    unsigned long long cpuTime; /* nanoseconds of CPU time it has used */
 };
-/* Since libvirt 0.9.2 */
+
+/*
+ * Tells what the guest is doing: *state is a virDomainState, *reason (may be NULL) a number of the
+ * enum that belongs to it (virDomainRunningReason for VIR_DOMAIN_RUNNING, and so on). flags: 0.
+ *
+ * Does not wait for the hypervisor, also when that is busy or hangs. Since libvirt 0.9.2.
+ */
 VIRT_API int virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags);
-/* Since libvirt 0.0.3 */
+
+/* Fills in *info, which is the caller's. Does not wait for the hypervisor. Since libvirt 0.0.3. */
 VIRT_API int virDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info);
-/* Since libvirt 0.9.3 */
+
+/* Whether a guest's hypervisor can be talked to. Since libvirt 0.9.3. */
 typedef enum {
-    VIR_DOMAIN_CONTROL_OK = 0,
-    VIR_DOMAIN_CONTROL_JOB = 1,
-    VIR_DOMAIN_CONTROL_OCCUPIED = 2,
-    VIR_DOMAIN_CONTROL_ERROR = 3,
+    VIR_DOMAIN_CONTROL_OK = 0,       /* yes */
+    VIR_DOMAIN_CONTROL_JOB = 1,      /* a job is running, see virDomainGetJobInfo() */
+    VIR_DOMAIN_CONTROL_OCCUPIED = 2, /* it is working on a command */
+    VIR_DOMAIN_CONTROL_ERROR = 3,    /* no */
     VIR_DOMAIN_CONTROL_LAST = 4,     /* how many there are */
 } virDomainControlState;
-/* Since libvirt 1.2.14 */
+
+/* Why VIR_DOMAIN_CONTROL_ERROR. Since libvirt 1.2.14. */
 typedef enum {
-    VIR_DOMAIN_CONTROL_ERROR_REASON_NONE = 0,
-    VIR_DOMAIN_CONTROL_ERROR_REASON_UNKNOWN = 1,
-    VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR = 2,
-    VIR_DOMAIN_CONTROL_ERROR_REASON_INTERNAL = 3,
+    VIR_DOMAIN_CONTROL_ERROR_REASON_NONE = 0,     /* no error */
+    VIR_DOMAIN_CONTROL_ERROR_REASON_UNKNOWN = 1,  /* not known */
+    VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR = 2,  /* the channel to it is broken */
+    VIR_DOMAIN_CONTROL_ERROR_REASON_INTERNAL = 3, /* it is in a state that should not be */
     VIR_DOMAIN_CONTROL_ERROR_REASON_LAST = 4,     /* how many there are */
 } virDomainControlErrorReason;
-/* Since libvirt 0.9.3 */
+
+/* How it stands with a guest's hypervisor. Since libvirt 0.9.3. */
 typedef struct _virDomainControlInfo virDomainControlInfo;
 typedef virDomainControlInfo *virDomainControlInfoPtr;
 struct _virDomainControlInfo {
-    unsigned int state;
-    unsigned int details;
-    unsigned long long stateTime;
+    unsigned int state;           /* virDomainControlState */
+    unsigned int details;         /* virDomainControlErrorReason, or 0 */
+    unsigned long long stateTime; /* ms since it entered this state */
 };
-/* Since libvirt 0.9.3 */
+
+/*
+ * Tells in *info whether the guest's hypervisor can be talked to, or since when it has been busy
+ * with what. Does not wait for it. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since libvirt 0.9.3.
+ */
 VIRT_API int virDomainGetControlInfo(virDomainPtr domain, virDomainControlInfoPtr info,
                                      unsigned int flags);
 
-/* Since libvirt 0.3.3 */
+/* ---- 7.5 documents ---- */
+
+/* Which document, and how much of it. Since libvirt 0.3.3. */
 typedef enum {
-    VIR_DOMAIN_XML_SECURE = 1 << 0,
-    VIR_DOMAIN_XML_INACTIVE = 1 << 1,
-    VIR_DOMAIN_XML_UPDATE_CPU = 1 << 2, /* (0.8.0) */
-    VIR_DOMAIN_XML_MIGRATABLE = 1 << 3, /* (1.0.0) */
+    VIR_DOMAIN_XML_SECURE = 1 << 0,     /* with passwords; not on a read-only connection */
+    VIR_DOMAIN_XML_INACTIVE = 1 << 1,   /* of an active guest: the document of its next start */
+    VIR_DOMAIN_XML_UPDATE_CPU = 1 << 2, /* with the CPU as this host would provide it (0.8.0) */
+    VIR_DOMAIN_XML_MIGRATABLE = 1 << 3, /* in a form that another host can take: what belongs to
+                                         * this host only is left out (1.0.0) */
 } virDomainXMLFlags;
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives the guest's document: of an active guest the one it runs with, which has its id, the names
+ * of its terminals, the aliases of its devices and the like; of an inactive one the stored one.
+ * flags are virDomainXMLFlags. The caller frees it.
+ *
+ * Returns the document, or NULL; VIR_ERR_OPERATION_DENIED for VIR_DOMAIN_XML_SECURE and
+ * VIR_DOMAIN_XML_MIGRATABLE on a read-only connection. Since libvirt 0.0.3.
+ */
 VIRT_API char *virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
 
-/* Since libvirt 0.9.2 */
+/* ---- 7.6 memory and vcpus ---- */
+
+/* Which of a guest's two documents a call looks at or changes. Since libvirt 0.9.2. */
 typedef enum {
-    VIR_DOMAIN_AFFECT_CURRENT = 0,
-    VIR_DOMAIN_AFFECT_LIVE = 1 << 0,
-    VIR_DOMAIN_AFFECT_CONFIG = 1 << 1,
+    VIR_DOMAIN_AFFECT_CURRENT = 0,     /* the running guest's if it is active, else the stored
+                                        * one */
+    VIR_DOMAIN_AFFECT_LIVE = 1 << 0,   /* the running guest's; an inactive guest is an error */
+    VIR_DOMAIN_AFFECT_CONFIG = 1 << 1, /* the stored one, which the next start uses; a transient
+                                        * guest is an error */
 } virDomainModificationImpact;
-/* Since libvirt 0.9.0 */
+
+/* The same for memory, with one more. Since libvirt 0.9.0. */
 typedef enum {
-    VIR_DOMAIN_MEM_CURRENT = 0,      /* (0.9.1) */
-    VIR_DOMAIN_MEM_LIVE = 1 << 0,
-    VIR_DOMAIN_MEM_CONFIG = 1 << 1,
-    VIR_DOMAIN_MEM_MAXIMUM = 1 << 2, /* (0.9.1) */
+    VIR_DOMAIN_MEM_CURRENT = 0,      /* as VIR_DOMAIN_AFFECT_CURRENT (0.9.1) */
+    VIR_DOMAIN_MEM_LIVE = 1 << 0,    /* as VIR_DOMAIN_AFFECT_LIVE */
+    VIR_DOMAIN_MEM_CONFIG = 1 << 1,  /* as VIR_DOMAIN_AFFECT_CONFIG */
+    VIR_DOMAIN_MEM_MAXIMUM = 1 << 2, /* the most it may have, not what it has (0.9.1) */
 } virDomainMemoryModFlags;
-/* Since libvirt 0.0.3 */
+
+/*
+ * Gives the memory, in KiB, that the guest may have at most.
+ *
+ * Returns the number, or 0 on error. Since libvirt 0.0.3.
+ */
 VIRT_API unsigned long virDomainGetMaxMemory(virDomainPtr domain);
-/* Since libvirt 0.8.5 */
+
+/* The same for virtual CPUs, with more. Since libvirt 0.8.5. */
 typedef enum {
-    VIR_DOMAIN_VCPU_CURRENT = 0,           /* (0.9.4) */
-    VIR_DOMAIN_VCPU_LIVE = 1 << 0,
-    VIR_DOMAIN_VCPU_CONFIG = 1 << 1,
-    VIR_DOMAIN_VCPU_MAXIMUM = 1 << 2,
-    VIR_DOMAIN_VCPU_GUEST = 1 << 3,        /* (1.1.0) */
-    VIR_DOMAIN_VCPU_HOTPLUGGABLE = 1 << 4, /* (2.4.0) */
+    VIR_DOMAIN_VCPU_CURRENT = 0,           /* as VIR_DOMAIN_AFFECT_CURRENT (0.9.4) */
+    VIR_DOMAIN_VCPU_LIVE = 1 << 0,         /* as VIR_DOMAIN_AFFECT_LIVE */
+    VIR_DOMAIN_VCPU_CONFIG = 1 << 1,       /* as VIR_DOMAIN_AFFECT_CONFIG */
+    VIR_DOMAIN_VCPU_MAXIMUM = 1 << 2,      /* the most it may have, not what it has */
+    VIR_DOMAIN_VCPU_GUEST = 1 << 3,        /* as the agent in the guest sees it; not on a read-
+                                            * only connection (1.1.0) */
+    VIR_DOMAIN_VCPU_HOTPLUGGABLE = 1 << 4, /* make those that are added removable (2.4.0) */
 } virDomainVcpuFlags;
-/* Since libvirt 0.1.4 */
+
+/* What a virtual CPU is doing. Since libvirt 0.1.4. */
 typedef enum {
-    VIR_VCPU_OFFLINE = 0,
-    VIR_VCPU_RUNNING = 1,
-    VIR_VCPU_BLOCKED = 2,
+    VIR_VCPU_OFFLINE = 0, /* it is not there */
+    VIR_VCPU_RUNNING = 1, /* it runs */
+    VIR_VCPU_BLOCKED = 2, /* it waits */
     VIR_VCPU_LAST = 3,    /* how many there are */
 } virVcpuState;
-/* Since libvirt 6.10.0 */
+
+/* In place of a host CPU's number. Since libvirt 6.10.0. */
 typedef enum {
-    VIR_VCPU_INFO_CPU_UNAVAILABLE = -2,
-    VIR_VCPU_INFO_CPU_OFFLINE = -1,
+    VIR_VCPU_INFO_CPU_UNAVAILABLE = -2, /* cannot be told, as with the test driver */
+    VIR_VCPU_INFO_CPU_OFFLINE = -1,     /* none: it is not there */
 } virVcpuHostCpuState;
-/* Since libvirt 0.1.4 */
+
+/* A virtual CPU. Since libvirt 0.1.4. */
 typedef struct _virVcpuInfo virVcpuInfo;
 typedef virVcpuInfo *virVcpuInfoPtr;
 struct _virVcpuInfo {
-    unsigned int number;
-    int state;
-    unsigned long long cpuTime;
-    int cpu;
+    unsigned int number;        /* 0, 1, ... */
+    int state;                  /* virVcpuState */
+    unsigned long long cpuTime; /* nanoseconds of CPU time it has used */
+    int cpu;                    /* the host CPU it is on; or virVcpuHostCpuState */
 };
-#define VIR_USE_CPU(cpumap, cpu) ((cpumap)[(cpu) / 8] |= (1 << ((cpu) % 8)))
-#define VIR_UNUSE_CPU(cpumap, cpu) ((cpumap)[(cpu) / 8] &= ~(1 << ((cpu) % 8)))
-#define VIR_CPU_USED(cpumap, cpu) ((cpumap)[(cpu) / 8] & (1 << ((cpu) % 8)))
+
+/*
+ * CPU maps. A map is a row of bytes with one bit for each host CPU, CPU 0 being the lowest bit of
+ * the first byte. A table of maps has one map after the other, each of the same length.
+ */
+
+/* The bytes of a map for that many CPUs. Since libvirt 0.1.4. */
 #define VIR_CPU_MAPLEN(cpu) (((cpu) + 7) / 8)
+/* Sets the bit of a CPU. Since libvirt 0.1.4. */
+#define VIR_USE_CPU(cpumap, cpu) ((cpumap)[(cpu) / 8] |= (1 << ((cpu) % 8)))
+/* Clears the bit of a CPU. Since libvirt 0.1.4. */
+#define VIR_UNUSE_CPU(cpumap, cpu) ((cpumap)[(cpu) / 8] &= ~(1 << ((cpu) % 8)))
+/* Not 0 if the bit of a CPU is set. Since libvirt 1.0.0. */
+#define VIR_CPU_USED(cpumap, cpu) ((cpumap)[(cpu) / 8] & (1 << ((cpu) % 8)))
+/* The map of one virtual CPU in a table. Since libvirt 0.1.4. */
+#define VIR_GET_CPUMAP(cpumaps, maplen, vcpu) (&((cpumaps)[(vcpu) * (maplen)]))
+/* Not 0 if that virtual CPU may use that host CPU. Since libvirt 0.1.4. */
 #define VIR_CPU_USABLE(cpumaps, maplen, vcpu, cpu) \
     VIR_CPU_USED(VIR_GET_CPUMAP(cpumaps, maplen, vcpu), cpu)
+/* Copies the map of one virtual CPU out of a table; needs <string.h>. Since libvirt 0.1.4. */
 #define VIR_COPY_CPUMAP(cpumaps, maplen, vcpu, cpumap) \
     memcpy(cpumap, VIR_GET_CPUMAP(cpumaps, maplen, vcpu), maplen)
-#define VIR_GET_CPUMAP(cpumaps, maplen, vcpu) (&((cpumaps)[(vcpu) * (maplen)]))
-/* Since libvirt 0.2.1 */
+
+/*
+ * Gives the number of virtual CPUs that the guest, which must be active, may have at most. The
+ * same as virDomainGetVcpusFlags() with VIR_DOMAIN_VCPU_LIVE | VIR_DOMAIN_VCPU_MAXIMUM.
+ *
+ * Returns the number, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since
+ * libvirt 0.2.1.
+ */
 VIRT_API int virDomainGetMaxVcpus(virDomainPtr domain);
-/* Since libvirt 0.8.5 */
+
+/*
+ * Gives the number of virtual CPUs: flags (virDomainVcpuFlags) say of which document, and whether
+ * those it has or those it may have.
+ *
+ * Returns the number, or -1; VIR_ERR_OPERATION_DENIED for VIR_DOMAIN_VCPU_GUEST on a read-only
+ * connection. Since libvirt 0.8.5.
+ */
 VIRT_API int virDomainGetVcpusFlags(virDomainPtr domain, unsigned int flags);
-/* Since libvirt 0.1.4 */
+
+/*
+ * Tells what the virtual CPUs of an active guest are doing: info gets up to maxinfo of them. If
+ * cpumaps is not NULL, it is a table of maxinfo maps of maplen bytes each, and gets the host CPUs
+ * that each may use. info may be NULL, then maplen must not be 0.
+ *
+ * Returns how many were filled in, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not
+ * active. Since libvirt 0.1.4.
+ */
 VIRT_API int virDomainGetVcpus(virDomainPtr domain, virVcpuInfoPtr info, int maxinfo,
                                unsigned char *cpumaps, int maplen);
-/* Since libvirt 0.9.3 */
+
+/*
+ * Tells which host CPUs each virtual CPU may use: cpumaps is a table of ncpumaps maps of maplen
+ * bytes each. A virtual CPU that is not bound may use all. flags are virDomainModificationImpact,
+ * of which LIVE and CONFIG exclude each other. Works with inactive guests too.
+ *
+ * Returns how many maps were filled in, or -1. Since libvirt 0.9.3.
+ */
 VIRT_API int virDomainGetVcpuPinInfo(virDomainPtr domain, int ncpumaps, unsigned char *cpumaps,
                                      int maplen, unsigned int flags);
-/* Since libvirt 0.10.0 */
+
+/*
+ * Tells which host CPUs the hypervisor's own threads may use: cpumap is one map of maplen bytes.
+ * flags as virDomainGetVcpuPinInfo().
+ *
+ * Returns 1 if they are bound, 0 if they may use all, -1 on error. Since libvirt 0.10.0.
+ */
 VIRT_API int virDomainGetEmulatorPinInfo(virDomainPtr domain, unsigned char *cpumap, int maplen,
                                          unsigned int flags);
 
-/* Since libvirt 0.7.7 */
+/* ---- 7.7 jobs ---- */
+
+/*
+ * A job is a long operation on a guest: a migration, a save, a dump. One at a time; the thread that
+ * called for it is busy with it, and others look and, if they must, abort it.
+ */
+
+/* How it stands with a job. Since libvirt 0.7.7. */
 typedef enum {
-    VIR_DOMAIN_JOB_NONE = 0,
-    VIR_DOMAIN_JOB_BOUNDED = 1,
-    VIR_DOMAIN_JOB_UNBOUNDED = 2,
-    VIR_DOMAIN_JOB_COMPLETED = 3,
-    VIR_DOMAIN_JOB_FAILED = 4,
-    VIR_DOMAIN_JOB_CANCELLED = 5,
+    VIR_DOMAIN_JOB_NONE = 0,      /* there is none */
+    VIR_DOMAIN_JOB_BOUNDED = 1,   /* running, and how much remains is known */
+    VIR_DOMAIN_JOB_UNBOUNDED = 2, /* running, and nobody knows how long */
+    VIR_DOMAIN_JOB_COMPLETED = 3, /* it has ended well */
+    VIR_DOMAIN_JOB_FAILED = 4,    /* it has ended badly */
+    VIR_DOMAIN_JOB_CANCELLED = 5, /* it was aborted */
     VIR_DOMAIN_JOB_LAST = 6,      /* how many there are */
 } virDomainJobType;
-/* Since libvirt 3.3.0 */
+
+/* Which operation the job is. Since libvirt 3.3.0. */
 typedef enum {
-    VIR_DOMAIN_JOB_OPERATION_UNKNOWN = 0,
-    VIR_DOMAIN_JOB_OPERATION_START = 1,
-    VIR_DOMAIN_JOB_OPERATION_SAVE = 2,
-    VIR_DOMAIN_JOB_OPERATION_RESTORE = 3,
-    VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN = 4,
-    VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT = 5,
-    VIR_DOMAIN_JOB_OPERATION_SNAPSHOT = 6,
-    VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT = 7,
-    VIR_DOMAIN_JOB_OPERATION_DUMP = 8,
-    VIR_DOMAIN_JOB_OPERATION_BACKUP = 9,           /* (6.0.0) */
-    VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE = 10, /* (9.0.0) */
+    VIR_DOMAIN_JOB_OPERATION_UNKNOWN = 0,          /* not known */
+    VIR_DOMAIN_JOB_OPERATION_START = 1,            /* the guest is being started */
+    VIR_DOMAIN_JOB_OPERATION_SAVE = 2,             /* it is being saved to a file */
+    VIR_DOMAIN_JOB_OPERATION_RESTORE = 3,          /* it is being restored from a file */
+    VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN = 4,     /* it is coming from another host */
+    VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT = 5,    /* it is going to another host */
+    VIR_DOMAIN_JOB_OPERATION_SNAPSHOT = 6,         /* a snapshot is being taken */
+    VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT = 7,  /* it is being reverted to a snapshot */
+    VIR_DOMAIN_JOB_OPERATION_DUMP = 8,             /* its memory is being dumped */
+    VIR_DOMAIN_JOB_OPERATION_BACKUP = 9,           /* its disks are being backed up (6.0.0) */
+    VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE = 10, /* a snapshot is being deleted (9.0.0) */
     VIR_DOMAIN_JOB_OPERATION_LAST = 11,            /* how many there are */
 } virDomainJobOperation;
-/* Since libvirt 0.7.7 */
+
+/*
+ * The progress of a job, in numbers that fit all. Sums in bytes; a driver that has no number gives
+ * 0. A guest writes while it is copied, so what remains may grow. Since libvirt 0.7.7.
+ */
 typedef struct _virDomainJobInfo virDomainJobInfo;
 typedef virDomainJobInfo *virDomainJobInfoPtr;
 struct _virDomainJobInfo {
-    int type;
-    unsigned long long timeElapsed;
-    unsigned long long timeRemaining;
-    unsigned long long dataTotal;
-    unsigned long long dataProcessed;
-    unsigned long long dataRemaining;
-    unsigned long long memTotal;
-    unsigned long long memProcessed;
-    unsigned long long memRemaining;
-    unsigned long long fileTotal;
-    unsigned long long fileProcessed;
-    unsigned long long fileRemaining;
+    int type;                         /* virDomainJobType */
+    unsigned long long timeElapsed;   /* ms it has taken so far */
+    unsigned long long timeRemaining; /* ms it will take still, by an estimate; of a bounded job
+                                       * only */
+    unsigned long long dataTotal;     /* bytes in all, memory and disks */
+    unsigned long long dataProcessed; /* bytes done */
+    unsigned long long dataRemaining; /* bytes to do */
+    unsigned long long memTotal;      /* memory in all */
+    unsigned long long memProcessed;  /* memory done */
+    unsigned long long memRemaining;  /* memory to do */
+    unsigned long long fileTotal;     /* disks in all */
+    unsigned long long fileProcessed; /* disks done */
+    unsigned long long fileRemaining; /* disks to do */
 };
-#define VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE "auto_converge_throttle"
-#define VIR_DOMAIN_JOB_COMPRESSION_BYTES "compression_bytes"
-#define VIR_DOMAIN_JOB_COMPRESSION_CACHE "compression_cache"
-#define VIR_DOMAIN_JOB_COMPRESSION_CACHE_MISSES "compression_cache_misses"
-#define VIR_DOMAIN_JOB_COMPRESSION_OVERFLOW "compression_overflow"
-#define VIR_DOMAIN_JOB_COMPRESSION_PAGES "compression_pages"
-#define VIR_DOMAIN_JOB_DATA_PROCESSED "data_processed"
-#define VIR_DOMAIN_JOB_DATA_REMAINING "data_remaining"
-#define VIR_DOMAIN_JOB_DATA_TOTAL "data_total"
-#define VIR_DOMAIN_JOB_DISK_BPS "disk_bps"
-#define VIR_DOMAIN_JOB_DISK_PROCESSED "disk_processed"
-#define VIR_DOMAIN_JOB_DISK_REMAINING "disk_remaining"
-#define VIR_DOMAIN_JOB_DISK_TEMP_TOTAL "disk_temp_total"
-#define VIR_DOMAIN_JOB_DISK_TEMP_USED "disk_temp_used"
-#define VIR_DOMAIN_JOB_DISK_TOTAL "disk_total"
-#define VIR_DOMAIN_JOB_DOWNTIME "downtime"
-#define VIR_DOMAIN_JOB_DOWNTIME_NET "downtime_net"
-#define VIR_DOMAIN_JOB_ERRMSG "errmsg"
-#define VIR_DOMAIN_JOB_MEMORY_BPS "memory_bps"
-#define VIR_DOMAIN_JOB_MEMORY_CONSTANT "memory_constant"
-#define VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE "memory_dirty_rate"
-#define VIR_DOMAIN_JOB_MEMORY_ITERATION "memory_iteration"
-#define VIR_DOMAIN_JOB_MEMORY_NORMAL "memory_normal"
-#define VIR_DOMAIN_JOB_MEMORY_NORMAL_BYTES "memory_normal_bytes"
-#define VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE "memory_page_size"
-#define VIR_DOMAIN_JOB_MEMORY_POSTCOPY_REQS "memory_postcopy_requests"
-#define VIR_DOMAIN_JOB_MEMORY_PROCESSED "memory_processed"
-#define VIR_DOMAIN_JOB_MEMORY_REMAINING "memory_remaining"
-#define VIR_DOMAIN_JOB_MEMORY_TOTAL "memory_total"
+
+/*
+ * Names for virDomainGetJobStats(), virMigrationGetStats() and VIR_DOMAIN_EVENT_ID_JOB_COMPLETED.
+ * Each is unsigned long long unless a type is named. A driver leaves out what it does not know.
+ */
+/* virDomainJobOperation. int (3.3.0) */
 #define VIR_DOMAIN_JOB_OPERATION "operation"
-#define VIR_DOMAIN_JOB_SETUP_TIME "setup_time"
-#define VIR_DOMAIN_JOB_SUCCESS "success"
+/* ms since the job began (1.0.3) */
 #define VIR_DOMAIN_JOB_TIME_ELAPSED "time_elapsed"
+/* ms it took without the delay between the clocks of the two hosts; of a completed migration
+   (1.2.15) */
 #define VIR_DOMAIN_JOB_TIME_ELAPSED_NET "time_elapsed_net"
+/* ms it will take still, by an estimate (1.0.3) */
 #define VIR_DOMAIN_JOB_TIME_REMAINING "time_remaining"
+/* ms that the CPUs stood, of a completed migration; before that, what is expected (1.0.3) */
+#define VIR_DOMAIN_JOB_DOWNTIME "downtime"
+/* the same without the delay between the clocks of the two hosts (1.2.15) */
+#define VIR_DOMAIN_JOB_DOWNTIME_NET "downtime_net"
+/* ms before the first byte moved (1.2.9) */
+#define VIR_DOMAIN_JOB_SETUP_TIME "setup_time"
+/* bytes in all: memory and disks (1.0.3) */
+#define VIR_DOMAIN_JOB_DATA_TOTAL "data_total"
+/* bytes done (1.0.3) */
+#define VIR_DOMAIN_JOB_DATA_PROCESSED "data_processed"
+/* bytes to do (1.0.3) */
+#define VIR_DOMAIN_JOB_DATA_REMAINING "data_remaining"
+/* bytes of memory (1.0.3) */
+#define VIR_DOMAIN_JOB_MEMORY_TOTAL "memory_total"
+/* bytes of memory done; more than there are if pages went repeatedly (1.0.3) */
+#define VIR_DOMAIN_JOB_MEMORY_PROCESSED "memory_processed"
+/* bytes of memory to do; grows when the guest writes (1.0.3) */
+#define VIR_DOMAIN_JOB_MEMORY_REMAINING "memory_remaining"
+/* pages that were all one byte, and cost next to nothing (1.0.3) */
+#define VIR_DOMAIN_JOB_MEMORY_CONSTANT "memory_constant"
+/* pages that went as they are (1.0.3) */
+#define VIR_DOMAIN_JOB_MEMORY_NORMAL "memory_normal"
+/* bytes of these pages (1.0.3) */
+#define VIR_DOMAIN_JOB_MEMORY_NORMAL_BYTES "memory_normal_bytes"
+/* bytes per second at which memory moves (1.2.9) */
+#define VIR_DOMAIN_JOB_MEMORY_BPS "memory_bps"
+/* pages per second that the guest writes (1.3.1) */
+#define VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE "memory_dirty_rate"
+/* bytes in a page (3.9.0) */
+#define VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE "memory_page_size"
+/* how often all of memory has been gone through (1.3.1) */
+#define VIR_DOMAIN_JOB_MEMORY_ITERATION "memory_iteration"
+/* pages that the destination had to ask for, after post-copy began (5.0.0) */
+#define VIR_DOMAIN_JOB_MEMORY_POSTCOPY_REQS "memory_postcopy_requests"
+/* bytes of disks (1.0.3) */
+#define VIR_DOMAIN_JOB_DISK_TOTAL "disk_total"
+/* bytes of disks done (1.0.3) */
+#define VIR_DOMAIN_JOB_DISK_PROCESSED "disk_processed"
+/* bytes of disks to do (1.0.3) */
+#define VIR_DOMAIN_JOB_DISK_REMAINING "disk_remaining"
+/* bytes per second at which disks move (1.2.9) */
+#define VIR_DOMAIN_JOB_DISK_BPS "disk_bps"
+/* bytes of the compression cache (1.0.3) */
+#define VIR_DOMAIN_JOB_COMPRESSION_CACHE "compression_cache"
+/* compressed bytes that went (1.0.3) */
+#define VIR_DOMAIN_JOB_COMPRESSION_BYTES "compression_bytes"
+/* compressed pages that went (1.0.3) */
+#define VIR_DOMAIN_JOB_COMPRESSION_PAGES "compression_pages"
+/* pages that were not in the cache (1.0.3) */
+#define VIR_DOMAIN_JOB_COMPRESSION_CACHE_MISSES "compression_cache_misses"
+/* pages that did not get smaller (1.0.3) */
+#define VIR_DOMAIN_JOB_COMPRESSION_OVERFLOW "compression_overflow"
+/* per cent by which the CPUs are slowed down. int (2.0.0) */
+#define VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE "auto_converge_throttle"
+/* whether a completed job went well. boolean (6.0.0) */
+#define VIR_DOMAIN_JOB_SUCCESS "success"
+/* why it did not. string (6.3.0) */
+#define VIR_DOMAIN_JOB_ERRMSG "errmsg"
+/* bytes in use of the backup's scratch space (6.0.0) */
+#define VIR_DOMAIN_JOB_DISK_TEMP_USED "disk_temp_used"
+/* bytes of the backup's scratch space (6.0.0) */
+#define VIR_DOMAIN_JOB_DISK_TEMP_TOTAL "disk_temp_total"
+
+/*
+ * Whether a migration converges: memory moves faster than the guest writes it, so that what remains
+ * will some time be little enough. virMigrationConvergence, int. virt's own.
+ */
 #define VIR_DOMAIN_JOB_CONVERGENCE "convergence"
+/* ms the CPUs would stand if they were stopped now. unsigned long long. virt's own. */
 #define VIR_DOMAIN_JOB_DOWNTIME_EXPECTED "downtime_expected"
-/* Since libvirt 1.2.9 */
+
+/* For virDomainGetJobStats. Since libvirt 1.2.9. */
 typedef enum {
-    VIR_DOMAIN_JOB_STATS_COMPLETED = 1 << 0,
-    VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED = 1 << 1, /* (6.0.0) */
+    VIR_DOMAIN_JOB_STATS_COMPLETED = 1 << 0,      /* the job that ended last, not one that runs;
+                                                   * asking forgets it */
+    VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED = 1 << 1, /* asking does not (6.0.0) */
 } virDomainGetJobStatsFlags;
-/* Since libvirt 0.7.7 */
+
+/*
+ * Fills in *info, which is the caller's, with the progress of the guest's job; all zero if there
+ * is none (VIR_DOMAIN_JOB_NONE). Since libvirt 0.7.7.
+ */
 VIRT_API int virDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);
-/* Since libvirt 1.0.3 */
+
+/*
+ * As virDomainGetJobInfo(), with more numbers: *type becomes a virDomainJobType, *params an array
+ * of the parameters above. flags are virDomainGetJobStatsFlags. The caller frees the array with
+ * virTypedParamsFree(). VIR_DOMAIN_JOB_STATS_COMPLETED works on an inactive guest too, as the
+ * source of a migration is, unless it is gone altogether. Since libvirt 1.0.3.
+ */
 VIRT_API int virDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params,
                                   int *nparams, unsigned int flags);
-/* Since libvirt 8.5.0 */
+
+/* For virDomainAbortJobFlags. Since libvirt 8.5.0. */
 typedef enum {
-    VIR_DOMAIN_ABORT_JOB_POSTCOPY = 1 << 0,
+    VIR_DOMAIN_ABORT_JOB_POSTCOPY = 1 << 0, /* halt a migration that is in post-copy, to be
+                                             * resumed later; it cannot be taken back any more */
 } virDomainAbortJobFlagsValues;
-/* Since libvirt 0.7.7 */
+
+/*
+ * Asks for the end of the guest's job, and returns; the thread that called for the job gets
+ * VIR_ERR_OPERATION_ABORTED, and the guest is as it was before. A migration in post-copy cannot be
+ * aborted.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if there is no job, or one that cannot be
+ * aborted (any more). Not on a read-only connection. Since libvirt 0.7.7.
+ */
 VIRT_API int virDomainAbortJob(virDomainPtr domain);
-/* Since libvirt 8.5.0 */
+
+/* As virDomainAbortJob(), with flags (virDomainAbortJobFlagsValues). Since libvirt 8.5.0. */
 VIRT_API int virDomainAbortJobFlags(virDomainPtr domain, unsigned int flags);
 
-/* Since libvirt 0.9.10 */
+/* ---- 7.8 metadata ---- */
+
+/*
+ * The parts of a document that are for people and applications, not for the hypervisor. Since
+ * libvirt 0.9.10.
+ */
 typedef enum {
-    VIR_DOMAIN_METADATA_DESCRIPTION = 0,
-    VIR_DOMAIN_METADATA_TITLE = 1,
-    VIR_DOMAIN_METADATA_ELEMENT = 2,
+    VIR_DOMAIN_METADATA_DESCRIPTION = 0, /* the description: any text */
+    VIR_DOMAIN_METADATA_TITLE = 1,       /* the title: one line */
+    VIR_DOMAIN_METADATA_ELEMENT = 2,     /* an element of the application's own, in a namespace
+                                          * of its own */
     VIR_DOMAIN_METADATA_LAST = 3,        /* how many there are */
 } virDomainMetadataType;
-/* Since libvirt 0.9.10 */
+
+/*
+ * Gives a part of the guest's metadata. type is a virDomainMetadataType; uri names the namespace
+ * of an element, and must be NULL for the other types. flags are virDomainModificationImpact. The
+ * caller frees it.
+ *
+ * Returns the text, or the element as XML; NULL with VIR_ERR_NO_DOMAIN_METADATA if there is none.
+ * Since libvirt 0.9.10.
+ */
 VIRT_API char *virDomainGetMetadata(virDomainPtr domain, int type, const char *uri,
                                     unsigned int flags);
-/* Since libvirt 0.9.10 */
+
+/*
+ * Sets a part of the guest's metadata, or removes it if metadata is NULL. For an element, metadata
+ * is XML, key the prefix and uri the namespace it is kept under, in place of any other of that
+ * uri; for the other types key and uri must be NULL, and a title must be one line. flags are
+ * virDomainModificationImpact. Listeners get VIR_DOMAIN_EVENT_ID_METADATA_CHANGE.
+ *
+ * Returns 0, or -1. Not on a read-only connection. Since libvirt 0.9.10.
+ */
 VIRT_API int virDomainSetMetadata(virDomainPtr domain, int type, const char *metadata,
                                   const char *key, const char *uri, unsigned int flags);
 
-/* 8. Domain events */
-/* Since libvirt 0.8.0 */
+/* ============================================================================================== *
+ *  8. Domain events
+ *
+ *  An event tells that something happened to a guest. The application registers a function for a
+ *  kind of event, for one guest or for all, with an event loop (chapter 4) registered before the
+ *  connection was opened. Functions are called from that loop only, in the order in which things
+ *  happened, without any lock held: they may call whatever they like, also end their own
+ *  registration. The handles they are given live until they return; virDomainRef() keeps one.
+ *
+ *  An event is news of the past: the guest may be in yet another state by now.
+ *
+ *  Example: examples/events.c
+ * ============================================================================================== */
+
+/* The kinds of events. Behind each: its function's type. Since libvirt 0.8.0. */
 typedef enum {
-    VIR_DOMAIN_EVENT_ID_LIFECYCLE = 0,
-    VIR_DOMAIN_EVENT_ID_REBOOT = 1,
-    VIR_DOMAIN_EVENT_ID_RTC_CHANGE = 2,
-    VIR_DOMAIN_EVENT_ID_WATCHDOG = 3,
-    VIR_DOMAIN_EVENT_ID_IO_ERROR = 4,
-    VIR_DOMAIN_EVENT_ID_GRAPHICS = 5,
-    VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON = 6,            /* (0.8.1) */
-    VIR_DOMAIN_EVENT_ID_CONTROL_ERROR = 7,              /* (0.9.2) */
-    VIR_DOMAIN_EVENT_ID_BLOCK_JOB = 8,                  /* (0.9.4) */
-    VIR_DOMAIN_EVENT_ID_DISK_CHANGE = 9,                /* (0.9.7) */
-    VIR_DOMAIN_EVENT_ID_TRAY_CHANGE = 10,               /* (0.9.11) */
-    VIR_DOMAIN_EVENT_ID_PMWAKEUP = 11,                  /* (0.9.11) */
-    VIR_DOMAIN_EVENT_ID_PMSUSPEND = 12,                 /* (0.9.11) */
-    VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE = 13,            /* (0.10.0) */
-    VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK = 14,            /* (1.0.0) */
-    VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED = 15,            /* (1.1.1) */
-    VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2 = 16,               /* (1.2.6) */
-    VIR_DOMAIN_EVENT_ID_TUNABLE = 17,                   /* (1.2.9) */
-    VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE = 18,           /* (1.2.11) */
-    VIR_DOMAIN_EVENT_ID_DEVICE_ADDED = 19,              /* (1.2.15) */
-    VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION = 20,       /* (1.3.2) */
-    VIR_DOMAIN_EVENT_ID_JOB_COMPLETED = 21,             /* (1.3.3) */
-    VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED = 22,     /* (1.3.4) */
-    VIR_DOMAIN_EVENT_ID_METADATA_CHANGE = 23,           /* (3.0.0) */
-    VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD = 24,           /* (3.2.0) */
-    VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE = 25,            /* (6.9.0) */
-    VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE = 26, /* (7.9.0) */
+    VIR_DOMAIN_EVENT_ID_LIFECYCLE = 0,                  /* defined, started, paused, stopped,
+                                                         * ...: virConnectDomainEventCallback */
+    VIR_DOMAIN_EVENT_ID_REBOOT = 1,                     /* the guest has rebooted:
+                                                         * virConnectDomainEventGenericCallback */
+    VIR_DOMAIN_EVENT_ID_RTC_CHANGE = 2,                 /* the guest has set its clock:
+                                                         * ...RTCChangeCallback */
+    VIR_DOMAIN_EVENT_ID_WATCHDOG = 3,                   /* its watchdog has expired:
+                                                         * ...WatchdogCallback */
+    VIR_DOMAIN_EVENT_ID_IO_ERROR = 4,                   /* a disk gave an error:
+                                                         * ...IOErrorCallback */
+    VIR_DOMAIN_EVENT_ID_GRAPHICS = 5,                   /* somebody came to or left its screen:
+                                                         * ...GraphicsCallback */
+    VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON = 6,            /* as IO_ERROR, with the reason:
+                                                         * ...IOErrorReasonCallback (0.8.1) */
+    VIR_DOMAIN_EVENT_ID_CONTROL_ERROR = 7,              /* its hypervisor cannot be talked to any
+                                                         * more: ...GenericCallback (0.9.2) */
+    VIR_DOMAIN_EVENT_ID_BLOCK_JOB = 8,                  /* a block job has ended or is ready,
+                                                         * disk by path: ...BlockJobCallback
+                                                         * (0.9.4) */
+    VIR_DOMAIN_EVENT_ID_DISK_CHANGE = 9,                /* a disk's source has changed:
+                                                         * ...DiskChangeCallback (0.9.7) */
+    VIR_DOMAIN_EVENT_ID_TRAY_CHANGE = 10,               /* a tray was opened or closed:
+                                                         * ...TrayChangeCallback (0.9.11) */
+    VIR_DOMAIN_EVENT_ID_PMWAKEUP = 11,                  /* it woke up: ...PMWakeupCallback
+                                                         * (0.9.11) */
+    VIR_DOMAIN_EVENT_ID_PMSUSPEND = 12,                 /* it went to sleep: ...PMSuspendCallback
+                                                         * (0.9.11) */
+    VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE = 13,            /* it has more or less memory:
+                                                         * ...BalloonChangeCallback (0.10.0) */
+    VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK = 14,            /* it went to sleep with its memory on
+                                                         * disk: ...PMSuspendDiskCallback (1.0.0) */
+    VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED = 15,            /* a device is gone:
+                                                         * ...DeviceRemovedCallback (1.1.1) */
+    VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2 = 16,               /* as BLOCK_JOB, disk by target name:
+                                                         * ...BlockJobCallback (1.2.6) */
+    VIR_DOMAIN_EVENT_ID_TUNABLE = 17,                   /* a tunable value has changed:
+                                                         * ...TunableCallback (1.2.9) */
+    VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE = 18,           /* its agent came or went:
+                                                         * ...AgentLifecycleCallback (1.2.11) */
+    VIR_DOMAIN_EVENT_ID_DEVICE_ADDED = 19,              /* a device is there:
+                                                         * ...DeviceAddedCallback (1.2.15) */
+    VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION = 20,       /* a migration goes through memory once
+                                                         * more: ...MigrationIterationCallback
+                                                         * (1.3.2) */
+    VIR_DOMAIN_EVENT_ID_JOB_COMPLETED = 21,             /* a job has ended:
+                                                         * ...JobCompletedCallback (1.3.3) */
+    VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED = 22,     /* a device stays, though it was to go:
+                                                         * ...DeviceRemovalFailedCallback (1.3.4) */
+    VIR_DOMAIN_EVENT_ID_METADATA_CHANGE = 23,           /* its metadata has changed:
+                                                         * ...MetadataChangeCallback (3.0.0) */
+    VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD = 24,           /* a disk's image has grown past a mark:
+                                                         * ...BlockThresholdCallback (3.2.0) */
+    VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE = 25,            /* the host's memory has a fault:
+                                                         * ...MemoryFailureCallback (6.9.0) */
+    VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE = 26, /* a memory device has another size:
+                                                         * ...MemoryDeviceSizeChangeCallback
+                                                         * (7.9.0) */
     VIR_DOMAIN_EVENT_ID_LAST = 27,                      /* how many there are */
 } virDomainEventID;
-/* Since libvirt 0.5.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_DEFINED = 0,
-    VIR_DOMAIN_EVENT_UNDEFINED = 1,
-    VIR_DOMAIN_EVENT_STARTED = 2,
-    VIR_DOMAIN_EVENT_SUSPENDED = 3,
-    VIR_DOMAIN_EVENT_RESUMED = 4,
-    VIR_DOMAIN_EVENT_STOPPED = 5,
-    VIR_DOMAIN_EVENT_SHUTDOWN = 6,    /* (0.9.8) */
-    VIR_DOMAIN_EVENT_PMSUSPENDED = 7, /* (0.10.2) */
-    VIR_DOMAIN_EVENT_CRASHED = 8,     /* (1.1.1) */
-    VIR_DOMAIN_EVENT_LAST = 9,        /* how many there are */
-} virDomainEventType;
-/* Since libvirt 0.5.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_DEFINED_ADDED = 0,
-    VIR_DOMAIN_EVENT_DEFINED_UPDATED = 1,
-    VIR_DOMAIN_EVENT_DEFINED_RENAMED = 2,       /* (1.2.19) */
-    VIR_DOMAIN_EVENT_DEFINED_FROM_SNAPSHOT = 3, /* (1.3.3) */
-    VIR_DOMAIN_EVENT_DEFINED_LAST = 4,          /* how many there are */
-} virDomainEventDefinedDetailType;
-/* Since libvirt 0.5.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_UNDEFINED_REMOVED = 0,
-    VIR_DOMAIN_EVENT_UNDEFINED_RENAMED = 1, /* (1.2.19) */
-    VIR_DOMAIN_EVENT_UNDEFINED_LAST = 2,    /* how many there are */
-} virDomainEventUndefinedDetailType;
-/* Since libvirt 0.5.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_STARTED_BOOTED = 0,
-    VIR_DOMAIN_EVENT_STARTED_MIGRATED = 1,
-    VIR_DOMAIN_EVENT_STARTED_RESTORED = 2,
-    VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT = 3, /* (0.8.0) */
-    VIR_DOMAIN_EVENT_STARTED_WAKEUP = 4,        /* (0.9.11) */
-    VIR_DOMAIN_EVENT_STARTED_LAST = 5,          /* how many there are */
-} virDomainEventStartedDetailType;
-/* Since libvirt 0.5.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_SUSPENDED_PAUSED = 0,
-    VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED = 1,
-    VIR_DOMAIN_EVENT_SUSPENDED_IOERROR = 2,         /* (0.8.0) */
-    VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG = 3,        /* (0.8.0) */
-    VIR_DOMAIN_EVENT_SUSPENDED_RESTORED = 4,        /* (0.9.5) */
-    VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT = 5,   /* (0.9.5) */
-    VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR = 6,       /* (1.0.1) */
-    VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY = 7,        /* (1.3.3) */
-    VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED = 8, /* (1.3.3) */
-    VIR_DOMAIN_EVENT_SUSPENDED_LAST = 9,            /* how many there are */
-} virDomainEventSuspendedDetailType;
-/* Since libvirt 0.5.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_RESUMED_UNPAUSED = 0,
-    VIR_DOMAIN_EVENT_RESUMED_MIGRATED = 1,
-    VIR_DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT = 2,   /* (0.9.5) */
-    VIR_DOMAIN_EVENT_RESUMED_POSTCOPY = 3,        /* (1.3.3) */
-    VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED = 4, /* (8.5.0) */
-    VIR_DOMAIN_EVENT_RESUMED_LAST = 5,            /* how many there are */
-} virDomainEventResumedDetailType;
-/* Since libvirt 0.5.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN = 0,
-    VIR_DOMAIN_EVENT_STOPPED_DESTROYED = 1,
-    VIR_DOMAIN_EVENT_STOPPED_CRASHED = 2,
-    VIR_DOMAIN_EVENT_STOPPED_MIGRATED = 3,
-    VIR_DOMAIN_EVENT_STOPPED_SAVED = 4,
-    VIR_DOMAIN_EVENT_STOPPED_FAILED = 5,
-    VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT = 6, /* (0.8.0) */
-    VIR_DOMAIN_EVENT_STOPPED_LAST = 7,          /* how many there are */
-} virDomainEventStoppedDetailType;
-/* Since libvirt 0.9.8 */
-typedef enum {
-    VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED = 0,
-    VIR_DOMAIN_EVENT_SHUTDOWN_GUEST = 1,    /* (3.4.0) */
-    VIR_DOMAIN_EVENT_SHUTDOWN_HOST = 2,     /* (3.4.0) */
-    VIR_DOMAIN_EVENT_SHUTDOWN_LAST = 3,     /* how many there are */
-} virDomainEventShutdownDetailType;
-/* Since libvirt 0.10.2 */
-typedef enum {
-    VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY = 0,
-    VIR_DOMAIN_EVENT_PMSUSPENDED_DISK = 1,   /* (1.0.0) */
-    VIR_DOMAIN_EVENT_PMSUSPENDED_LAST = 2,   /* how many there are */
-} virDomainEventPMSuspendedDetailType;
-/* Since libvirt 1.1.1 */
-typedef enum {
-    VIR_DOMAIN_EVENT_CRASHED_PANICKED = 0,
-    VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED = 1, /* (6.1.0) */
-    VIR_DOMAIN_EVENT_CRASHED_LAST = 2,        /* how many there are */
-} virDomainEventCrashedDetailType;
-/* Since libvirt 0.5.0 */
+
+/*
+ * For VIR_DOMAIN_EVENT_ID_LIFECYCLE. event is a virDomainEventType, detail a number of the enum
+ * that belongs to it. What is returned is ignored. Since libvirt 0.5.0.
+ */
 typedef int (*virConnectDomainEventCallback)(virConnectPtr conn, virDomainPtr dom, int event,
                                              int detail, void *opaque);
-/* Since libvirt 0.8.0 */
+
+/*
+ * For events that say no more than that they happened; and the type to which the others are cast.
+ * Since libvirt 0.8.0.
+ */
 typedef void (*virConnectDomainEventGenericCallback)(virConnectPtr conn, virDomainPtr dom,
                                                      void *opaque);
+
+/* Casts a function to the type that virConnectDomainEventRegisterAny takes. Since libvirt 0.8.0. */
 #define VIR_DOMAIN_EVENT_CALLBACK(cb) ((virConnectDomainEventGenericCallback)(cb))
-/* Since libvirt 0.8.0 */
+
+/*
+ * Has cb called at each event of the kind eventID (virDomainEventID): of one guest or, if dom is
+ * NULL, of all. cb must be of the type that belongs to eventID; it is cast with
+ * VIR_DOMAIN_EVENT_CALLBACK. freecb (may be NULL) is called with opaque when the registration
+ * ends. The connection is not closed while a registration is there.
+ *
+ * Returns a number for the registration, 0 or more, or -1: VIR_ERR_OPERATION_FAILED if no event
+ * loop is registered or the same function and opaque are there already. Example: examples/events.c
+ * Since libvirt 0.8.0.
+ */
 VIRT_API int virConnectDomainEventRegisterAny(virConnectPtr conn, virDomainPtr dom, int eventID,
                                               virConnectDomainEventGenericCallback cb, void *opaque,
                                               virFreeCallback freecb);
-/* Since libvirt 0.8.0 */
+
+/*
+ * Ends a registration. cb is not called any more; freecb is called from the event loop,
+ * afterwards.
+ *
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if there is no such registration. Since libvirt 0.8.0.
+ */
 VIRT_API int virConnectDomainEventDeregisterAny(virConnectPtr conn, int callbackID);
-/* Since libvirt 0.5.0 */
+
+/*
+ * The old way, for lifecycle events of all guests only: virConnectDomainEventRegisterAny().
+ *
+ * Returns 0 or -1. Since libvirt 0.5.0.
+ */
 VIRT_API int virConnectDomainEventRegister(virConnectPtr conn, virConnectDomainEventCallback cb,
                                            void *opaque, virFreeCallback freecb);
-/* Since libvirt 0.5.0 */
+
+/*
+ * Ends what virConnectDomainEventRegister() began. cb must be the same function.
+ *
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if it is not registered. Since libvirt 0.5.0.
+ */
 VIRT_API int virConnectDomainEventDeregister(virConnectPtr conn, virConnectDomainEventCallback cb);
-/* Since libvirt 0.8.0 */
+
+/* ---- lifecycle ---- */
+
+/* What happened. Behind each: the enum of its details. Since libvirt 0.5.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_DEFINED = 0,     /* its document was stored: virDomainEventDefinedDetailType */
+    VIR_DOMAIN_EVENT_UNDEFINED = 1,   /* its document is gone: virDomainEventUndefinedDetailType */
+    VIR_DOMAIN_EVENT_STARTED = 2,     /* it became active: virDomainEventStartedDetailType */
+    VIR_DOMAIN_EVENT_SUSPENDED = 3,   /* its CPUs were stopped: virDomainEventSuspendedDetailType */
+    VIR_DOMAIN_EVENT_RESUMED = 4,     /* its CPUs run again: virDomainEventResumedDetailType */
+    VIR_DOMAIN_EVENT_STOPPED = 5,     /* it became inactive: virDomainEventStoppedDetailType */
+    VIR_DOMAIN_EVENT_SHUTDOWN = 6,    /* it has shut down and is about to stop:
+                                       * virDomainEventShutdownDetailType (0.9.8) */
+    VIR_DOMAIN_EVENT_PMSUSPENDED = 7, /* it sleeps: virDomainEventPMSuspendedDetailType (0.10.2) */
+    VIR_DOMAIN_EVENT_CRASHED = 8,     /* it crashed: virDomainEventCrashedDetailType (1.1.1) */
+    VIR_DOMAIN_EVENT_LAST = 9,        /* how many there are */
+} virDomainEventType;
+
+/* Details of VIR_DOMAIN_EVENT_DEFINED. Since libvirt 0.5.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_DEFINED_ADDED = 0,         /* a new guest */
+    VIR_DOMAIN_EVENT_DEFINED_UPDATED = 1,       /* a new document of a guest that was there */
+    VIR_DOMAIN_EVENT_DEFINED_RENAMED = 2,       /* its new name (1.2.19) */
+    VIR_DOMAIN_EVENT_DEFINED_FROM_SNAPSHOT = 3, /* it was reverted to a snapshot (1.3.3) */
+    VIR_DOMAIN_EVENT_DEFINED_LAST = 4,          /* how many there are */
+} virDomainEventDefinedDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_UNDEFINED. Since libvirt 0.5.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_UNDEFINED_REMOVED = 0, /* it is gone */
+    VIR_DOMAIN_EVENT_UNDEFINED_RENAMED = 1, /* its old name (1.2.19) */
+    VIR_DOMAIN_EVENT_UNDEFINED_LAST = 2,    /* how many there are */
+} virDomainEventUndefinedDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_STARTED. Since libvirt 0.5.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_STARTED_BOOTED = 0,        /* it was started */
+    VIR_DOMAIN_EVENT_STARTED_MIGRATED = 1,      /* it is coming from another host */
+    VIR_DOMAIN_EVENT_STARTED_RESTORED = 2,      /* it was restored from a file */
+    VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT = 3, /* it was reverted to a snapshot (0.8.0) */
+    VIR_DOMAIN_EVENT_STARTED_WAKEUP = 4,        /* it woke up (0.9.11) */
+    VIR_DOMAIN_EVENT_STARTED_LAST = 5,          /* how many there are */
+} virDomainEventStartedDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_SUSPENDED. Since libvirt 0.5.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_SUSPENDED_PAUSED = 0,          /* virDomainSuspend(), or it was started so */
+    VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED = 1,        /* a migration needs its CPUs to stand */
+    VIR_DOMAIN_EVENT_SUSPENDED_IOERROR = 2,         /* a disk gave an error (0.8.0) */
+    VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG = 3,        /* its watchdog expired (0.8.0) */
+    VIR_DOMAIN_EVENT_SUSPENDED_RESTORED = 4,        /* it was restored from a file, paused
+                                                     * (0.9.5) */
+    VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT = 5,   /* it was reverted to a snapshot, paused
+                                                     * (0.9.5) */
+    VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR = 6,       /* an operation failed and could not let it
+                                                     * run again (1.0.1) */
+    VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY = 7,        /* it has left for another host, and its
+                                                     * memory is following (1.3.3) */
+    VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED = 8, /* the same, but the memory has stopped
+                                                     * following (1.3.3) */
+    VIR_DOMAIN_EVENT_SUSPENDED_LAST = 9,            /* how many there are */
+} virDomainEventSuspendedDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_RESUMED. Since libvirt 0.5.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_RESUMED_UNPAUSED = 0,        /* virDomainResume(), or an operation is over
+                                                   * that had paused it */
+    VIR_DOMAIN_EVENT_RESUMED_MIGRATED = 1,        /* it runs, having come from another host */
+    VIR_DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT = 2,   /* it was reverted to a snapshot (0.9.5) */
+    VIR_DOMAIN_EVENT_RESUMED_POSTCOPY = 3,        /* it runs here, and its memory is still coming
+                                                   * (1.3.3) */
+    VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED = 4, /* the same, but the memory has stopped coming
+                                                   * (8.5.0) */
+    VIR_DOMAIN_EVENT_RESUMED_LAST = 5,            /* how many there are */
+} virDomainEventResumedDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_STOPPED. Since libvirt 0.5.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN = 0,      /* it shut down */
+    VIR_DOMAIN_EVENT_STOPPED_DESTROYED = 1,     /* virDomainDestroy() */
+    VIR_DOMAIN_EVENT_STOPPED_CRASHED = 2,       /* it crashed, or its hypervisor did */
+    VIR_DOMAIN_EVENT_STOPPED_MIGRATED = 3,      /* it runs on another host now */
+    VIR_DOMAIN_EVENT_STOPPED_SAVED = 4,         /* it was saved to a file */
+    VIR_DOMAIN_EVENT_STOPPED_FAILED = 5,        /* its start, or its arrival, failed */
+    VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT = 6, /* it was reverted to a snapshot (0.8.0) */
+    VIR_DOMAIN_EVENT_STOPPED_LAST = 7,          /* how many there are */
+} virDomainEventStoppedDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_SHUTDOWN. Since libvirt 0.9.8. */
+typedef enum {
+    VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED = 0, /* it has shut down, and nobody knows who wanted it */
+    VIR_DOMAIN_EVENT_SHUTDOWN_GUEST = 1,    /* the guest itself wanted it (3.4.0) */
+    VIR_DOMAIN_EVENT_SHUTDOWN_HOST = 2,     /* somebody on the host wanted it, by a signal
+                                             * (3.4.0) */
+    VIR_DOMAIN_EVENT_SHUTDOWN_LAST = 3,     /* how many there are */
+} virDomainEventShutdownDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_PMSUSPENDED. Since libvirt 0.10.2. */
+typedef enum {
+    VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY = 0, /* its memory is kept by the machine */
+    VIR_DOMAIN_EVENT_PMSUSPENDED_DISK = 1,   /* its memory is on its disk (1.0.0) */
+    VIR_DOMAIN_EVENT_PMSUSPENDED_LAST = 2,   /* how many there are */
+} virDomainEventPMSuspendedDetailType;
+
+/* Details of VIR_DOMAIN_EVENT_CRASHED. Since libvirt 1.1.1. */
+typedef enum {
+    VIR_DOMAIN_EVENT_CRASHED_PANICKED = 0,    /* its kernel panicked */
+    VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED = 1, /* its kernel panicked, and a crash kernel took
+                                               * over (6.1.0) */
+    VIR_DOMAIN_EVENT_CRASHED_LAST = 2,        /* how many there are */
+} virDomainEventCrashedDetailType;
+
+/* ---- clock, watchdog, errors ---- */
+
+/* utcoffset: seconds between the guest's clock and UTC. Since libvirt 0.8.0. */
 typedef void (*virConnectDomainEventRTCChangeCallback)(virConnectPtr conn, virDomainPtr dom,
                                                        long long utcoffset, void *opaque);
-/* Since libvirt 0.8.0 */
+
+/* What the expired watchdog did. Since libvirt 0.8.0. */
 typedef enum {
-    VIR_DOMAIN_EVENT_WATCHDOG_NONE = 0,
-    VIR_DOMAIN_EVENT_WATCHDOG_PAUSE = 1,
-    VIR_DOMAIN_EVENT_WATCHDOG_RESET = 2,
-    VIR_DOMAIN_EVENT_WATCHDOG_POWEROFF = 3,
-    VIR_DOMAIN_EVENT_WATCHDOG_SHUTDOWN = 4,
-    VIR_DOMAIN_EVENT_WATCHDOG_DEBUG = 5,
-    VIR_DOMAIN_EVENT_WATCHDOG_INJECTNMI = 6, /* (1.2.17) */
+    VIR_DOMAIN_EVENT_WATCHDOG_NONE = 0,      /* nothing */
+    VIR_DOMAIN_EVENT_WATCHDOG_PAUSE = 1,     /* paused the guest */
+    VIR_DOMAIN_EVENT_WATCHDOG_RESET = 2,     /* reset it */
+    VIR_DOMAIN_EVENT_WATCHDOG_POWEROFF = 3,  /* ended it */
+    VIR_DOMAIN_EVENT_WATCHDOG_SHUTDOWN = 4,  /* asked it to shut down */
+    VIR_DOMAIN_EVENT_WATCHDOG_DEBUG = 5,     /* wrote a line */
+    VIR_DOMAIN_EVENT_WATCHDOG_INJECTNMI = 6, /* gave it an NMI (1.2.17) */
     VIR_DOMAIN_EVENT_WATCHDOG_LAST = 7,      /* how many there are */
 } virDomainEventWatchdogAction;
-/* Since libvirt 0.8.0 */
+
+/* action is a virDomainEventWatchdogAction. Since libvirt 0.8.0. */
 typedef void (*virConnectDomainEventWatchdogCallback)(virConnectPtr conn, virDomainPtr dom,
                                                       int action, void *opaque);
-/* Since libvirt 0.8.0 */
+
+/* What was done about a disk's error. Since libvirt 0.8.0. */
 typedef enum {
-    VIR_DOMAIN_EVENT_IO_ERROR_NONE = 0,
-    VIR_DOMAIN_EVENT_IO_ERROR_PAUSE = 1,
-    VIR_DOMAIN_EVENT_IO_ERROR_REPORT = 2,
+    VIR_DOMAIN_EVENT_IO_ERROR_NONE = 0,   /* nothing */
+    VIR_DOMAIN_EVENT_IO_ERROR_PAUSE = 1,  /* the guest was paused */
+    VIR_DOMAIN_EVENT_IO_ERROR_REPORT = 2, /* the guest was told */
     VIR_DOMAIN_EVENT_IO_ERROR_LAST = 3,   /* how many there are */
 } virDomainEventIOErrorAction;
-/* Since libvirt 0.8.0 */
+
+/*
+ * srcPath is the disk's image, devAlias the device, action a virDomainEventIOErrorAction. Since
+ * libvirt 0.8.0.
+ */
 typedef void (*virConnectDomainEventIOErrorCallback)(virConnectPtr conn, virDomainPtr dom,
                                                      const char *srcPath, const char *devAlias,
                                                      int action, void *opaque);
-/* Since libvirt 0.8.1 */
+
+/*
+ * The same, with a reason: "enospc" if the host's file system is full, else "". Since libvirt
+ * 0.8.1.
+ */
 typedef void (*virConnectDomainEventIOErrorReasonCallback)(virConnectPtr conn, virDomainPtr dom,
                                                            const char *srcPath,
                                                            const char *devAlias, int action,
                                                            const char *reason, void *opaque);
-/* Since libvirt 0.8.0 */
+
+/* ---- graphics ---- */
+
+/* Where a viewer's connection stands. Since libvirt 0.8.0. */
 typedef enum {
-    VIR_DOMAIN_EVENT_GRAPHICS_CONNECT = 0,
-    VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE = 1,
-    VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT = 2,
+    VIR_DOMAIN_EVENT_GRAPHICS_CONNECT = 0,    /* it was accepted */
+    VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE = 1, /* it is who it says it is, and has the screen */
+    VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT = 2, /* it is gone */
     VIR_DOMAIN_EVENT_GRAPHICS_LAST = 3,       /* how many there are */
 } virDomainEventGraphicsPhase;
-/* Since libvirt 0.8.0 */
+
+/* What kind of address. Since libvirt 0.8.0. */
 typedef enum {
-    VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV4 = 0,
-    VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV6 = 1,
-    VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_UNIX = 2, /* (0.9.7) */
+    VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV4 = 0, /* node is an IPv4 address */
+    VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV6 = 1, /* node is an IPv6 address */
+    VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_UNIX = 2, /* node is a socket's path (0.9.7) */
     VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_LAST = 3, /* how many there are */
 } virDomainEventGraphicsAddressType;
-/* Since libvirt 0.8.0 */
+
+/* One end of a viewer's connection. Since libvirt 0.8.0. */
 typedef struct _virDomainEventGraphicsAddress virDomainEventGraphicsAddress;
 typedef virDomainEventGraphicsAddress *virDomainEventGraphicsAddressPtr;
 struct _virDomainEventGraphicsAddress {
-    int family;
-    char *node;
-    char *service;
+    int family;    /* virDomainEventGraphicsAddressType */
+    char *node;    /* the address */
+    char *service; /* the port */
 };
-/* Since libvirt 0.8.0 */
+
+/* Something that authentication found out on the viewer. Since libvirt 0.8.0. */
 typedef struct _virDomainEventGraphicsSubjectIdentity virDomainEventGraphicsSubjectIdentity;
 typedef virDomainEventGraphicsSubjectIdentity *virDomainEventGraphicsSubjectIdentityPtr;
 struct _virDomainEventGraphicsSubjectIdentity {
-    char *type;
-    char *name;
+    char *type; /* of what kind: "x509dname", "saslUsername" */
+    char *name; /* what it is */
 };
-/* Since libvirt 0.8.0 */
+
+/* All of it. Since libvirt 0.8.0. */
 typedef struct _virDomainEventGraphicsSubject virDomainEventGraphicsSubject;
 typedef virDomainEventGraphicsSubject *virDomainEventGraphicsSubjectPtr;
 struct _virDomainEventGraphicsSubject {
-    int nidentity;
-    virDomainEventGraphicsSubjectIdentityPtr identities;
+    int nidentity;                                /* how many */
+    virDomainEventGraphicsSubjectIdentityPtr identities; /* these */
 };
-/* Since libvirt 0.8.0 */
+
+/*
+ * phase is a virDomainEventGraphicsPhase; local and remote are the ends of the connection,
+ * authScheme names the kind of authentication, subject who it was. Since libvirt 0.8.0.
+ */
 typedef void (*virConnectDomainEventGraphicsCallback)(virConnectPtr conn, virDomainPtr dom,
                                                       int phase,
                                                       const virDomainEventGraphicsAddress *local,
@@ -1297,332 +2481,766 @@ typedef void (*virConnectDomainEventGraphicsCallback)(virConnectPtr conn, virDom
                                                       const char *authScheme,
                                                       const virDomainEventGraphicsSubject *subject,
                                                       void *opaque);
-/* Since libvirt 0.9.4 */
+
+/* ---- disks ---- */
+
+/* Which operation on a disk. Since libvirt 0.9.4. */
 typedef enum {
-    VIR_DOMAIN_BLOCK_JOB_TYPE_UNKNOWN = 0,
-    VIR_DOMAIN_BLOCK_JOB_TYPE_PULL = 1,
-    VIR_DOMAIN_BLOCK_JOB_TYPE_COPY = 2,          /* (0.9.12) */
-    VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT = 3,        /* (0.10.2) */
-    VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT = 4, /* (1.2.6) */
-    VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP = 5,        /* (6.0.0) */
+    VIR_DOMAIN_BLOCK_JOB_TYPE_UNKNOWN = 0,       /* not known */
+    VIR_DOMAIN_BLOCK_JOB_TYPE_PULL = 1,          /* fill the image from those behind it */
+    VIR_DOMAIN_BLOCK_JOB_TYPE_COPY = 2,          /* copy or mirror it elsewhere (0.9.12) */
+    VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT = 3,        /* merge images behind it (0.10.2) */
+    VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT = 4, /* merge the image in use into one behind it
+                                                  * (1.2.6) */
+    VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP = 5,        /* back it up (6.0.0) */
     VIR_DOMAIN_BLOCK_JOB_TYPE_LAST = 6,          /* how many there are */
 } virDomainBlockJobType;
-/* Since libvirt 0.9.4 */
+
+/* What became of it. Since libvirt 0.9.4. */
 typedef enum {
-    VIR_DOMAIN_BLOCK_JOB_COMPLETED = 0,
-    VIR_DOMAIN_BLOCK_JOB_FAILED = 1,
-    VIR_DOMAIN_BLOCK_JOB_CANCELED = 2,  /* (0.9.12) */
-    VIR_DOMAIN_BLOCK_JOB_READY = 3,     /* (1.0.0) */
+    VIR_DOMAIN_BLOCK_JOB_COMPLETED = 0, /* it has ended well */
+    VIR_DOMAIN_BLOCK_JOB_FAILED = 1,    /* it has ended badly */
+    VIR_DOMAIN_BLOCK_JOB_CANCELED = 2,  /* it was aborted (0.9.12) */
+    VIR_DOMAIN_BLOCK_JOB_READY = 3,     /* both sides are alike: it can be completed (1.0.0) */
     VIR_DOMAIN_BLOCK_JOB_LAST = 4,      /* how many there are */
 } virConnectDomainEventBlockJobStatus;
-/* Since libvirt 0.9.4 */
+
+/*
+ * disk is the image's path (VIR_DOMAIN_EVENT_ID_BLOCK_JOB) or the target's name, "vda"
+ * (VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2); type is a virDomainBlockJobType, status a
+ * virConnectDomainEventBlockJobStatus. Since libvirt 0.9.4.
+ */
 typedef void (*virConnectDomainEventBlockJobCallback)(virConnectPtr conn, virDomainPtr dom,
                                                       const char *disk, int type, int status,
                                                       void *opaque);
-/* Since libvirt 0.9.7 */
+
+/* Why a disk's source changed. Since libvirt 0.9.7. */
 typedef enum {
-    VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START = 0,
-    VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START = 1,   /* (1.1.2) */
+    VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START = 0, /* it was not there at the start, and the
+                                                        * drive is empty (startupPolicy) */
+    VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START = 1,   /* it was not there at the start, and the
+                                                        * disk was left out (1.1.2) */
     VIR_DOMAIN_EVENT_DISK_CHANGE_LAST = 2,             /* how many there are */
 } virConnectDomainEventDiskChangeReason;
-/* Since libvirt 0.9.7 */
+
+/*
+ * From oldSrcPath to newSrcPath, either of which may be NULL, on the device devAlias. reason is a
+ * virConnectDomainEventDiskChangeReason. Since libvirt 0.9.7.
+ */
 typedef void (*virConnectDomainEventDiskChangeCallback)(virConnectPtr conn, virDomainPtr dom,
                                                         const char *oldSrcPath,
                                                         const char *newSrcPath,
                                                         const char *devAlias, int reason,
                                                         void *opaque);
-/* Since libvirt 0.9.11 */
+
+/* What a tray did. Since libvirt 0.9.11. */
 typedef enum {
-    VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN = 0,
-    VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE = 1,
+    VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN = 0,  /* it was opened */
+    VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE = 1, /* it was closed */
     VIR_DOMAIN_EVENT_TRAY_CHANGE_LAST = 2,  /* how many there are */
 } virDomainEventTrayChangeReason;
-/* Since libvirt 0.9.11 */
+
+/* devAlias is the drive, reason a virDomainEventTrayChangeReason. Since libvirt 0.9.11. */
 typedef void (*virConnectDomainEventTrayChangeCallback)(virConnectPtr conn, virDomainPtr dom,
                                                         const char *devAlias, int reason,
                                                         void *opaque);
-/* Since libvirt 0.9.11 */
-typedef void (*virConnectDomainEventPMWakeupCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                      int reason, void *opaque);
-/* Since libvirt 0.9.11 */
-typedef void (*virConnectDomainEventPMSuspendCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                       int reason, void *opaque);
-/* Since libvirt 1.0.0 */
-typedef void (*virConnectDomainEventPMSuspendDiskCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                           int reason, void *opaque);
-/* Since libvirt 0.10.0 */
-typedef void (*virConnectDomainEventBalloonChangeCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                           unsigned long long actual, void *opaque);
-/* Since libvirt 1.2.15 */
-typedef void (*virConnectDomainEventDeviceAddedCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                         const char *devAlias, void *opaque);
-/* Since libvirt 1.1.1 */
-typedef void (*virConnectDomainEventDeviceRemovedCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                           const char *devAlias, void *opaque);
-/* Since libvirt 1.3.4 */
-typedef void (*virConnectDomainEventDeviceRemovalFailedCallback)(virConnectPtr conn,
-                                                                 virDomainPtr dom,
-                                                                 const char *devAlias,
-                                                                 void *opaque);
-#define VIR_DOMAIN_TUNABLE_BLKDEV_DISK "blkdeviotune.disk"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_GROUP_NAME "blkdeviotune.group_name"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_BYTES_SEC "blkdeviotune.read_bytes_sec"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_BYTES_SEC_MAX "blkdeviotune.read_bytes_sec_max"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_BYTES_SEC_MAX_LENGTH "blkdeviotune.read_bytes_sec_max_length"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_IOPS_SEC "blkdeviotune.read_iops_sec"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_IOPS_SEC_MAX "blkdeviotune.read_iops_sec_max"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_IOPS_SEC_MAX_LENGTH "blkdeviotune.read_iops_sec_max_length"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_SIZE_IOPS_SEC "blkdeviotune.size_iops_sec"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_BYTES_SEC "blkdeviotune.total_bytes_sec"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_BYTES_SEC_MAX "blkdeviotune.total_bytes_sec_max"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_BYTES_SEC_MAX_LENGTH "blkdeviotune.total_bytes_sec_max_length"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_IOPS_SEC "blkdeviotune.total_iops_sec"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_IOPS_SEC_MAX "blkdeviotune.total_iops_sec_max"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_IOPS_SEC_MAX_LENGTH "blkdeviotune.total_iops_sec_max_length"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_BYTES_SEC "blkdeviotune.write_bytes_sec"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_BYTES_SEC_MAX "blkdeviotune.write_bytes_sec_max"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_BYTES_SEC_MAX_LENGTH "blkdeviotune.write_bytes_sec_max_length"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_IOPS_SEC "blkdeviotune.write_iops_sec"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_IOPS_SEC_MAX "blkdeviotune.write_iops_sec_max"
-#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_IOPS_SEC_MAX_LENGTH "blkdeviotune.write_iops_sec_max_length"
-#define VIR_DOMAIN_TUNABLE_CPU_CPU_SHARES "cputune.cpu_shares"
-#define VIR_DOMAIN_TUNABLE_CPU_EMULATORPIN "cputune.emulatorpin"
-#define VIR_DOMAIN_TUNABLE_CPU_EMULATOR_PERIOD "cputune.emulator_period"
-#define VIR_DOMAIN_TUNABLE_CPU_EMULATOR_QUOTA "cputune.emulator_quota"
-#define VIR_DOMAIN_TUNABLE_CPU_GLOBAL_PERIOD "cputune.global_period"
-#define VIR_DOMAIN_TUNABLE_CPU_GLOBAL_QUOTA "cputune.global_quota"
-#define VIR_DOMAIN_TUNABLE_CPU_IOTHREADSPIN "cputune.iothreadpin%u"
-#define VIR_DOMAIN_TUNABLE_CPU_IOTHREAD_PERIOD "cputune.iothread_period"
-#define VIR_DOMAIN_TUNABLE_CPU_IOTHREAD_QUOTA "cputune.iothread_quota"
-#define VIR_DOMAIN_TUNABLE_CPU_VCPUPIN "cputune.vcpupin%u"
-#define VIR_DOMAIN_TUNABLE_CPU_VCPU_PERIOD "cputune.vcpu_period"
-#define VIR_DOMAIN_TUNABLE_CPU_VCPU_QUOTA "cputune.vcpu_quota"
-/* Since libvirt 1.2.9 */
-typedef void (*virConnectDomainEventTunableCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                     virTypedParameterPtr params, int nparams,
-                                                     void *opaque);
-/* Since libvirt 1.2.11 */
-typedef enum {
-    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED = 1,
-    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED = 2,
-    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_LAST = 3, /* how many there are */
-} virConnectDomainEventAgentLifecycleState;
-/* Since libvirt 1.2.11 */
-typedef enum {
-    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_UNKNOWN = 0,
-    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_DOMAIN_STARTED = 1,
-    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL = 2,
-    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_LAST = 3, /* how many there are */
-} virConnectDomainEventAgentLifecycleReason;
-/* Since libvirt 1.2.11 */
-typedef void (*virConnectDomainEventAgentLifecycleCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                            int state, int reason, void *opaque);
-/* Since libvirt 1.3.2 */
-typedef void (*virConnectDomainEventMigrationIterationCallback)(virConnectPtr conn,
-                                                                virDomainPtr dom, int iteration,
-                                                                void *opaque);
-/* Since libvirt 1.3.3 */
-typedef void (*virConnectDomainEventJobCompletedCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                          virTypedParameterPtr params, int nparams,
-                                                          void *opaque);
-/* Since libvirt 3.0.0 */
-typedef void (*virConnectDomainEventMetadataChangeCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                            int type, const char *nsuri,
-                                                            void *opaque);
-/* Since libvirt 3.2.0 */
+
+/*
+ * The image path of the disk dev has been written beyond threshold bytes, by excess bytes. Since
+ * libvirt 3.2.0.
+ */
 typedef void (*virConnectDomainEventBlockThresholdCallback)(virConnectPtr conn, virDomainPtr dom,
                                                             const char *dev, const char *path,
                                                             unsigned long long threshold,
                                                             unsigned long long excess,
                                                             void *opaque);
-/* Since libvirt 6.9.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_HYPERVISOR = 0,
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_GUEST = 1,
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_LAST = 2,     /* how many there are */
-} virDomainMemoryFailureRecipientType;
-/* Since libvirt 6.9.0 */
-typedef enum {
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_IGNORE = 0,
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_INJECT = 1,
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_FATAL = 2,
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_RESET = 3,
-    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_LAST = 4,   /* how many there are */
-} virDomainMemoryFailureActionType;
-/* Since libvirt 6.9.0 */
-typedef enum {
-    VIR_DOMAIN_MEMORY_FAILURE_ACTION_REQUIRED = 1 << 0,
-    VIR_DOMAIN_MEMORY_FAILURE_RECURSIVE = 1 << 1,
-} virDomainMemoryFailureFlags;
-/* Since libvirt 6.9.0 */
-typedef void (*virConnectDomainEventMemoryFailureCallback)(virConnectPtr conn, virDomainPtr dom,
-                                                           int recipient, int action,
-                                                           unsigned int flags, void *opaque);
-/* Since libvirt 7.9.0 */
+
+/* ---- power, memory, devices ---- */
+
+/* reason is 0: none is defined. Since libvirt 0.9.11. */
+typedef void (*virConnectDomainEventPMWakeupCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                      int reason, void *opaque);
+
+/* reason is 0: none is defined. Since libvirt 0.9.11. */
+typedef void (*virConnectDomainEventPMSuspendCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                       int reason, void *opaque);
+
+/* reason is 0: none is defined. Since libvirt 1.0.0. */
+typedef void (*virConnectDomainEventPMSuspendDiskCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                           int reason, void *opaque);
+
+/* actual: KiB of memory that the guest has now. Since libvirt 0.10.0. */
+typedef void (*virConnectDomainEventBalloonChangeCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                           unsigned long long actual, void *opaque);
+
+/* devAlias is the device that is there now. Since libvirt 1.2.15. */
+typedef void (*virConnectDomainEventDeviceAddedCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                         const char *devAlias, void *opaque);
+
+/* devAlias is the device that is gone. Since libvirt 1.1.1. */
+typedef void (*virConnectDomainEventDeviceRemovedCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                           const char *devAlias, void *opaque);
+
+/* devAlias is the device that the guest did not let go. Since libvirt 1.3.4. */
+typedef void (*virConnectDomainEventDeviceRemovalFailedCallback)(virConnectPtr conn,
+                                                                 virDomainPtr dom,
+                                                                 const char *devAlias,
+                                                                 void *opaque);
+
+/* alias is the memory device, size the KiB it offers now. Since libvirt 7.9.0. */
 typedef void (*virConnectDomainEventMemoryDeviceSizeChangeCallback)(virConnectPtr conn,
                                                                     virDomainPtr dom,
                                                                     const char *alias,
                                                                     unsigned long long size,
                                                                     void *opaque);
 
-/* 9. Migration: libvirt's blocking calls */
-/* Since libvirt 0.3.2 */
+/* Whose memory has the fault. Since libvirt 6.9.0. */
 typedef enum {
-    VIR_MIGRATE_LIVE = 1 << 0,
-    VIR_MIGRATE_PEER2PEER = 1 << 1,                      /* (0.7.2) */
-    VIR_MIGRATE_TUNNELLED = 1 << 2,                      /* (0.7.2) */
-    VIR_MIGRATE_PERSIST_DEST = 1 << 3,                   /* (0.7.3) */
-    VIR_MIGRATE_UNDEFINE_SOURCE = 1 << 4,                /* (0.7.3) */
-    VIR_MIGRATE_PAUSED = 1 << 5,                         /* (0.7.5) */
-    VIR_MIGRATE_NON_SHARED_DISK = 1 << 6,                /* (0.8.2) */
-    VIR_MIGRATE_NON_SHARED_INC = 1 << 7,                 /* (0.8.2) */
-    VIR_MIGRATE_CHANGE_PROTECTION = 1 << 8,              /* (0.9.4) */
-    VIR_MIGRATE_UNSAFE = 1 << 9,                         /* (0.9.11) */
-    VIR_MIGRATE_OFFLINE = 1 << 10,                       /* (1.0.1) */
-    VIR_MIGRATE_COMPRESSED = 1 << 11,                    /* (1.0.3) */
-    VIR_MIGRATE_ABORT_ON_ERROR = 1 << 12,                /* (1.1.0) */
-    VIR_MIGRATE_AUTO_CONVERGE = 1 << 13,                 /* (1.2.3) */
-    VIR_MIGRATE_RDMA_PIN_ALL = 1 << 14,                  /* (1.2.9) */
-    VIR_MIGRATE_POSTCOPY = 1 << 15,                      /* (1.3.3) */
-    VIR_MIGRATE_TLS = 1 << 16,                           /* (3.2.0) */
-    VIR_MIGRATE_PARALLEL = 1 << 17,                      /* (5.2.0) */
-    VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES = 1 << 18, /* (8.0.0) */
-    VIR_MIGRATE_POSTCOPY_RESUME = 1 << 19,               /* (8.5.0) */
-    VIR_MIGRATE_ZEROCOPY = 1 << 20,                      /* (8.5.0) */
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_HYPERVISOR = 0, /* the hypervisor's */
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_GUEST = 1,    /* the guest's */
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_LAST = 2,     /* how many there are */
+} virDomainMemoryFailureRecipientType;
+
+/* What was done about it. Since libvirt 6.9.0. */
+typedef enum {
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_IGNORE = 0, /* nothing */
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_INJECT = 1, /* the guest was told */
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_FATAL = 2,  /* the guest cannot go on */
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_RESET = 3,  /* the guest was reset */
+    VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_LAST = 4,   /* how many there are */
+} virDomainMemoryFailureActionType;
+
+/* What else is known of it. Since libvirt 6.9.0. */
+typedef enum {
+    VIR_DOMAIN_MEMORY_FAILURE_ACTION_REQUIRED = 1 << 0, /* it must be dealt with: the memory was
+                                                         * about to be used */
+    VIR_DOMAIN_MEMORY_FAILURE_RECURSIVE = 1 << 1,       /* the one before had not been dealt with
+                                                         * yet */
+} virDomainMemoryFailureFlags;
+
+/*
+ * recipient is a virDomainMemoryFailureRecipientType, action a virDomainMemoryFailureActionType,
+ * flags are virDomainMemoryFailureFlags. Since libvirt 6.9.0.
+ */
+typedef void (*virConnectDomainEventMemoryFailureCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                           int recipient, int action,
+                                                           unsigned int flags, void *opaque);
+
+/* ---- tunables ---- */
+
+/*
+ * Names for VIR_DOMAIN_EVENT_ID_TUNABLE: what a value is called and its type. Times are
+ * microseconds, rates per second.
+ */
+/* the host CPUs of virtual CPU %u. string (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_CPU_VCPUPIN "cputune.vcpupin%u"
+/* the host CPUs of the emulator's threads. string (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_CPU_EMULATORPIN "cputune.emulatorpin"
+/* the host CPUs of I/O thread %u. string (1.2.14) */
+#define VIR_DOMAIN_TUNABLE_CPU_IOTHREADSPIN "cputune.iothreadpin%u"
+/* the weight of the guest's CPU time. unsigned long long, as those that follow (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_CPU_CPU_SHARES "cputune.cpu_shares"
+/* the whole guest's period (1.3.3) */
+#define VIR_DOMAIN_TUNABLE_CPU_GLOBAL_PERIOD "cputune.global_period"
+/* its share of that. long long, as all quotas (1.3.3) */
+#define VIR_DOMAIN_TUNABLE_CPU_GLOBAL_QUOTA "cputune.global_quota"
+/* a virtual CPU's period (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_CPU_VCPU_PERIOD "cputune.vcpu_period"
+/* its share of that (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_CPU_VCPU_QUOTA "cputune.vcpu_quota"
+/* the emulator's period (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_CPU_EMULATOR_PERIOD "cputune.emulator_period"
+/* its share of that (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_CPU_EMULATOR_QUOTA "cputune.emulator_quota"
+/* an I/O thread's period (2.2.0) */
+#define VIR_DOMAIN_TUNABLE_CPU_IOTHREAD_PERIOD "cputune.iothread_period"
+/* its share of that (2.2.0) */
+#define VIR_DOMAIN_TUNABLE_CPU_IOTHREAD_QUOTA "cputune.iothread_quota"
+/* the disk that the values which follow are of. string (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_DISK "blkdeviotune.disk"
+/* bytes, both ways. unsigned long long, as those that follow (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_BYTES_SEC "blkdeviotune.total_bytes_sec"
+/* bytes read (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_BYTES_SEC "blkdeviotune.read_bytes_sec"
+/* bytes written (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_BYTES_SEC "blkdeviotune.write_bytes_sec"
+/* operations, both ways (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_IOPS_SEC "blkdeviotune.total_iops_sec"
+/* reads (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_IOPS_SEC "blkdeviotune.read_iops_sec"
+/* writes (1.2.9) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_IOPS_SEC "blkdeviotune.write_iops_sec"
+/* bytes both ways, in a burst (1.2.11) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_BYTES_SEC_MAX "blkdeviotune.total_bytes_sec_max"
+/* bytes read, in a burst (1.2.11) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_BYTES_SEC_MAX "blkdeviotune.read_bytes_sec_max"
+/* bytes written, in a burst (1.2.11) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_BYTES_SEC_MAX "blkdeviotune.write_bytes_sec_max"
+/* operations both ways, in a burst (1.2.11) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_IOPS_SEC_MAX "blkdeviotune.total_iops_sec_max"
+/* reads, in a burst (1.2.11) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_IOPS_SEC_MAX "blkdeviotune.read_iops_sec_max"
+/* writes, in a burst (1.2.11) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_IOPS_SEC_MAX "blkdeviotune.write_iops_sec_max"
+/* bytes that count as one operation (1.2.11) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_SIZE_IOPS_SEC "blkdeviotune.size_iops_sec"
+/* disks of the same group share these limits. string (3.0.0) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_GROUP_NAME "blkdeviotune.group_name"
+/* seconds such a burst may last (2.4.0) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_BYTES_SEC_MAX_LENGTH \
+    "blkdeviotune.total_bytes_sec_max_length"
+/* likewise (2.4.0) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_BYTES_SEC_MAX_LENGTH "blkdeviotune.read_bytes_sec_max_length"
+/* likewise (2.4.0) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_BYTES_SEC_MAX_LENGTH \
+    "blkdeviotune.write_bytes_sec_max_length"
+/* likewise (2.4.0) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_TOTAL_IOPS_SEC_MAX_LENGTH "blkdeviotune.total_iops_sec_max_length"
+/* likewise (2.4.0) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_READ_IOPS_SEC_MAX_LENGTH "blkdeviotune.read_iops_sec_max_length"
+/* likewise (2.4.0) */
+#define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_IOPS_SEC_MAX_LENGTH "blkdeviotune.write_iops_sec_max_length"
+
+/*
+ * params are the values that changed, by the names above. They stay the library's. Since libvirt
+ * 1.2.9.
+ */
+typedef void (*virConnectDomainEventTunableCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                     virTypedParameterPtr params, int nparams,
+                                                     void *opaque);
+
+/* ---- agent, migration, jobs, metadata ---- */
+
+/* Whether the guest's agent is there. Since libvirt 1.2.11. */
+typedef enum {
+    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED = 1, /* it came */
+    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED = 2, /* it went */
+    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_LAST = 3, /* how many there are */
+} virConnectDomainEventAgentLifecycleState;
+
+/* Why that is said now. Since libvirt 1.2.11. */
+typedef enum {
+    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_UNKNOWN = 0, /* not known */
+    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_DOMAIN_STARTED = 1, /* the guest was started */
+    /* its channel was opened or closed */
+    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL = 2,
+    VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_LAST = 3, /* how many there are */
+} virConnectDomainEventAgentLifecycleReason;
+
+/*
+ * state is a virConnectDomainEventAgentLifecycleState, reason a
+ * virConnectDomainEventAgentLifecycleReason. Since libvirt 1.2.11.
+ */
+typedef void (*virConnectDomainEventAgentLifecycleCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                            int state, int reason, void *opaque);
+
+/*
+ * iteration counts from 1: the source begins to go through what memory has been written since.
+ * Since libvirt 1.3.2.
+ */
+typedef void (*virConnectDomainEventMigrationIterationCallback)(virConnectPtr conn,
+                                                                virDomainPtr dom, int iteration,
+                                                                void *opaque);
+
+/*
+ * params are the numbers of the job that ended, as virDomainGetJobStats() gives them with
+ * VIR_DOMAIN_JOB_STATS_COMPLETED. They stay the library's. Since libvirt 1.3.3.
+ */
+typedef void (*virConnectDomainEventJobCompletedCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                          virTypedParameterPtr params, int nparams,
+                                                          void *opaque);
+
+/*
+ * type is a virDomainMetadataType; nsuri the namespace of an element, else NULL. Since libvirt
+ * 3.0.0.
+ */
+typedef void (*virConnectDomainEventMetadataChangeCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                            int type, const char *nsuri,
+                                                            void *opaque);
+
+/* ============================================================================================== *
+ *  9. Migration
+ *
+ *  A guest moves from the connection it is on to another, and goes on there with the same uuid,
+ *  the same hardware and the same memory. The disks must be reachable from both hosts. The calls
+ *  of this chapter are libvirt's: each blocks until the guest is there, or here again. They are a
+ *  loop over the object of chapter 10, which a program that wants to show progress, or to do other
+ *  work meanwhile, uses itself.
+ *
+ *  If a migration fails, at whatever point, the guest is where it was and as it was: running if it
+ *  ran, paused if its user had paused it. Nothing is left over at the other side. Another thread
+ *  may watch with virDomainGetJobStats() and end it with virDomainAbortJob() on the source.
+ *
+ *  The flags go to both sides. A side that cannot honour one refuses the migration.
+ * ============================================================================================== */
+
+/* How to migrate. Since libvirt 0.3.2. */
+typedef enum {
+    VIR_MIGRATE_LIVE = 1 << 0,                           /* let the guest run while its memory
+                                                          * moves; without it, it is paused first */
+    VIR_MIGRATE_PEER2PEER = 1 << 1,                      /* the source talks to the destination,
+                                                          * found by URI, instead of the caller
+                                                          * (0.7.2) */
+    VIR_MIGRATE_TUNNELLED = 1 << 2,                      /* the data go over the connection
+                                                          * between the two libraries (0.7.2) */
+    VIR_MIGRATE_PERSIST_DEST = 1 << 3,                   /* the guest becomes persistent at the
+                                                          * destination (0.7.3) */
+    VIR_MIGRATE_UNDEFINE_SOURCE = 1 << 4,                /* the guest's document is removed from
+                                                          * the source (0.7.3) */
+    VIR_MIGRATE_PAUSED = 1 << 5,                         /* the guest stays paused at the
+                                                          * destination (0.7.5) */
+    VIR_MIGRATE_NON_SHARED_DISK = 1 << 6,                /* copy the disks in full (0.8.2) */
+    VIR_MIGRATE_NON_SHARED_INC = 1 << 7,                 /* copy of the disks what is above their
+                                                          * common backing image (0.8.2) */
+    VIR_MIGRATE_CHANGE_PROTECTION = 1 << 8,              /* nobody may change the guest's
+                                                          * document while it moves; always so
+                                                          * (0.9.4) */
+    VIR_MIGRATE_UNSAFE = 1 << 9,                         /* even if a disk's cache could make the
+                                                          * two sides see different data (0.9.11) */
+    VIR_MIGRATE_OFFLINE = 1 << 10,                       /* move only the document of an inactive
+                                                          * guest; needs PERSIST_DEST (1.0.1) */
+    VIR_MIGRATE_COMPRESSED = 1 << 11,                    /* compress the memory, see
+                                                          * VIR_MIGRATE_PARAM_COMPRESSION (1.0.3) */
+    VIR_MIGRATE_ABORT_ON_ERROR = 1 << 12,                /* give up if a disk gives an error
+                                                          * meanwhile (1.1.0) */
+    VIR_MIGRATE_AUTO_CONVERGE = 1 << 13,                 /* slow the CPUs down more and more if
+                                                          * memory is written faster than it
+                                                          * moves (1.2.3) */
+    VIR_MIGRATE_RDMA_PIN_ALL = 1 << 14,                  /* with RDMA: keep all of the memory in
+                                                          * place (1.2.9) */
+    VIR_MIGRATE_POSTCOPY = 1 << 15,                      /* memory may follow after the CPUs have
+                                                          * moved, once asked for (1.3.3) */
+    VIR_MIGRATE_TLS = 1 << 16,                           /* encrypt the data (3.2.0) */
+    VIR_MIGRATE_PARALLEL = 1 << 17,                      /* use several connections, see VIR_MIGR
+                                                          * ATE_PARAM_PARALLEL_CONNECTIONS
+                                                          * (5.2.0) */
+    VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES = 1 << 18, /* when disks are copied, the guest's
+                                                          * writes go to both at once (8.0.0) */
+    VIR_MIGRATE_POSTCOPY_RESUME = 1 << 19,               /* go on with a post-copy migration
+                                                          * whose connection was lost (8.5.0) */
+    VIR_MIGRATE_ZEROCOPY = 1 << 20,                      /* send memory without copying it; needs
+                                                          * PARALLEL (8.5.0) */
 } virDomainMigrateFlags;
-#define VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT "auto_converge.increment"
-#define VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL "auto_converge.initial"
-#define VIR_MIGRATE_PARAM_BANDWIDTH "bandwidth"
-#define VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY "bandwidth.postcopy"
-#define VIR_MIGRATE_PARAM_COMPRESSION "compression"
-#define VIR_MIGRATE_PARAM_COMPRESSION_MT_DTHREADS "compression.mt.dthreads"
-#define VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL "compression.mt.level"
-#define VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS "compression.mt.threads"
-#define VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE "compression.xbzrle.cache"
-#define VIR_MIGRATE_PARAM_DEST_NAME "destination_name"
-#define VIR_MIGRATE_PARAM_DEST_XML "destination_xml"
-#define VIR_MIGRATE_PARAM_DISKS_PORT "disks_port"
-#define VIR_MIGRATE_PARAM_DISKS_URI "disks_uri"
-#define VIR_MIGRATE_PARAM_GRAPHICS_URI "graphics_uri"
-#define VIR_MIGRATE_PARAM_LISTEN_ADDRESS "listen_address"
-#define VIR_MIGRATE_PARAM_MIGRATE_DISKS "migrate_disks"
-#define VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS "parallel.connections"
-#define VIR_MIGRATE_PARAM_PERSIST_XML "persistent_xml"
-#define VIR_MIGRATE_PARAM_TLS_DESTINATION "tls.destination"
+
+/*
+ * Names and types of a migration's parameters. Each may be given once, unless it says otherwise. A
+ * name that is not among them is refused with VIR_ERR_INVALID_ARG, one that the driver cannot
+ * honour with VIR_ERR_ARGUMENT_UNSUPPORTED or VIR_ERR_OPERATION_UNSUPPORTED.
+ */
+/* where the source's hypervisor finds the destination's, "tcp://host:port"; the destination
+   chooses if it is not given. string (1.1.0) */
 #define VIR_MIGRATE_PARAM_URI "migrate_uri"
+/* the guest's name at the destination. string (1.1.0) */
+#define VIR_MIGRATE_PARAM_DEST_NAME "destination_name"
+/* the document the guest runs with at the destination; only what the guest cannot see may be
+   different: paths of disks, names of bridges. string (1.1.0) */
+#define VIR_MIGRATE_PARAM_DEST_XML "destination_xml"
+/* the document stored at the destination with VIR_MIGRATE_PERSIST_DEST. string (1.3.4) */
+#define VIR_MIGRATE_PARAM_PERSIST_XML "persistent_xml"
+/* MiB per second at most. unsigned long long (1.1.0) */
+#define VIR_MIGRATE_PARAM_BANDWIDTH "bandwidth"
+/* MiB per second at most, once post-copy has begun. unsigned long long (5.1.0) */
+#define VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY "bandwidth.postcopy"
+/* where viewers are to go: "spice://host:port". string (1.1.0) */
+#define VIR_MIGRATE_PARAM_GRAPHICS_URI "graphics_uri"
+/* the address on which the destination's hypervisor listens. string (1.1.4) */
+#define VIR_MIGRATE_PARAM_LISTEN_ADDRESS "listen_address"
+/* target of a disk to copy, "vda"; any number of them. string (1.2.17) */
+#define VIR_MIGRATE_PARAM_MIGRATE_DISKS "migrate_disks"
+/* the port for the disks. int (1.3.3) */
+#define VIR_MIGRATE_PARAM_DISKS_PORT "disks_port"
+/* where the source finds the destination's disks: "tcp://host:port" or "unix:///path". string
+   (6.8.0) */
+#define VIR_MIGRATE_PARAM_DISKS_URI "disks_uri"
+/* how to compress: "mt", "xbzrle"; any number of them. string (1.3.4) */
+#define VIR_MIGRATE_PARAM_COMPRESSION "compression"
+/* mt: how much, 0 to 9. int (1.3.4) */
+#define VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL "compression.mt.level"
+/* mt: threads that compress. int (1.3.4) */
+#define VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS "compression.mt.threads"
+/* mt: threads that decompress. int (1.3.4) */
+#define VIR_MIGRATE_PARAM_COMPRESSION_MT_DTHREADS "compression.mt.dthreads"
+/* xbzrle: bytes of the cache. unsigned long long (1.3.4) */
+#define VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE "compression.xbzrle.cache"
+/* per cent by which the CPUs are slowed down at first. int (2.0.0) */
+#define VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL "auto_converge.initial"
+/* per cent more at each further step. int (2.0.0) */
+#define VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT "auto_converge.increment"
+/* how many connections. int (5.2.0) */
+#define VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS "parallel.connections"
+/* the name in the destination's certificate. string (6.0.0) */
+#define VIR_MIGRATE_PARAM_TLS_DESTINATION "tls.destination"
+
+/* ms that the CPUs may stand: virDomainMigrateSetMaxDowntime(). unsigned long long. virt's own. */
 #define VIR_MIGRATE_PARAM_DOWNTIME "downtime"
-/* Since libvirt 0.3.2 */
-VIRT_API virDomainPtr virDomainMigrate(virDomainPtr domain, virConnectPtr dconn,
-                                       unsigned long flags, const char *dname, const char *uri,
-                                       unsigned long bandwidth);
-/* Since libvirt 0.9.2 */
-VIRT_API virDomainPtr virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn, const char *dxml,
-                                        unsigned long flags, const char *dname, const char *uri,
-                                        unsigned long bandwidth);
-/* Since libvirt 1.1.0 */
+
+/*
+ * Migrates the guest to dconn, another connection of this process. params are VIR_MIGRATE_PARAM_*,
+ * and may be NULL with nparams 0; they stay the caller's. flags are virDomainMigrateFlags. The
+ * caller frees the handle with virDomainFree().
+ *
+ * Returns a handle on the guest at the destination, or NULL. VIR_ERR_OPERATION_INVALID: the guest
+ * is not active, is being migrated already, or the destination has an active guest of that name or
+ * uuid; VIR_ERR_MIGRATE_UNSAFE: see VIR_MIGRATE_UNSAFE; VIR_ERR_OPERATION_ABORTED: by
+ * virDomainAbortJob(); VIR_ERR_OPERATION_FAILED: the transfer broke; VIR_ERR_OPERATION_TIMEOUT:
+ * the outcome is not known yet, and the guest stays paused until it is. Not on a read-only
+ * connection, at either end. Example: examples/migrate.c, which steps instead Since libvirt 1.1.0.
+ */
 VIRT_API virDomainPtr virDomainMigrate3(virDomainPtr domain, virConnectPtr dconn,
                                         virTypedParameterPtr params, unsigned int nparams,
                                         unsigned int flags);
-/* Since libvirt 0.7.2 */
-VIRT_API int virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags,
-                                   const char *dname, unsigned long bandwidth);
-/* Since libvirt 0.9.2 */
-VIRT_API int virDomainMigrateToURI2(virDomainPtr domain, const char *dconnuri, const char *miguri,
-                                    const char *dxml, unsigned long flags, const char *dname,
-                                    unsigned long bandwidth);
-/* Since libvirt 1.1.0 */
+
+/*
+ * As virDomainMigrate3(), with the parameters of its time: dname is VIR_MIGRATE_PARAM_DEST_NAME,
+ * uri VIR_MIGRATE_PARAM_URI, bandwidth VIR_MIGRATE_PARAM_BANDWIDTH; NULL and 0 leave them out.
+ * Since libvirt 0.3.2.
+ */
+VIRT_API virDomainPtr virDomainMigrate(virDomainPtr domain, virConnectPtr dconn,
+                                       unsigned long flags, const char *dname, const char *uri,
+                                       unsigned long bandwidth);
+
+/* As virDomainMigrate(), with dxml as VIR_MIGRATE_PARAM_DEST_XML. Since libvirt 0.9.2. */
+VIRT_API virDomainPtr virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn, const char *dxml,
+                                        unsigned long flags, const char *dname, const char *uri,
+                                        unsigned long bandwidth);
+
+/*
+ * As virDomainMigrate3(), to a destination named by dconnuri, which the library opens for as long
+ * as it takes. flags must have VIR_MIGRATE_PEER2PEER.
+ *
+ * Returns 0 when the guest is there, or -1 with the errors of virDomainMigrate3() and of
+ * virConnectOpen(). Since libvirt 1.1.0.
+ */
 VIRT_API int virDomainMigrateToURI3(virDomainPtr domain, const char *dconnuri,
                                     virTypedParameterPtr params, unsigned int nparams,
                                     unsigned int flags);
-/* Since libvirt 0.8.0 */
+
+/*
+ * As virDomainMigrateToURI3(), with the parameters of its time: duri is the destination's
+ * connection, dname VIR_MIGRATE_PARAM_DEST_NAME, bandwidth VIR_MIGRATE_PARAM_BANDWIDTH; NULL and 0
+ * leave them out. Since libvirt 0.7.2.
+ */
+VIRT_API int virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags,
+                                   const char *dname, unsigned long bandwidth);
+
+/*
+ * As virDomainMigrateToURI(), with miguri as VIR_MIGRATE_PARAM_URI and dxml as
+ * VIR_MIGRATE_PARAM_DEST_XML. Since libvirt 0.9.2.
+ */
+VIRT_API int virDomainMigrateToURI2(virDomainPtr domain, const char *dconnuri, const char *miguri,
+                                    const char *dxml, unsigned long flags, const char *dname,
+                                    unsigned long bandwidth);
+
+/*
+ * Sets how long, in ms, the guest's CPUs may stand at the end of a live migration. The last step
+ * is taken when what remains can be moved within that. Takes effect at once, on a running
+ * migration too, and lasts until the guest ends. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Not on a read-only
+ * connection. Since libvirt 0.8.0.
+ */
 VIRT_API int virDomainMigrateSetMaxDowntime(virDomainPtr domain, unsigned long long downtime,
                                             unsigned int flags);
-/* Since libvirt 3.7.0 */
+
+/*
+ * Gives that time, in ms, in *downtime. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since libvirt 3.7.0.
+ */
 VIRT_API int virDomainMigrateGetMaxDowntime(virDomainPtr domain, unsigned long long *downtime,
                                             unsigned int flags);
-/* Since libvirt 5.1.0 */
+
+/* For the two functions that follow. Since libvirt 5.1.0. */
 typedef enum {
-    VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY = 1 << 0,
+    VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY = 1 << 0, /* the limit that holds once post-copy has
+                                                     * begun */
 } virDomainMigrateMaxSpeedFlags;
-/* Since libvirt 0.9.0 */
+
+/*
+ * Sets how many MiB per second a migration of the guest may move at most; 0 means no limit. Takes
+ * effect at once, on a running migration too, and lasts until the guest ends.
+ *
+ * Returns 0, or -1: VIR_ERR_OVERFLOW if it does not fit in bytes. Not on a read-only connection.
+ * Since libvirt 0.9.0.
+ */
 VIRT_API int virDomainMigrateSetMaxSpeed(virDomainPtr domain, unsigned long bandwidth,
                                          unsigned int flags);
-/* Since libvirt 0.9.5 */
+
+/*
+ * Gives that limit, in MiB per second, in *bandwidth. Not on a read-only connection, as in
+ * libvirt. Since libvirt 0.9.5.
+ */
 VIRT_API int virDomainMigrateGetMaxSpeed(virDomainPtr domain, unsigned long *bandwidth,
                                          unsigned int flags);
-/* Since libvirt 1.0.3 */
+
+/*
+ * Sets the size, in bytes, of the cache that VIR_MIGRATE_COMPRESSED uses; the hypervisor may round
+ * it down to a power of two. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Not on a read-only
+ * connection. Since libvirt 1.0.3.
+ */
 VIRT_API int virDomainMigrateSetCompressionCache(virDomainPtr domain, unsigned long long cacheSize,
                                                  unsigned int flags);
-/* Since libvirt 1.0.3 */
+
+/*
+ * Gives that size in *cacheSize. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since libvirt 1.0.3.
+ */
 VIRT_API int virDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned long long *cacheSize,
                                                  unsigned int flags);
 
-/* 10. virMigration: a migration the caller steps (virt's own) */
+/* ============================================================================================== *
+ *  10. virMigration: a migration that the caller steps (virt's own)
+ *
+ *  A migration has five phases, each on one side, each with a cookie that tells the next what it
+ *  must know:
+ *
+ *      Begin       source        takes the guest's document, says what is to move
+ *      Prepare     destination   makes the machine that waits for it, says where
+ *      Perform     source        moves the memory: the long one
+ *      Finish      destination   lets the guest run
+ *      Confirm     source        ends what is left of it here
+ *
+ *  The object does the next bit of that when it is told to, and never anything by itself:
+ *
+ *      virMigrationPtr m = virMigrationNew(domain, dconn, params, nparams, VIR_MIGRATE_LIVE);
+ *      int rc;
+ *
+ *      if (m == NULL)
+ *          return -1;
+ *      while ((rc = virMigrationStep(m, 500)) > 0)
+ *          show(virMigrationGetPhase(m));
+ *      if (rc < 0)
+ *          return later(m);                 it could not be stepped now; it waits, step again
+ *      if (virMigrationGetOutcome(m) != VIR_MIGRATION_OUTCOME_MIGRATED)
+ *          report(virMigrationGetError(m)->message);
+ *      virMigrationFree(m);
+ *
+ *  A phase that fails, and an abort, do not end the loop: the object then chooses the way back by
+ *  itself, which is stepped like the way there, so that no guest stays paused and nothing stays
+ *  behind at the destination. Phase and progress are for showing. What became of the guest is the
+ *  outcome.
+ *
+ *  "No answer" is never taken for "no". Once the destination may have started the guest, the source
+ *  stays paused until it is known whether it did.
+ *
+ *  One object is used by one thread at a time, except virMigrationAbort(), which any thread may
+ *  call. Different objects have nothing to do with each other. While a guest is being migrated,
+ *  other calls on it work as with any job (7.7).
+ *
+ *  Example: examples/migrate.c
+ * ============================================================================================== */
+
+/* A migration. Opaque. */
 typedef struct _virMigration virMigration;
 typedef virMigration *virMigrationPtr;
+
+/* Where a migration is. A failed one goes from any phase to Finish (to cancel), Confirm or Over. */
 typedef enum {
-    VIR_MIGRATION_PHASE_BEGIN = 0,
-    VIR_MIGRATION_PHASE_PREPARE = 1,
-    VIR_MIGRATION_PHASE_PERFORM = 2,
-    VIR_MIGRATION_PHASE_FINISH = 3,
-    VIR_MIGRATION_PHASE_CONFIRM = 4,
-    VIR_MIGRATION_PHASE_OVER = 5,
-    VIR_MIGRATION_PHASE_LAST = 6,
+    VIR_MIGRATION_PHASE_BEGIN = 0,          /* source: describe the guest */
+    VIR_MIGRATION_PHASE_PREPARE = 1,        /* destination: get ready to receive it */
+    VIR_MIGRATION_PHASE_PERFORM = 2,        /* source: move it */
+    VIR_MIGRATION_PHASE_FINISH = 3,         /* destination: let it run, or clean up */
+    VIR_MIGRATION_PHASE_CONFIRM = 4,        /* source: end it here, or let it run again */
+    VIR_MIGRATION_PHASE_OVER = 5,           /* no more to do */
+    VIR_MIGRATION_PHASE_LAST = 6,           /* how many there are */
 } virMigrationPhase;
+
+/* What became of the guest. */
 typedef enum {
-    VIR_MIGRATION_OUTCOME_NONE = 0,
-    VIR_MIGRATION_OUTCOME_MIGRATED = 1,
-    VIR_MIGRATION_OUTCOME_ROLLED_BACK = 2,
-    VIR_MIGRATION_OUTCOME_UNDECIDED = 3,
-    VIR_MIGRATION_OUTCOME_LAST = 4,
+    VIR_MIGRATION_OUTCOME_NONE = 0,         /* not over yet */
+    VIR_MIGRATION_OUTCOME_MIGRATED = 1,     /* it is at the destination, and not at the source */
+    VIR_MIGRATION_OUTCOME_ROLLED_BACK = 2,  /* it is at the source, as it was before, and nothing of
+                                             * it is at the destination */
+    VIR_MIGRATION_OUTCOME_UNDECIDED = 3,    /* over for this object, but a side could not be asked:
+                                             * paused at the source, it waits to be settled */
+    VIR_MIGRATION_OUTCOME_LAST = 4,         /* how many there are */
 } virMigrationOutcome;
+
+/* On which side a phase runs. */
 typedef enum {
-    VIR_MIGRATION_SIDE_SOURCE = 0,
-    VIR_MIGRATION_SIDE_DESTINATION = 1,
+    VIR_MIGRATION_SIDE_SOURCE = 0,          /* where the guest comes from */
+    VIR_MIGRATION_SIDE_DESTINATION = 1,     /* where it goes */
 } virMigrationSide;
+
+/* The value of VIR_DOMAIN_JOB_CONVERGENCE. */
 typedef enum {
-    VIR_MIGRATION_CONVERGENCE_UNKNOWN = 0,
-    VIR_MIGRATION_CONVERGENCE_YES = 1,
-    VIR_MIGRATION_CONVERGENCE_NO = 2,
+    VIR_MIGRATION_CONVERGENCE_UNKNOWN = 0,  /* too early to tell */
+    VIR_MIGRATION_CONVERGENCE_YES = 1,      /* it moves faster than the guest writes: it will end */
+    VIR_MIGRATION_CONVERGENCE_NO = 2,       /* the guest writes faster: allow more downtime or
+                                             * bandwidth, slow it down, or abort */
 } virMigrationConvergence;
+
+/* What there is to know of one phase, so far. */
 typedef struct _virMigrationPhaseInfo virMigrationPhaseInfo;
 struct _virMigrationPhaseInfo {
-    virMigrationPhase phase;
-    virMigrationSide side;
-    int rounds;
-    unsigned long long elapsedUs;
-    size_t cookieIn;
-    size_t cookieOut;
+    virMigrationPhase phase;                /* which */
+    virMigrationSide side;                  /* where it runs */
+    int rounds;                             /* how often it was entered; 0: never */
+    unsigned long long elapsedUs;           /* microseconds from its beginning to its end or now */
+    size_t cookieIn;                        /* bytes of the cookie it was given */
+    size_t cookieOut;                       /* bytes of the cookie it gave */
 };
+
+/*
+ * Makes a migration of domain to dconn, and does nothing yet: the arguments are checked, copied and
+ * kept, with references on both connections. params are VIR_MIGRATE_PARAM_*, and may be NULL with
+ * nparams 0; flags are virDomainMigrateFlags. The caller frees it with virMigrationFree().
+ *
+ * Returns the object, or NULL: VIR_ERR_INVALID_ARG for parameters or flags that do not fit,
+ * VIR_ERR_OPERATION_DENIED if either connection is read-only, VIR_ERR_NO_SUPPORT if a driver has no
+ * migration.
+ */
 VIRT_API virMigrationPtr virMigrationNew(virDomainPtr domain, virConnectPtr dconn,
                                          virTypedParameterPtr params, unsigned int nparams,
                                          unsigned int flags);
+
+/*
+ * Goes on with the migration, until the current phase ends or timeout ms have passed, whichever is
+ * first. 0: does what can be done without waiting, name look-up included; -1: waits until the phase
+ * ends. It may return early, and to call it more often than needed is harmless.
+ *
+ * Returns 1: go on, the way back included; 0: over, and it stays over; -1: this call was not
+ * carried out and has changed nothing (m is not valid, or there is no memory), so it may be
+ * repeated. That a phase failed is not -1: see virMigrationGetOutcome().
+ */
 VIRT_API int virMigrationStep(virMigrationPtr m, int timeout);
+
+/*
+ * Tells a caller with a loop of its own what to wait for until the next virMigrationStep(m, 0):
+ * *fd, a descriptor (-1: none), *events, the VIR_EVENT_HANDLE_* bits to watch it for, and
+ * *timeout, ms after which to step in any case (-1: none; 0: at once). Ask anew after each step:
+ * all three may have changed. The descriptor stays the library's. Do not read from it.
+ */
 VIRT_API int virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout);
+
+/*
+ * Gives the phase that the next step works on. VIR_MIGRATION_PHASE_OVER also if m is not valid.
+ */
 VIRT_API virMigrationPhase virMigrationGetPhase(virMigrationPtr m);
+
+/*
+ * Gives a phase's name to show: "begin", "prepare", "perform", "finish", "confirm", "over". Never
+ * NULL; a constant.
+ */
 VIRT_API const char *virMigrationPhaseGetName(virMigrationPhase phase);
+
+/*
+ * Fills in *info, which is the caller's, with what is known of a phase, past, present or to come.
+ *
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if there is no such phase.
+ */
 VIRT_API int virMigrationGetPhaseInfo(virMigrationPtr m, virMigrationPhase phase,
                                       virMigrationPhaseInfo *info);
+
+/*
+ * Gives the cookie that a phase was given (out is 0) or gave (out is 1): JSON text, to look at. It
+ * stays the object's, and lives until the next step or the free.
+ *
+ * Returns the text, or NULL if there is none (yet); that alone is no error.
+ */
 VIRT_API const char *virMigrationGetCookie(virMigrationPtr m, virMigrationPhase phase, int out);
+
+/*
+ * Gives the progress, as a new array of the VIR_DOMAIN_JOB_* parameters,
+ * VIR_DOMAIN_JOB_CONVERGENCE and VIR_DOMAIN_JOB_DOWNTIME_EXPECTED among them as soon as they can
+ * be told. Does not wait for a hypervisor: the numbers are those of the last step. They may go
+ * back, since the guest writes; VIR_DOMAIN_JOB_MEMORY_ITERATION tells how often it has been round.
+ * The caller frees the array with virTypedParamsFree(). When the migration is over these are its
+ * final numbers.
+ */
 VIRT_API int virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *params, int *nparams);
+
+/*
+ * Asks for the end of the migration, and returns at once; the steps that follow carry it out. Safe
+ * at any time, from any thread, and more than once. It is a request: when the guest is at the
+ * destination already, the migration is completed all the same. The outcome tells.
+ */
 VIRT_API int virMigrationAbort(virMigrationPtr m);
+
+/* Gives the outcome; VIR_MIGRATION_OUTCOME_NONE until it is over, or if m is not valid. */
 VIRT_API virMigrationOutcome virMigrationGetOutcome(virMigrationPtr m);
+
+/*
+ * Gives the error that turned the migration back: the first, not those of the way back.
+ * VIR_ERR_OPERATION_ABORTED after virMigrationAbort(). It stays the object's and lives until the
+ * free.
+ *
+ * Returns the error, or NULL if there is none.
+ */
 VIRT_API virErrorPtr virMigrationGetError(virMigrationPtr m);
+
+/*
+ * Gives a new handle on the guest where it now is: at the destination once it has finished there,
+ * at the source otherwise. The caller frees it with virDomainFree().
+ */
 VIRT_API virDomainPtr virMigrationGetDomain(virMigrationPtr m);
+
+/*
+ * Gives the uuid of this migration, as text: both sides keep their records under it, and logs name
+ * it. It is not the guest's. It stays the object's and lives until the free.
+ */
 VIRT_API const char *virMigrationGetUUID(virMigrationPtr m);
+
+/*
+ * Frees the object. m may be NULL. Never blocks and never fails. A migration that is not over is
+ * dropped where it stands: to end one properly, abort it and step until it is over.
+ */
 VIRT_API void virMigrationFree(virMigrationPtr m);
 
-/* 11. Logging, drivers, ignored parts (virt's own) */
-typedef enum {
-    VIR_LOG_DEBUG = 1,
-    VIR_LOG_INFO = 2,
-    VIR_LOG_WARN = 3,
-    VIR_LOG_ERROR = 4,
-} virLogPriority;
-typedef void (*virLogFunc)(int priority, const char *source, const char *message, void *opaque);
-VIRT_API void virSetLogFunc(virLogFunc func, void *opaque);
+/* ============================================================================================== *
+ *  11. Drivers, logging (virt's own)
+ * ============================================================================================== */
+
+/* A hypervisor: a table of functions. Who brings one of their own includes drivers/driver.h. */
 struct virDriver;
+
+/*
+ * Makes a driver known, so that virConnectOpen() takes its URIs. The built-in ones come first, the
+ * others in the order of their registration. The table stays the caller's and must not change or go
+ * away as long as the process lives; a driver cannot be taken back.
+ *
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if the table lacks what it must have or was made for
+ * another version of virt. Example: examples/driver.c
+ */
 VIRT_API int virRegisterDriver(const struct virDriver *driver);
+
+/* How important a line of the log is. */
+typedef enum {
+    VIR_LOG_DEBUG = 1,                      /* each step, for those who look for a mistake */
+    VIR_LOG_INFO = 2,                       /* what happens, in large */
+    VIR_LOG_WARN = 3,                       /* something odd that nobody is told otherwise */
+    VIR_LOG_ERROR = 4,                      /* something went wrong that no call can report */
+} virLogPriority;
+
+/*
+ * Is called with each line of the log. priority is a virLogPriority, source tells which part speaks
+ * ("qemu.monitor"), message is a line without its end. Called from any thread, possibly with locks
+ * held: it must not call functions of this API, nor wait for a thread that does.
+ */
+typedef void (*virLogFunc)(int priority, const char *source, const char *message, void *opaque);
+
+/*
+ * Sets the function that takes the log; NULL for none, which is how it begins: then nothing is
+ * written anywhere. Affects the whole process. The log has what is neither the error of a call nor
+ * an event: what was found again, what was cleaned up, what could not be undone.
+ */
+VIRT_API void virSetLogFunc(virLogFunc func, void *opaque);
+
+/*
+ * Lists the parts of a guest's document that have no effect with this driver: *paths becomes an
+ * array of paths like "/domain/devices/disk[2]/driver/@iothread", in the order of the document.
+ * flags is 0 for the document that an active guest runs with, VIR_DOMAIN_XML_INACTIVE for the
+ * stored one. The caller frees each path and the array, with free(). paths may be NULL, to count
+ * only.
+ *
+ * VIR_DOMAIN_DEFINE_VALIDATE makes such parts an error from the beginning.
+ *
+ * Returns how many there are, 0 if all of it counts (*paths is then an array without entries, or
+ * NULL, to be freed in any case), or -1.
+ */
 VIRT_API int virDomainListIgnoredXML(virDomainPtr domain, char ***paths, unsigned int flags);
 
 #ifdef __cplusplus
