@@ -36,7 +36,7 @@ struct qemuHost {
     struct virEventHub *hub;
     char *root;                    /* absolute */
     char *definitions;             /* <root>/qemu: NAME.xml, autostart/NAME.xml */
-    char *run;                     /* NAME.xml (status), NAME.monitor, NAME.pid, NAME/ (sockets of its devices) */
+    char *run;                     /* NAME.xml (status), NAME.monitor, NAME.pid, NAME.d/ (sockets of its devices) */
     char *log;                     /* NAME.log: what QEMU printed */
     char *cache;                   /* of capabilities */
     char *hooks;                   /* the folder of hook scripts: <root>/hooks */
@@ -78,6 +78,7 @@ struct qemuDomain {
     atomic_int stopReason;         /* virDomainPausedReason for the next STOP event; -1: what the event suggests (a migration: MIGRATION) */
     atomic_int resumeReason;       /* virDomainRunningReason for the next RESUME event; -1: UNPAUSED (during a migration: MIGRATION_CANCELED) */
 
+    pthread_mutex_t statusLock;    /* held while the status file is written: a later state is never overwritten by an earlier one */
     pthread_mutex_t lock;          /* guards what follows; taken after the object's lock; never held across a wait */
     pthread_cond_t changed;        /* broadcast with each change of phase */
     enum qemuPhase phase;

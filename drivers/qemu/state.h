@@ -6,7 +6,7 @@
  *   qemu/autostart/NAME.xml   links to those that start when the directory is first opened after the host has booted
  *   run/NAME.xml              of each running guest: state, reason, pid, and its document; replaced whenever one changes
  *   run/NAME.monitor          the QMP socket;  run/NAME.pid is QEMU's own: it removes it when it ends in good order
- *   run/NAME/                 sockets of its devices
+ *   run/NAME.d/               sockets of its devices
  *   run/boot                  the boot of the host for which autostart has been done
  *   log/NAME.log              what QEMU printed
  *   cache/                    what the emulators can do
@@ -48,9 +48,16 @@ VIRT_INTERNAL int qemuStateSaveStatus(struct virDomainObj *vm, bool durable);
 VIRT_INTERNAL int qemuStateLoadStatus(struct qemuHost *host, const char *name, struct qemuStatus *status);
 VIRT_INTERNAL void qemuStatusFree(struct qemuStatus *status);
 /* Removes status, sockets and pid file of a guest that no longer runs. */
-VIRT_INTERNAL void qemuStateForget(struct qemuHost *host, const char *name);
-/* Calls visit for the name of every guest with a status / with a monitor socket. */
+VIRT_INTERNAL void qemuStateForget(struct qemuHost *host, const char *name, const unsigned char *uuid);
+/* Calls visit for the stem of every file in run/ that ends so: ".xml" the guests with a status, ".monitor" the sockets. */
 VIRT_INTERNAL int qemuStateEachStatus(struct qemuHost *host, const char *suffix, int (*visit)(const char *name, void *opaque), void *opaque);
+
+/* The folder of the sockets of a guest's devices, run/NAME.d; the caller's. */
+VIRT_INTERNAL char *qemuStateDeviceDirectory(struct qemuHost *host, const char *name);
+/* The monitor socket: run/NAME.monitor; with a very long name, which no socket can have, run/UUID.monitor. The caller's. */
+VIRT_INTERNAL char *qemuStateMonitorPath(struct qemuHost *host, const char *name, const unsigned char *uuid);
+/* Whether no guest was started from this directory since the host has booted; notes that it is no longer so. */
+VIRT_INTERNAL bool qemuStateIsFirstOfBoot(struct qemuHost *host);
 
 /* Paths, the caller's; NULL with the error set. */
 VIRT_INTERNAL char *qemuStatePath(const char *directory, const char *name, const char *suffix);
