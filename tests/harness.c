@@ -279,6 +279,18 @@ corpusDir(void)
     return path;
 }
 
+void
+needsQemu(void)
+{
+    const char *why = getenv("VIRT_TEST_NO_QEMU");
+
+    if (why != NULL && why[0] != '\0')
+        harnessSkip("%s", why);
+    if (access("/usr/bin/qemu-system-x86_64", X_OK) < 0 &&
+        system("command -v qemu-system-x86_64 > /dev/null") != 0)
+        harnessSkip("no qemu-system-x86_64");
+}
+
 const char *
 buildPath(const char *name)
 {

@@ -155,6 +155,9 @@ bool fileExists(const char *path);
 /* The folder of libvirt documents (VIRT_CORPUS, or ../shared/corpus); skips the test if absent. */
 const char *corpusDir(void);
 
+/* Skips the test where QEMU is not there or not wanted (valgrind). First line of tests that start it. */
+void needsQemu(void);
+
 /* A file that the build makes for tests, for example buildPath("guest/light.img"). */
 const char *buildPath(const char *name);
 
