@@ -1,0 +1,125 @@
+/*
+ * Video cards.
+ */
+#include "device.h"
+
+#define VIRT_FROM VIR_FROM_QEMU
+
+/* Each model as the first card of a guest, which its firmware uses, and as a further one; NULL where that cannot be. */
+static const struct qemuVideoModel {
+    const char *name, *primary, *secondary;
+    const struct qemuProperty *properties;
+    bool resolution;
+} qemuVideoModels[] = {
+    { "vga",    "VGA",           NULL,         NULL, true },
+    { "cirrus", "cirrus-vga",    NULL,         NULL, false },
+    { "vmvga",  "vmware-svga",   NULL,         NULL, false },
+    { "qxl",    "qxl-vga",       "qxl",        NULL, true },
+    { "virtio", "virtio-vga",    "virtio-gpu", (const struct qemuProperty[]){
+        { QEMU_PROPERTY_NUMBER, "model/@heads", "max_outputs" },
+        { QEMU_PROPERTY_BOOL,   "model/@blob",  "blob" },
+        { 0, NULL, NULL } }, true },
+    { "bochs",  "bochs-display", "bochs-display", NULL, true },
+    { "ramfb",  "ramfb",         NULL,         NULL, false },
+};
+
+static const struct qemuProperty qemuVideoResolution[] = {
+    { QEMU_PROPERTY_NUMBER, "model/resolution/@x", "xres" },
+    { QEMU_PROPERTY_NUMBER, "model/resolution/@y", "yres" },
+    { 0, NULL, NULL },
+};
+
+/* The card marked as primary, or else the first. */
+static bool
+qemuVideoIsPrimary(xmlNodePtr device)
+{
+    VIRT_XML_EACH(video, device->parent, "video")
+        if (virXmlEquals(video, "model/@primary", "yes"))
+            return video == device;
+    return virXmlFirst(device->parent, "video") == device;
+}
+
+/* A size given in KiB, as QEMU's property wants it: in units of `unit` bytes. */
+static int
+qemuVideoAddSize(xmlNodePtr device, cJSON *object, const char *path, const char *key, unsigned long long unit)
+{
+    unsigned long long kib = 0;
+
+    if (virXmlULongLong(device, path, &kib) < 0)
+        return -1;
+    if (kib > (1ULL << 40))
+        return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "%llu KiB are too much", kib);
+    return virJsonAdd(object, key, kib * 1024 / unit, NULL);
+}
+
+static int
+qemuVideoAddMemory(xmlNodePtr device, const char *model, cJSON *object)
+{
+    static const struct qemuProperty heads[] = { { QEMU_PROPERTY_NUMBER, "model/@heads", "max_outputs" }, { 0, NULL, NULL } };
+    const unsigned long long mib = 1024 * 1024;
+
+    if (strcmp(model, "vga") == 0 || strcmp(model, "vmvga") == 0)
+        return qemuVideoAddSize(device, object, "model/@vram", "U:vgamem_mb", mib);
+    if (strcmp(model, "bochs") == 0)
+        return qemuVideoAddSize(device, object, "model/@vram", "U:vgamem", 1);
+    if (strcmp(model, "qxl") != 0)
+        return 0;
+    if (qemuVideoAddSize(device, object, "model/@ram", "U:ram_size", 1) < 0 ||
+        qemuVideoAddSize(device, object, "model/@vram", "U:vram_size", 1) < 0 ||
+        qemuVideoAddSize(device, object, "model/@vram64", "U:vram64_size_mb", mib) < 0 ||
+        qemuVideoAddSize(device, object, "model/@vgamem", "U:vgamem_mb", mib) < 0)
+        return -1;
+    return qemuAddProperties(device, object, heads);
+}
+
+/* The device's driver: with 3D acceleration virtio's has another name, and not every machine has the one with VGA. */
+static char *
+qemuVideoDriver(struct qemuCommand *command, xmlNodePtr device, const struct qemuVideoModel *model)
+{
+    const char *driver = qemuVideoIsPrimary(device) ? model->primary : model->secondary;
+    bool accel = false;
+
+    if (driver == NULL) {
+        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "model '%s' can only be the primary card", model->name);
+        return NULL;
+    }
+    if (strcmp(model->name, "virtio") != 0)
+        return virStringCopy(driver);
+    if (virXmlBool(device, "model/acceleration/@accel3d", &accel) < 0)
+        return NULL;
+    if (strcmp(driver, "virtio-vga") == 0 && qemuCapabilitiesHasDevice(command->caps, "virtio-vga") &&
+        virXmlEquals(device, "address/@type", "pci"))
+        return virStringCopy(accel ? "virtio-vga-gl" : "virtio-vga");
+    return qemuVirtioDriver(device, accel ? "virtio-gpu-gl" : "virtio-gpu");
+}
+
+VIRT_INTERNAL int
+qemuBuildVideo(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    const char *name = virXmlNeed(device, "model/@type"), *backend = virXmlString(device, "driver/@name");
+    const struct qemuVideoModel *model = NULL;
+    VIRT_CLEANUP_FREE char *driver = NULL;
+    VIRT_CLEANUP_JSON cJSON *object = NULL;
+
+    if (name == NULL)
+        return -1;
+    if (strcmp(name, "none") == 0)
+        return 0;
+    if (backend != NULL && strcmp(backend, "qemu") != 0)
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "backend '%s' is not supported", backend);
+    for (size_t i = 0; i < sizeof(qemuVideoModels) / sizeof(*qemuVideoModels); i++)
+        if (strcmp(qemuVideoModels[i].name, name) == 0)
+            model = &qemuVideoModels[i];
+    if (model == NULL)
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "QEMU has no video model '%s'", name);
+    if ((driver = qemuVideoDriver(command, device, model)) == NULL ||
+        (object = qemuDeviceObject(command, device, driver, false)) == NULL ||
+        qemuVideoAddMemory(device, name, object) < 0 ||
+        (strcmp(name, "virtio") == 0 && qemuAddVirtioOptions(device, object) < 0) ||
+        (model->properties != NULL && qemuAddProperties(device, object, model->properties) < 0) ||
+        (model->resolution && qemuAddProperties(device, object, qemuVideoResolution) < 0))
+        return -1;
+    return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
+}
+
+#undef VIRT_FROM
