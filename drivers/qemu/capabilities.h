@@ -8,6 +8,7 @@ struct qemuCapabilities;      /* reference counted, constant */
 
 /* Of this binary; probes it if the cache (a directory, may be NULL) has nothing that fits. NULL with the error set: binary missing, does not answer, ... */
 VIRT_INTERNAL const struct qemuCapabilities *qemuCapabilitiesGet(const char *emulator, const char *cacheDirectory);
+VIRT_INTERNAL const struct qemuCapabilities *qemuCapabilitiesRef(const struct qemuCapabilities *caps);
 VIRT_INTERNAL void qemuCapabilitiesUnref(const struct qemuCapabilities *caps);
 VIRT_INTERNAL const char *qemuCapabilitiesEmulator(const struct qemuCapabilities *caps);
 VIRT_INTERNAL const char *qemuCapabilitiesArch(const struct qemuCapabilities *caps);       /* "x86_64" */
@@ -23,5 +24,7 @@ VIRT_INTERNAL bool qemuCapabilitiesHasKvm(const struct qemuCapabilities *caps);
 VIRT_INTERNAL char *qemuCapabilitiesFindEmulator(const char *arch);
 /* Names of CPU models and of machines for the capabilities document: visit each; */
 VIRT_INTERNAL const cJSON *qemuCapabilitiesJson(const struct qemuCapabilities *caps);      /* {"version":..,"arch":..,"machines":[{name,alias,max-cpus,default}],"types":[..],"cpus":[..]} */
+/* The capabilities document of this host with every emulator that is found; `get` gives a reference on what one can do. Caller frees; NULL with error set. */
+VIRT_INTERNAL char *qemuCapabilitiesFormat(const struct qemuCapabilities *(*get)(const char *emulator, void *opaque), void *opaque);
 
 #endif

@@ -310,7 +310,7 @@ qemuMonitorDeliver(struct qemuMonitor *mon, bool wait)
     while ((news = mon->news) != NULL) {
         if ((mon->news = news->next) == NULL)
             mon->newsEnd = &mon->news;
-        if (!mon->closed) {
+        if (!mon->closed && mon->func != NULL) {
             pthread_mutex_unlock(&mon->lock);
             mon->func(mon, news->event, virJsonGet(news->message, "data"), mon->opaque);
             pthread_mutex_lock(&mon->lock);
@@ -598,6 +598,17 @@ qemuMonitorSocket(const struct qemuMonitor *mon)
     return mon->fd;
 }
 
+VIRT_INTERNAL bool
+qemuMonitorIsWatched(struct qemuMonitor *mon)
+{
+    bool watched;
+
+    pthread_mutex_lock(&mon->lock);
+    watched = mon->watch >= 0;
+    pthread_mutex_unlock(&mon->lock);
+    return watched;
+}
+
 VIRT_INTERNAL int
 qemuMonitorGetFd(struct qemuMonitor *mon)
 {
@@ -717,32 +728,51 @@ qemuMonitorWatch(struct qemuMonitor *mon)
     return 0;
 }
 
+static int
+qemuMonitorSendCapabilities(struct qemuMonitor *mon)
+{
+    cJSON *enable = virJsonArray(), *args;
+
+    if (enable == NULL || virJsonAppendString(enable, "oob") < 0) {
+        cJSON_Delete(enable);
+        return -1;
+    }
+    if ((args = virJsonObject("a:enable", enable, NULL)) == NULL)
+        return -1;
+    mon->handshake = qemuMonitorSend(mon, "qmp_capabilities", args, false);
+    return mon->handshake == 0 ? -1 : 0;
+}
+
 VIRT_INTERNAL struct qemuMonitor *
 qemuMonitorOpen(const char *path, const char *name, qemuMonitorEventFunc func, void *opaque,
                 void (*freeOpaque)(void *opaque))
 {
     struct qemuMonitor *mon = qemuMonitorNew(name, func, opaque, freeOpaque);
-    cJSON *enable, *args;
 
     if (mon == NULL)
         return NULL;
-    if ((mon->fd = virFileConnect(path)) < 0)
-        goto error;
-    if ((enable = virJsonArray()) == NULL)
-        goto error;
-    if (virJsonAppendString(enable, "oob") < 0) {
-        cJSON_Delete(enable);
-        goto error;
+    if ((mon->fd = virFileConnect(path)) < 0 || qemuMonitorSendCapabilities(mon) < 0 || qemuMonitorWatch(mon) < 0) {
+        qemuMonitorUnref(mon);
+        return NULL;
     }
-    if ((args = virJsonObject("a:enable", enable, NULL)) == NULL
-        || (mon->handshake = qemuMonitorSend(mon, "qmp_capabilities", args, false)) == 0
-        || qemuMonitorWatch(mon) < 0)
-        goto error;
     return mon;
+}
 
- error:
-    qemuMonitorUnref(mon);
-    return NULL;
+VIRT_INTERNAL struct qemuMonitor *
+qemuMonitorOpenFd(int fd, const char *name)
+{
+    struct qemuMonitor *mon = qemuMonitorNew(name, NULL, NULL, NULL);
+
+    if (mon == NULL) {
+        close(fd);
+        return NULL;
+    }
+    mon->fd = fd;
+    if (qemuMonitorSendCapabilities(mon) < 0) {
+        qemuMonitorUnref(mon);
+        return NULL;
+    }
+    return mon;
 }
 
 VIRT_INTERNAL int

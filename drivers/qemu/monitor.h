@@ -27,6 +27,8 @@ typedef void (*qemuMonitorEventFunc)(struct qemuMonitor *mon, const char *event,
  */
 VIRT_INTERNAL struct qemuMonitor *qemuMonitorOpen(const char *path, const char *name, qemuMonitorEventFunc func,
                                                   void *opaque, void (*freeOpaque)(void *opaque));
+/* The same over a connected socket, which it takes over also on failure; without the event loop, and without events. */
+VIRT_INTERNAL struct qemuMonitor *qemuMonitorOpenFd(int fd, const char *name);
 VIRT_INTERNAL struct qemuMonitor *qemuMonitorRef(struct qemuMonitor *mon);
 VIRT_INTERNAL void qemuMonitorUnref(void *mon);
 /* Ends the conversation: every waiting call fails, no event is delivered after it returns (unless it is called from the event function itself). */
@@ -61,6 +63,7 @@ VIRT_INTERNAL int qemuMonitorCommand(struct qemuMonitor *mon, const char *comman
 VIRT_INTERNAL void qemuMonitorPump(struct qemuMonitor *mon);
 /* Whether QEMU might have something for us, asked with one cheap system call and no lock; fd is what qemuMonitorSocket gave, valid or not. */
 VIRT_INTERNAL bool qemuMonitorHasNews(int fd);
+VIRT_INTERNAL bool qemuMonitorIsWatched(struct qemuMonitor *mon);       /* by the event loop */
 VIRT_INTERNAL int qemuMonitorSocket(const struct qemuMonitor *mon);
 /*
  * A descriptor that becomes readable when there is news for whoever steps on with qemuMonitorReceive: the socket, or, when the event loop reads that, one

@@ -89,6 +89,12 @@ struct qemuDomain {
     size_t nhelpers;
     struct qemuMonitor *monitor;
     virConnectPtr autodestroy;     /* the connection with whose close it ends; compared, never used */
+    bool announced;                /* STARTED was emitted: its end will be as well */
+    long long logOffset;           /* where in its log this start begins */
+    char *lastWords;               /* what QEMU printed last, once it has ended */
+    qemuMonitorId *startup;        /* STARTING: commands sent with the handshake, whose replies are awaited */
+    size_t nstartup;
+    qemuMonitorId startupChardevs, startupVnc, startupSpice;       /* 0: not asked */
     bool incoming;                 /* started to receive a migration, not run yet */
     bool shutdownSeen;             /* SHUTDOWN event: what follows is no crash */
     bool shutdownByGuest;
