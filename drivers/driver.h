@@ -193,6 +193,9 @@ VIRT_API void *virSharedAcquire(const char *key, void *(*create)(const char *key
                                 void (*destroy)(void *state));
 VIRT_API void virSharedRelease(void *state);
 
+/* A public function outside virt.c has failed: hands the thread's error to who wants to know. */
+VIRT_INTERNAL void virErrorDispatch(virConnectPtr conn);
+
 /* ---- domain events ---- */
 
 /*

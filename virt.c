@@ -1,0 +1,2712 @@
+/*
+ * virt: libvirt's API without the daemon.
+ *
+ * This file is the core, and the one file an application compiles: it ends by including the parts in common/ and the
+ * drivers that are switched on. Read it from top to bottom; each chapter leans only on those before it.
+ *
+ *   1  Errors            one per thread; set once by whoever notices the failure
+ *   2  The log           for what is neither an error nor an event
+ *   3  Handles           reference counted, told apart by a magic number
+ *   4  Shared state      what all connections to one host have in common
+ *   5  Drivers           the registry, versions
+ *   6  Connections       a URI finds its driver
+ *   7  Calls             every public function that reaches a driver, from the one description in drivers/calls.def
+ *   8  The event loop    the application's own, or the default one (common/loop.c)
+ *   9  Domain events     queued by drivers, delivered from the loop
+ *  10  Migration         a state machine that its caller steps
+ *  11  The parts         typed parameters, the default event loop, documents, files, ...; the drivers
+ *
+ * What is global and not constant: the thread's error (virThreadError), the error handler (virErrorHandler), the logger
+ * (virLogger), the driver registry (virDrivers), the list of shared states (virSharedList), and the event loop in
+ * force (virLoop) with the default loop's tables (virPoll, in common/loop.c).
+ */
+#ifndef VIRT_SEPARATE_OBJECTS
+# define VIRT_ONE_UNIT 1
+#endif
+
+#include "drivers/driver.h"
+#include "drivers/common/file.h"
+#include "drivers/common/params.h"
+#include "drivers/common/uri.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <libxml/parser.h>
+
+#define VIRT_FROM VIR_FROM_NONE
+
+/* ================================================== 1  Errors ==================================================
+ *
+ * Each thread has one error. A public function resets it when it begins; the function that notices a failure sets it, once; a
+ * public function that fails hands it to the connection and to the application's error function, if there is one.
+ */
+
+static _Thread_local virError virThreadError;
+static pthread_key_t virThreadErrorKey;          /* its destructor frees the strings when a thread ends */
+static pthread_once_t virThreadErrorOnce = PTHREAD_ONCE_INIT;
+
+static struct {
+    pthread_mutex_t lock;
+    virErrorFunc func;
+    void *data;
+} virErrorHandler = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The message of an error that there was no memory to describe. */
+static char virNoMemoryMessage[] = "out of memory";
+
+/* What a code means, in front of the message of the one who set it. */
+static const char *const virErrorPrefixes[VIR_ERR_NUMBER_LAST] = {
+    [VIR_ERR_INTERNAL_ERROR] = "internal error",
+    [VIR_ERR_NO_MEMORY] = "out of memory",
+    [VIR_ERR_NO_SUPPORT] = "this function is not supported by the connection driver",
+    [VIR_ERR_UNKNOWN_HOST] = "unknown host",
+    [VIR_ERR_NO_CONNECT] = "no connection driver available for",
+    [VIR_ERR_INVALID_CONN] = "invalid connection pointer in",
+    [VIR_ERR_INVALID_DOMAIN] = "invalid domain pointer in",
+    [VIR_ERR_INVALID_ARG] = "invalid argument",
+    [VIR_ERR_OPERATION_FAILED] = "operation failed",
+    [VIR_ERR_GET_FAILED] = "GET operation failed",
+    [VIR_ERR_POST_FAILED] = "POST operation failed",
+    [VIR_ERR_HTTP_ERROR] = "got unknown HTTP error code",
+    [VIR_ERR_NO_OS] = "unknown OS type",
+    [VIR_ERR_NO_DEVICE] = "missing devices information",
+    [VIR_ERR_OPERATION_DENIED] = "operation forbidden",
+    [VIR_ERR_DOM_EXIST] = "domain already exists",
+    [VIR_ERR_XML_ERROR] = "XML error",
+    [VIR_ERR_OS_TYPE] = "unknown OS type",
+    [VIR_ERR_NO_KERNEL] = "missing kernel information",
+    [VIR_ERR_NO_ROOT] = "missing root device information",
+    [VIR_ERR_NO_SOURCE] = "missing source information for device",
+    [VIR_ERR_NO_TARGET] = "missing target information for device",
+    [VIR_ERR_NO_NAME] = "missing name information",
+    [VIR_ERR_XML_DETAIL] = "XML description is not well formed or invalid",
+    [VIR_ERR_XML_INVALID_SCHEMA] = "XML document failed to validate",
+    [VIR_ERR_NO_DOMAIN] = "Domain not found",
+    [VIR_ERR_CALL_FAILED] = "library call failed",
+    [VIR_ERR_SYSTEM_ERROR] = "",                 /* the message says it all */
+    [VIR_ERR_RPC] = "Cannot transfer data",
+    [VIR_ERR_AUTH_FAILED] = "authentication failed",
+    [VIR_ERR_AUTH_CANCELLED] = "authentication cancelled",
+    [VIR_ERR_AUTH_UNAVAILABLE] = "authentication unavailable",
+    [VIR_ERR_OPERATION_INVALID] = "Requested operation is not valid",
+    [VIR_ERR_OPERATION_TIMEOUT] = "Timed out during operation",
+    [VIR_ERR_OPERATION_ABORTED] = "operation aborted",
+    [VIR_ERR_OPERATION_UNSUPPORTED] = "Operation not supported",
+    [VIR_ERR_ARGUMENT_UNSUPPORTED] = "argument unsupported",
+    [VIR_ERR_CONFIG_UNSUPPORTED] = "unsupported configuration",
+    [VIR_ERR_NO_DOMAIN_METADATA] = "metadata not found",
+    [VIR_ERR_MIGRATE_UNSAFE] = "Unsafe migration",
+    [VIR_ERR_MIGRATE_PERSIST_FAILED] = "failed to make domain persistent after migration",
+    [VIR_ERR_MIGRATE_FINISH_OK] = "migration successfully aborted",
+    [VIR_ERR_OVERFLOW] = "numerical overflow",
+    [VIR_ERR_HOOK_SCRIPT_FAILED] = "Hook script execution failed",
+    [VIR_ERR_RESOURCE_BUSY] = "resource busy",
+    [VIR_ERR_ACCESS_DENIED] = "access denied",
+    [VIR_ERR_AGENT_UNRESPONSIVE] = "Guest agent is not responding",
+    [VIR_ERR_DEVICE_MISSING] = "device not found",
+    [VIR_ERR_CPU_INCOMPATIBLE] = "the CPU is incompatible with host CPU",
+    [VIR_ERR_NO_CLIENT] = "Client not found",
+};
+
+static void
+virErrorClear(virErrorPtr error)
+{
+    if (error->message != virNoMemoryMessage)
+        free(error->message);
+    free(error->str1);
+    free(error->str2);
+    free(error->str3);
+    memset(error, 0, sizeof(*error));
+}
+
+static void
+virThreadErrorEnd(void *error)
+{
+    virErrorClear(error);
+}
+
+static void
+virThreadErrorInit(void)
+{
+    pthread_key_create(&virThreadErrorKey, virThreadErrorEnd);
+}
+
+/* The slot of this thread, emptied. */
+static virErrorPtr
+virErrorSlot(void)
+{
+    pthread_once(&virThreadErrorOnce, virThreadErrorInit);
+    if (pthread_getspecific(virThreadErrorKey) == NULL)
+        pthread_setspecific(virThreadErrorKey, &virThreadError);
+    virErrorClear(&virThreadError);
+    return &virThreadError;
+}
+
+int
+virReportNoMemory(void)
+{
+    virErrorPtr error = virErrorSlot();
+
+    error->code = VIR_ERR_NO_MEMORY;
+    error->domain = VIR_FROM_NONE;
+    error->level = VIR_ERR_ERROR;
+    error->message = virNoMemoryMessage;
+    return -1;
+}
+
+/* Takes detail over. */
+static int
+virErrorSet(int domain, int code, char *detail, int int1)
+{
+    const char *prefix = code > 0 && code < VIR_ERR_NUMBER_LAST ? virErrorPrefixes[code] : NULL;
+    virErrorPtr error;
+    char *message = NULL;
+
+    if (detail == NULL)
+        return virReportNoMemory();
+    if (prefix == NULL)
+        prefix = "error";
+    if (asprintf(&message, "%s%s%s", prefix, *prefix != '\0' && *detail != '\0' ? ": " : "", detail) < 0) {
+        free(detail);
+        return virReportNoMemory();
+    }
+    error = virErrorSlot();
+    error->code = code;
+    error->domain = domain;
+    error->level = VIR_ERR_ERROR;
+    error->message = message;
+    error->str1 = detail;
+    error->int1 = int1;
+    return -1;
+}
+
+int
+virReportErrorFrom(int domain, int code, const char *file, int line, const char *fmt, ...)
+{
+    va_list args;
+    char *detail = NULL;
+    int saved = errno;
+
+    va_start(args, fmt);
+    if (vasprintf(&detail, fmt, args) < 0)
+        detail = NULL;
+    va_end(args);
+    virErrorSet(domain, code, detail, 0);
+    virLog(VIR_LOG_DEBUG, "error", "%s:%d: %s", file, line, virThreadError.message);
+    errno = saved;
+    return -1;
+}
+
+int
+virReportSystemErrorFrom(int domain, int errnum, const char *file, int line, const char *fmt, ...)
+{
+    char reason[256], *detail = NULL, *whole = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&detail, fmt, args) < 0)
+        detail = NULL;
+    va_end(args);
+    if (detail != NULL && asprintf(&whole, "%s: %s", detail, strerror_r(errnum, reason, sizeof(reason))) < 0)
+        whole = NULL;
+    free(detail);
+    virErrorSet(domain, VIR_ERR_SYSTEM_ERROR, whole, errnum);
+    virLog(VIR_LOG_DEBUG, "error", "%s:%d: %s", file, line, virThreadError.message);
+    errno = errnum;
+    return -1;
+}
+
+int
+virReportUnsupportedFlags(const char *function, unsigned int flags)
+{
+    return virReportError(VIR_ERR_INVALID_ARG, "unsupported flags (0x%x) in function %s", flags, function);
+}
+
+static char *
+virErrorCopyText(const char *text, bool *failed)
+{
+    char *copy = text != NULL ? strdup(text) : NULL;
+
+    *failed = *failed || (text != NULL && copy == NULL);
+    return copy;
+}
+
+/* A deep copy into `to`, which is empty. Without memory it says just that. */
+static void
+virErrorCopy(virErrorPtr to, const virError *from)
+{
+    bool failed = false;
+
+    *to = *from;
+    to->message = from->message == virNoMemoryMessage ? virNoMemoryMessage : virErrorCopyText(from->message, &failed);
+    to->str1 = virErrorCopyText(from->str1, &failed);
+    to->str2 = virErrorCopyText(from->str2, &failed);
+    to->str3 = virErrorCopyText(from->str3, &failed);
+    if (!failed)
+        return;
+    virErrorClear(to);
+    to->code = VIR_ERR_NO_MEMORY;
+    to->level = VIR_ERR_ERROR;
+    to->message = virNoMemoryMessage;
+}
+
+void
+virSetLastError(const virError *error)
+{
+    virErrorCopy(virErrorSlot(), error);
+}
+
+virErrorPtr
+virGetLastError(void)
+{
+    return virThreadError.code != VIR_ERR_OK ? &virThreadError : NULL;
+}
+
+int
+virGetLastErrorCode(void)
+{
+    return virThreadError.code;
+}
+
+int
+virGetLastErrorDomain(void)
+{
+    return virThreadError.domain;
+}
+
+const char *
+virGetLastErrorMessage(void)
+{
+    if (virThreadError.code == VIR_ERR_OK)
+        return "no error";
+    return virThreadError.message != NULL ? virThreadError.message : "unknown error";
+}
+
+void
+virResetLastError(void)
+{
+    if (virThreadError.code != VIR_ERR_OK)
+        virErrorClear(&virThreadError);
+}
+
+/* An application's own virError must not hold the one message that is not in allocated memory. */
+static int
+virErrorExport(virErrorPtr to, const virError *from)
+{
+    if (to == NULL)
+        return -1;
+    memset(to, 0, sizeof(*to));
+    if (from == NULL)
+        return 0;
+    virErrorCopy(to, from);
+    if (to->message == virNoMemoryMessage)
+        to->message = strdup(virNoMemoryMessage);
+    return to->code;
+}
+
+int
+virCopyLastError(virErrorPtr to)
+{
+    return virErrorExport(to, virGetLastError());
+}
+
+virErrorPtr
+virSaveLastError(void)
+{
+    virErrorPtr copy = calloc(1, sizeof(*copy));
+    int saved = errno;
+
+    virCopyLastError(copy);
+    errno = saved;
+    return copy;
+}
+
+void
+virResetError(virErrorPtr error)
+{
+    if (error != NULL)
+        virErrorClear(error);
+}
+
+void
+virFreeError(virErrorPtr error)
+{
+    virResetError(error);
+    free(error);
+}
+
+void
+virSetErrorFunc(void *userData, virErrorFunc handler)
+{
+    pthread_mutex_lock(&virErrorHandler.lock);
+    virErrorHandler.func = handler;
+    virErrorHandler.data = userData;
+    pthread_mutex_unlock(&virErrorHandler.lock);
+}
+
+void
+virDefaultErrorFunc(virErrorPtr error)
+{
+    static const char *const levels[] = { "", "warning", "error" };
+
+    if (error == NULL || error->code == VIR_ERR_OK)
+        return;
+    fprintf(stderr, "libvirt: %s : %s\n", (unsigned int)error->level <= VIR_ERR_ERROR ? levels[error->level] : "",
+            error->message != NULL ? error->message : "");
+}
+
+/* A public function has failed: the error goes to the connection, and to the one function that wants to hear of it. */
+VIRT_INTERNAL void
+virErrorDispatch(virConnectPtr conn)
+{
+    virErrorFunc func = NULL;
+    void *data = NULL;
+
+    if (virThreadError.code == VIR_ERR_OK)
+        virReportError(VIR_ERR_INTERNAL_ERROR, "a function failed without saying why");
+    if (conn != NULL) {
+        pthread_mutex_lock(&conn->lock);
+        virErrorClear(&conn->error);
+        virErrorCopy(&conn->error, &virThreadError);
+        func = conn->errorFunc;
+        data = conn->errorFuncData;
+        pthread_mutex_unlock(&conn->lock);
+    }
+    if (func == NULL) {
+        pthread_mutex_lock(&virErrorHandler.lock);
+        func = virErrorHandler.func;
+        data = virErrorHandler.data;
+        pthread_mutex_unlock(&virErrorHandler.lock);
+    }
+    if (func != NULL)
+        func(data, &virThreadError);
+}
+
+/* ================================================== 2  The log ================================================== */
+
+static struct {
+    pthread_mutex_t lock;
+    _Atomic(virLogFunc) func;
+    void *opaque;
+} virLogger = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+void
+virSetLogFunc(virLogFunc func, void *opaque)
+{
+    pthread_mutex_lock(&virLogger.lock);
+    virLogger.opaque = opaque;
+    atomic_store(&virLogger.func, func);
+    pthread_mutex_unlock(&virLogger.lock);
+}
+
+void
+virLog(int priority, const char *source, const char *fmt, ...)
+{
+    char message[1024];
+    virLogFunc func;
+    void *opaque;
+    va_list args;
+    int saved = errno;
+
+    if (atomic_load(&virLogger.func) == NULL)
+        return;
+    pthread_mutex_lock(&virLogger.lock);
+    func = atomic_load(&virLogger.func);
+    opaque = virLogger.opaque;
+    pthread_mutex_unlock(&virLogger.lock);
+    va_start(args, fmt);
+    vsnprintf(message, sizeof(message), fmt, args);
+    va_end(args);
+    if (func != NULL)
+        func(priority, source, message, opaque);
+    errno = saved;
+}
+
+/* ================================================== 3  Handles ==================================================
+ *
+ * A handle begins with its magic, so that a wrong or freed pointer is an error instead of a crash, as far as that can be.
+ */
+
+enum {
+    VIRT_MAGIC_CONNECT = 0x76c0a001,
+    VIRT_MAGIC_DOMAIN = 0x76c0a002,
+    VIRT_MAGIC_MIGRATION = 0x76c0a003,
+};
+
+static bool
+virHandleIs(const void *handle, unsigned int magic)
+{
+    return handle != NULL && ((const struct virHandle *)handle)->magic == magic;
+}
+
+static void
+virHandleInit(struct virHandle *handle, unsigned int magic)
+{
+    handle->magic = magic;
+    atomic_init(&handle->refs, 1);
+}
+
+static void
+virHandleRef(struct virHandle *handle)
+{
+    atomic_fetch_add(&handle->refs, 1);
+}
+
+/* One reference less; the number that remain. */
+static int
+virHandleUnref(struct virHandle *handle)
+{
+    int left = atomic_fetch_sub(&handle->refs, 1) - 1;
+
+    if (left == 0)
+        handle->magic = 0;
+    return left;
+}
+
+/* A reference, unless the last one is already gone: for those who hold a pointer without a reference. */
+static bool
+virHandleTryRef(struct virHandle *handle)
+{
+    int refs = atomic_load(&handle->refs);
+
+    while (refs > 0)
+        if (atomic_compare_exchange_weak(&handle->refs, &refs, refs + 1))
+            return true;
+    return false;
+}
+
+/* ================================================== 4  Shared state ==================================================
+ *
+ * An entry stays in the list while its state is being made or destroyed, with its lock held: whoever asks for the
+ * same key meanwhile waits for that, and creation and destruction never overlap.
+ */
+
+struct virShared {
+    struct virShared *next;
+    char *key;
+    int users;                        /* virSharedList.lock; those who hold or wait for the state */
+    pthread_mutex_t lock;             /* guards state; held while it is made or destroyed */
+    void *state;
+    void (*destroy)(void *state);
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct virShared *first;
+} virSharedList = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The entry of a key, with one user more; made where there is none. */
+static struct virShared *
+virSharedEntry(const char *key)
+{
+    struct virShared *entry;
+
+    pthread_mutex_lock(&virSharedList.lock);
+    for (entry = virSharedList.first; entry != NULL && strcmp(entry->key, key) != 0; entry = entry->next)
+        ;
+    if (entry == NULL && (entry = calloc(1, sizeof(*entry))) != NULL) {
+        if ((entry->key = strdup(key)) == NULL) {
+            free(entry);
+            entry = NULL;
+        } else {
+            pthread_mutex_init(&entry->lock, NULL);
+            entry->next = virSharedList.first;
+            virSharedList.first = entry;
+        }
+    }
+    if (entry != NULL)
+        entry->users++;
+    pthread_mutex_unlock(&virSharedList.lock);
+    if (entry == NULL)
+        virReportNoMemory();
+    return entry;
+}
+
+/* One user less, with entry->lock held; the last one removes state and entry. */
+static void
+virSharedLeave(struct virShared *entry)
+{
+    struct virShared **link;
+    bool last;
+
+    pthread_mutex_lock(&virSharedList.lock);
+    last = entry->users == 1;
+    pthread_mutex_unlock(&virSharedList.lock);
+    if (last && entry->state != NULL) {
+        entry->destroy(entry->state);
+        entry->state = NULL;
+    }
+    pthread_mutex_lock(&virSharedList.lock);
+    last = --entry->users == 0;
+    if (last) {
+        for (link = &virSharedList.first; *link != entry; link = &(*link)->next)
+            ;
+        *link = entry->next;
+    }
+    pthread_mutex_unlock(&virSharedList.lock);
+    pthread_mutex_unlock(&entry->lock);
+    if (last) {
+        pthread_mutex_destroy(&entry->lock);
+        free(entry->key);
+        free(entry);
+    }
+}
+
+void *
+virSharedAcquire(const char *key, void *(*create)(const char *key, void *opaque), void *opaque, void (*destroy)(void *state))
+{
+    struct virShared *entry = virSharedEntry(key);
+    void *state;
+
+    if (entry == NULL)
+        return NULL;
+    pthread_mutex_lock(&entry->lock);
+    if (entry->state == NULL) {
+        entry->destroy = destroy;
+        entry->state = create(key, opaque);
+    }
+    state = entry->state;
+    if (state == NULL)
+        virSharedLeave(entry);
+    else
+        pthread_mutex_unlock(&entry->lock);
+    return state;
+}
+
+void
+virSharedRelease(void *state)
+{
+    struct virShared *entry;
+
+    pthread_mutex_lock(&virSharedList.lock);
+    for (entry = virSharedList.first; entry != NULL && entry->state != state; entry = entry->next)
+        ;
+    pthread_mutex_unlock(&virSharedList.lock);
+    if (entry == NULL)
+        return;
+    pthread_mutex_lock(&entry->lock);
+    virSharedLeave(entry);
+}
+
+/* ================================================== 5  Drivers ================================================== */
+
+enum { VIRT_DRIVERS_MAX = 32 };
+
+#if VIRT_WITH_TEST
+VIRT_INTERNAL_DATA const struct virDriver virTestDriver;
+#endif
+#if VIRT_WITH_QEMU
+VIRT_INTERNAL_DATA const struct virDriver virQemuDriver;
+#endif
+
+/* The built-in ones, in the order in which they are asked when an application names no URI. */
+static const struct virDriver *const virBuiltinDrivers[] = {
+#if VIRT_WITH_QEMU
+    &virQemuDriver,
+#endif
+#if VIRT_WITH_TEST
+    &virTestDriver,
+#endif
+    NULL,
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_once_t once;
+    const struct virDriver *list[VIRT_DRIVERS_MAX];
+    atomic_size_t count;              /* drivers are added, never removed */
+} virDrivers = { .lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT };
+
+static int
+virDriverAdd(const struct virDriver *driver)
+{
+    size_t count;
+
+    if (driver == NULL)
+        return virReportError(VIR_ERR_INVALID_ARG, "driver in %s must not be NULL", "virRegisterDriver");
+    if (driver->version != VIRT_DRIVER_VERSION)
+        return virReportError(VIR_ERR_INVALID_ARG, "the driver was compiled for version %d of the driver table, this is %d",
+                              driver->version, VIRT_DRIVER_VERSION);
+    if (driver->name == NULL || driver->schemes == NULL || driver->open == NULL || driver->close == NULL)
+        return virReportError(VIR_ERR_INVALID_ARG, "a driver needs name, schemes, open and close");
+    pthread_mutex_lock(&virDrivers.lock);
+    count = atomic_load(&virDrivers.count);
+    if (count < VIRT_DRIVERS_MAX) {
+        virDrivers.list[count] = driver;
+        atomic_store(&virDrivers.count, count + 1);
+    }
+    pthread_mutex_unlock(&virDrivers.lock);
+    if (count >= VIRT_DRIVERS_MAX)
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "too many drivers: cannot register '%s'", driver->name);
+    return 0;
+}
+
+static void
+virInitializeOnce(void)
+{
+    size_t i;
+
+    xmlInitParser();
+    for (i = 0; virBuiltinDrivers[i] != NULL; i++)
+        virDriverAdd(virBuiltinDrivers[i]);
+}
+
+int
+virInitialize(void)
+{
+    pthread_once(&virDrivers.once, virInitializeOnce);
+    return 0;
+}
+
+int
+virRegisterDriver(const struct virDriver *driver)
+{
+    virInitialize();
+    virResetLastError();
+    if (virDriverAdd(driver) == 0)
+        return 0;
+    virErrorDispatch(NULL);
+    return -1;
+}
+
+int
+virGetVersion(unsigned long *libVer, const char *type, unsigned long *typeVer)
+{
+    virInitialize();
+    virResetLastError();
+    if (libVer == NULL) {
+        virReportError(VIR_ERR_INVALID_ARG, "libVer in %s must not be NULL", __func__);
+        virErrorDispatch(NULL);
+        return -1;
+    }
+    (void)type;
+    *libVer = LIBVIR_VERSION_NUMBER;
+    if (typeVer != NULL)
+        *typeVer = LIBVIR_VERSION_NUMBER;
+    return 0;
+}
+
+/* ================================================== 6  Connections ================================================== */
+
+static void virEventClientEnd(virConnectPtr conn);
+
+static void
+virConnectDispose(virConnectPtr conn)
+{
+    virEventClientEnd(conn);
+    if (conn->driver != NULL)
+        conn->driver->close(conn);
+    if (conn->closeFuncFree != NULL)
+        conn->closeFuncFree(conn->closeFuncData);
+    virErrorClear(&conn->error);
+    pthread_mutex_destroy(&conn->lock);
+    free(conn->uri);
+    free(conn);
+}
+
+static bool
+virDriverTakes(const struct virDriver *driver, const struct virUri *uri)
+{
+    const char *const *scheme;
+
+    /* "+unix" in a driver's list: any scheme with that transport; a plain name: that scheme without one */
+    for (scheme = driver->schemes; *scheme != NULL; scheme++) {
+        if (uri->transport != NULL
+            ? (*scheme)[0] == '+' && strcmp(*scheme + 1, uri->transport) == 0
+            : strcmp(*scheme, uri->scheme) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The URI to open when the application gives none. */
+static char *
+virConnectDefaultUri(void)
+{
+    const char *env = getenv("LIBVIRT_DEFAULT_URI");
+    size_t i, count = atomic_load(&virDrivers.count);
+    char *uri;
+
+    if (env != NULL && *env != '\0')
+        return virStringCopy(env);
+    for (i = 0; i < count; i++)
+        if (virDrivers.list[i]->probe != NULL && (uri = virDrivers.list[i]->probe()) != NULL)
+            return uri;
+    virReportError(VIR_ERR_NO_CONNECT, "no URI was given and no hypervisor was found");
+    return NULL;
+}
+
+/* Asks each driver that takes the URI, in order, until one has opened it or failed. */
+static int
+virConnectOpenUri(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags)
+{
+    size_t i, count = atomic_load(&virDrivers.count);
+    int rc;
+
+    for (i = 0; i < count; i++) {
+        if (!virDriverTakes(virDrivers.list[i], uri))
+            continue;
+        conn->driver = virDrivers.list[i];
+        rc = conn->driver->open(conn, uri, auth, flags);
+        if (rc > 0)
+            return 0;
+        conn->driver = NULL;
+        if (rc < 0)
+            return -1;
+    }
+    return virReportError(VIR_ERR_NO_CONNECT, "%s", conn->uri);
+}
+
+static virConnectPtr
+virConnectOpenAny(const char *name, virConnectAuthPtr auth, unsigned int flags)
+{
+    virConnectPtr conn = NULL;
+    struct virUri *uri = NULL;
+
+    virInitialize();
+    virResetLastError();
+    virCheckFlags(VIR_CONNECT_RO | VIR_CONNECT_NO_ALIASES, NULL);
+    if ((conn = virAllocate(sizeof(*conn))) == NULL)
+        goto failed;
+    virHandleInit(&conn->handle, VIRT_MAGIC_CONNECT);
+    pthread_mutex_init(&conn->lock, NULL);
+    conn->readOnly = (flags & VIR_CONNECT_RO) != 0;
+    conn->uri = name != NULL && *name != '\0' ? virStringCopy(name) : virConnectDefaultUri();
+    if (conn->uri == NULL || (uri = virUriParse(conn->uri)) == NULL)
+        goto failed;
+    if (virConnectOpenUri(conn, uri, auth, flags) < 0)
+        goto failed;
+    virUriFree(uri);
+    return conn;
+
+failed:
+    virUriFree(uri);
+    if (conn != NULL)
+        virConnectDispose(conn);
+    virErrorDispatch(NULL);
+    return NULL;
+}
+
+virConnectPtr
+virConnectOpen(const char *name)
+{
+    return virConnectOpenAny(name, NULL, 0);
+}
+
+virConnectPtr
+virConnectOpenReadOnly(const char *name)
+{
+    return virConnectOpenAny(name, NULL, VIR_CONNECT_RO);
+}
+
+virConnectPtr
+virConnectOpenAuth(const char *name, virConnectAuthPtr auth, unsigned int flags)
+{
+    return virConnectOpenAny(name, auth, flags);
+}
+
+/* Asks on the terminal, for virConnectAuthPtrDefault. */
+static int
+virConnectAuthAsk(virConnectCredentialPtr credentials, unsigned int ncred, void *data)
+{
+    unsigned int i;
+
+    (void)data;
+    for (i = 0; i < ncred; i++) {
+        bool hidden = credentials[i].type == VIR_CRED_PASSPHRASE || credentials[i].type == VIR_CRED_NOECHOPROMPT;
+        char line[1024], *text;
+
+        if (hidden) {
+            text = getpass(credentials[i].prompt);
+        } else {
+            printf("%s: ", credentials[i].prompt);
+            fflush(stdout);
+            text = fgets(line, sizeof(line), stdin);
+        }
+        if (text == NULL)
+            return -1;
+        text[strcspn(text, "\n")] = '\0';
+        if (*text == '\0' && credentials[i].defresult != NULL)
+            credentials[i].result = strdup(credentials[i].defresult);
+        else
+            credentials[i].result = strdup(text);
+        if (hidden)
+            explicit_bzero(text, strlen(text));
+        if (credentials[i].result == NULL)
+            return -1;
+        credentials[i].resultlen = (unsigned int)strlen(credentials[i].result);
+    }
+    return 0;
+}
+
+static int virConnectAuthTypes[] = {
+    VIR_CRED_AUTHNAME, VIR_CRED_ECHOPROMPT, VIR_CRED_REALM, VIR_CRED_PASSPHRASE, VIR_CRED_NOECHOPROMPT, VIR_CRED_EXTERNAL,
+};
+
+static virConnectAuth virConnectAuthDefault = {
+    virConnectAuthTypes, sizeof(virConnectAuthTypes) / sizeof(virConnectAuthTypes[0]), virConnectAuthAsk, NULL,
+};
+
+#ifdef VIRT_STATIC
+static __attribute__((unused))
+#endif
+virConnectAuthPtr virConnectAuthPtrDefault = &virConnectAuthDefault;
+
+/* ================================================== 7  Calls ==================================================
+ *
+ * What all public functions do before and after the driver's part: the thread's error is reset, handles are told by their magic, a
+ * read-only connection may not change anything, pointers are there, flags are known; a failure is told to who wants to know.
+ */
+
+/* The connection of the call's handle, or NULL with the error set and dispatched. */
+static virConnectPtr
+virCallOnConnect(const char *function, virConnectPtr conn, bool writes)
+{
+    virResetLastError();
+    if (!virHandleIs(conn, VIRT_MAGIC_CONNECT)) {
+        virReportError(VIR_ERR_INVALID_CONN, "%s", function);
+        virErrorDispatch(NULL);
+        return NULL;
+    }
+    if (writes && conn->readOnly) {
+        virReportError(VIR_ERR_OPERATION_DENIED, "read only access prevents %s", function);
+        virErrorDispatch(conn);
+        return NULL;
+    }
+    return conn;
+}
+
+static virConnectPtr
+virCallOnDomain(const char *function, virDomainPtr domain, bool writes)
+{
+    virResetLastError();
+    if (!virHandleIs(domain, VIRT_MAGIC_DOMAIN)) {
+        virReportError(VIR_ERR_INVALID_DOMAIN, "%s", function);
+        virErrorDispatch(NULL);
+        return NULL;
+    }
+    return virCallOnConnect(function, domain->conn, writes);
+}
+
+static bool
+virCallHas(const char *function, const void *argument, const char *name)
+{
+    if (argument == NULL)
+        virReportError(VIR_ERR_INVALID_ARG, "%s in %s must not be NULL", name, function);
+    return argument != NULL;
+}
+
+static bool
+virCallRoom(const char *function, const void *array, const char *name, int max)
+{
+    if (max < 0)
+        virReportError(VIR_ERR_INVALID_ARG, "the number of elements of %s in %s must not be negative", name, function);
+    else if (max > 0 && array == NULL)
+        virReportError(VIR_ERR_INVALID_ARG, "%s in %s must not be NULL", name, function);
+    return max == 0 || (max > 0 && array != NULL);
+}
+
+static bool
+virCallFlags(const char *function, virConnectPtr conn, unsigned int flags, unsigned int known, unsigned int guarded)
+{
+    if ((flags & ~known) != 0)
+        virReportUnsupportedFlags(function, flags & ~known);
+    else if (conn->readOnly && (flags & guarded) != 0)
+        virReportError(VIR_ERR_OPERATION_DENIED, "read only access prevents %s with flags 0x%x", function, flags & guarded);
+    else
+        return true;
+    return false;
+}
+
+static bool
+virCallSlot(const char *function, virConnectPtr conn, bool present)
+{
+    if (!present)
+        virReportError(VIR_ERR_NO_SUPPORT, "%s (driver %s)", function, conn->driver->name);
+    return present;
+}
+
+/* How each kind of argument is checked: a condition that sets the error where it does not hold. */
+#define VIRT_CHECK(kind, ...) VIRT_CHECK_##kind(__VA_ARGS__)
+#define VIRT_CHECK_POINTER(name)                && virCallHas(__func__, name, #name)
+#define VIRT_CHECK_CONNECT(name)
+#define VIRT_CHECK_DOMAIN(name)
+#define VIRT_CHECK_STRING(name)                 VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_STRING_OR_NULL(name)
+#define VIRT_CHECK_UUID(name)                   VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_INT(name)
+#define VIRT_CHECK_UINT(name)
+#define VIRT_CHECK_ULONG(name)
+#define VIRT_CHECK_ULL(name)
+#define VIRT_CHECK_FLAGS(name, ...)             && virCallFlags(__func__, connection, name, VIRT_TWO(__VA_ARGS__, 0, ~))
+#define VIRT_TWO(known, guarded, ...)           (unsigned int)(known), (unsigned int)(guarded)
+#define VIRT_CHECK_MIGRATION(name)              VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_INT(name)                VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_INT_OR_NULL(name)
+#define VIRT_CHECK_OUT_ULONG(name)              VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_ULL(name)                VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_STRING(name)             VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_DOMAIN(name)             VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_NODE_INFO(name)          VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_DOMAIN_INFO(name)        VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_JOB_INFO(name)           VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_CONTROL_INFO(name)       VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_INTS(name, max)          && virCallRoom(__func__, name, #name, max)
+#define VIRT_CHECK_OUT_NAMES(name, max)         && virCallRoom(__func__, name, #name, max)
+#define VIRT_CHECK_OUT_CELLS(name, start, max)  && virCallRoom(__func__, name, #name, max) && virCallRoom(__func__, "", #start, start)
+#define VIRT_CHECK_OUT_DOMAINS_OR_NULL(name)
+#define VIRT_CHECK_OUT_STRINGS(name)            VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_PARAMS(name, count)      VIRT_CHECK_POINTER(name) VIRT_CHECK_POINTER(count)
+#define VIRT_CHECK_OUT_CPUMAP_OR_NULL(name, online)
+#define VIRT_CHECK_OUT_CPUMAPS(count, name, length) && virCallMaps(__func__, name, count, length)
+#define VIRT_CHECK_OUT_CPUMAP_BYTES(name, length)   && virCallMaps(__func__, name, 1, length)
+#define VIRT_CHECK_OUT_VCPUS(info, max, maps, length) \
+    && virCallRoom(__func__, info, #info, max) && (maps == NULL || virCallMaps(__func__, maps, max, length))
+
+/* `count` CPU maps of `length` bytes each, whose product must be a size */
+static bool
+virCallMaps(const char *function, const unsigned char *maps, int count, int length)
+{
+    if (maps == NULL || count <= 0 || length <= 0 || count > INT_MAX / length)
+        virReportError(VIR_ERR_INVALID_ARG, "%s needs room for at least one CPU map: %d of %d bytes were given", function, count, length);
+    else
+        return true;
+    return false;
+}
+
+#define VIRT_WRITES_READ  false
+#define VIRT_WRITES_WRITE true
+#define VIRT_CONNECTION_OF(kind, handle)   VIRT_CONNECTION_OF_##kind(handle)
+#define VIRT_CONNECTION_OF_CONNECT(handle) virCallOnConnect(__func__, handle, writes)
+#define VIRT_CONNECTION_OF_DOMAIN(handle)  virCallOnDomain(__func__, handle, writes)
+
+/* The public function itself. */
+#define VIRT_DEFINE(linkage, result, function, group, slot, access, ...)                                \
+    linkage VIRT_TYPE_##result                                                                          \
+    function(VIRT_LIST(VIRT_DECLARE, __VA_ARGS__))                                                      \
+    {                                                                                                   \
+        const bool writes = VIRT_WRITES_##access;                                                       \
+        virConnectPtr connection = VIRT_LIST_1(VIRT_CONNECTION_OF, VIRT_FIRST(__VA_ARGS__, ~));         \
+        VIRT_TYPE_##result rc = VIRT_FAILURE_##result;                                                  \
+                                                                                                        \
+        if (connection == NULL)                                                                         \
+            return rc;                                                                                  \
+        if (virCallSlot(#function, connection, connection->driver->group.slot != NULL)                  \
+            VIRT_EACH(VIRT_CHECK, __VA_ARGS__))                                                         \
+            rc = connection->driver->group.slot(VIRT_LIST(VIRT_PASS, __VA_ARGS__));                     \
+        if (rc == VIRT_FAILURE_##result)                                                                \
+            virErrorDispatch(connection);                                                               \
+        return rc;                                                                                      \
+    }
+
+/* Phases are calls of this file's own, in the migration chapter. */
+#define PHASE(result, name, group, slot, access, ...) VIRT_DEFINE(static, result, name, group, slot, access, __VA_ARGS__)
+#define CALL(result, name, group, slot, access, ...)  VIRT_DEFINE(, result, name, group, slot, access, __VA_ARGS__)
+#include "drivers/calls.def"
+
+/* ---- what needs no driver ---- */
+
+int
+virConnectRef(virConnectPtr conn)
+{
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    virHandleRef(&conn->handle);
+    return 0;
+}
+
+int
+virConnectClose(virConnectPtr conn)
+{
+    int left;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    left = virHandleUnref(&conn->handle);
+    if (left == 0)
+        virConnectDispose(conn);
+    return left;
+}
+
+const char *
+virConnectGetType(virConnectPtr conn)
+{
+    return virCallOnConnect(__func__, conn, false) != NULL ? conn->driver->name : NULL;
+}
+
+char *
+virConnectGetURI(virConnectPtr conn)
+{
+    char *uri;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return NULL;
+    if ((uri = virStringCopy(conn->uri)) == NULL)
+        virErrorDispatch(conn);
+    return uri;
+}
+
+int
+virConnectGetLibVersion(virConnectPtr conn, unsigned long *libVer)
+{
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    if (!virCallHas(__func__, libVer, "libVer")) {
+        virErrorDispatch(conn);
+        return -1;
+    }
+    *libVer = LIBVIR_VERSION_NUMBER;
+    return 0;
+}
+
+int
+virConnectRegisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb, void *opaque, virFreeCallback freecb)
+{
+    bool taken;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    if (!virCallHas(__func__, (const void *)(uintptr_t)cb, "cb")) {
+        virErrorDispatch(conn);
+        return -1;
+    }
+    pthread_mutex_lock(&conn->lock);
+    taken = conn->closeFunc != NULL;
+    if (!taken) {
+        conn->closeFunc = cb;
+        conn->closeFuncData = opaque;
+        conn->closeFuncFree = freecb;
+    }
+    pthread_mutex_unlock(&conn->lock);
+    if (!taken)
+        return 0;
+    virReportError(VIR_ERR_OPERATION_INVALID, "a close callback is already registered");
+    virErrorDispatch(conn);
+    return -1;
+}
+
+int
+virConnectUnregisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb)
+{
+    virFreeCallback freecb = NULL;
+    void *opaque = NULL;
+    bool found;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    pthread_mutex_lock(&conn->lock);
+    found = conn->closeFunc != NULL && conn->closeFunc == cb;
+    if (found) {
+        freecb = conn->closeFuncFree;
+        opaque = conn->closeFuncData;
+        conn->closeFunc = NULL;
+        conn->closeFuncFree = NULL;
+    }
+    pthread_mutex_unlock(&conn->lock);
+    if (!found) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "this close callback is not registered");
+        virErrorDispatch(conn);
+        return -1;
+    }
+    if (freecb != NULL)
+        freecb(opaque);
+    return 0;
+}
+
+virErrorPtr
+virConnGetLastError(virConnectPtr conn)
+{
+    return virHandleIs(conn, VIRT_MAGIC_CONNECT) && conn->error.code != VIR_ERR_OK ? &conn->error : NULL;
+}
+
+int
+virConnCopyLastError(virConnectPtr conn, virErrorPtr to)
+{
+    int code;
+
+    if (!virHandleIs(conn, VIRT_MAGIC_CONNECT))
+        return -1;
+    pthread_mutex_lock(&conn->lock);
+    code = virErrorExport(to, conn->error.code != VIR_ERR_OK ? &conn->error : NULL);
+    pthread_mutex_unlock(&conn->lock);
+    return code;
+}
+
+void
+virConnResetLastError(virConnectPtr conn)
+{
+    if (!virHandleIs(conn, VIRT_MAGIC_CONNECT))
+        return;
+    pthread_mutex_lock(&conn->lock);
+    virErrorClear(&conn->error);
+    pthread_mutex_unlock(&conn->lock);
+}
+
+void
+virConnSetErrorFunc(virConnectPtr conn, void *userData, virErrorFunc handler)
+{
+    if (!virHandleIs(conn, VIRT_MAGIC_CONNECT))
+        return;
+    pthread_mutex_lock(&conn->lock);
+    conn->errorFunc = handler;
+    conn->errorFuncData = userData;
+    pthread_mutex_unlock(&conn->lock);
+}
+
+/* ---- domain handles ---- */
+
+virDomainPtr
+virNewDomain(virConnectPtr conn, const char *name, const unsigned char *uuid, int id, void *obj, void (*objFree)(void *obj))
+{
+    virDomainPtr domain = virAllocate(sizeof(*domain));
+
+    if (domain == NULL || (domain->name = virStringCopy(name)) == NULL) {
+        free(domain);
+        if (objFree != NULL)
+            objFree(obj);
+        return NULL;
+    }
+    virHandleInit(&domain->handle, VIRT_MAGIC_DOMAIN);
+    virHandleRef(&conn->handle);
+    domain->conn = conn;
+    memcpy(domain->uuid, uuid, sizeof(domain->uuid));
+    atomic_init(&domain->id, id);
+    domain->obj = obj;
+    domain->objFree = objFree;
+    return domain;
+}
+
+int
+virDomainRef(virDomainPtr domain)
+{
+    if (virCallOnDomain(__func__, domain, false) == NULL)
+        return -1;
+    virHandleRef(&domain->handle);
+    return 0;
+}
+
+int
+virDomainFree(virDomainPtr domain)
+{
+    virConnectPtr conn = virCallOnDomain(__func__, domain, false);
+
+    if (conn == NULL)
+        return -1;
+    if (virHandleUnref(&domain->handle) > 0)
+        return 0;
+    if (domain->objFree != NULL)
+        domain->objFree(domain->obj);
+    free(domain->name);
+    free(domain);
+    if (virHandleUnref(&conn->handle) == 0)
+        virConnectDispose(conn);
+    return 0;
+}
+
+const char *
+virDomainGetName(virDomainPtr domain)
+{
+    return virCallOnDomain(__func__, domain, false) != NULL ? domain->name : NULL;
+}
+
+int
+virDomainGetUUID(virDomainPtr domain, unsigned char *uuid)
+{
+    virConnectPtr conn = virCallOnDomain(__func__, domain, false);
+
+    if (conn == NULL)
+        return -1;
+    if (!virCallHas(__func__, uuid, "uuid")) {
+        virErrorDispatch(conn);
+        return -1;
+    }
+    memcpy(uuid, domain->uuid, VIR_UUID_BUFLEN);
+    return 0;
+}
+
+int
+virDomainGetUUIDString(virDomainPtr domain, char *buf)
+{
+    virConnectPtr conn = virCallOnDomain(__func__, domain, false);
+
+    if (conn == NULL)
+        return -1;
+    if (!virCallHas(__func__, buf, "buf")) {
+        virErrorDispatch(conn);
+        return -1;
+    }
+    virUuidFormat(domain->uuid, buf);
+    return 0;
+}
+
+unsigned int
+virDomainGetID(virDomainPtr domain)
+{
+    if (virCallOnDomain(__func__, domain, false) == NULL)
+        return (unsigned int)-1;
+    return (unsigned int)atomic_load(&domain->id);
+}
+
+virConnectPtr
+virDomainGetConnect(virDomainPtr domain)
+{
+    return virCallOnDomain(__func__, domain, false);
+}
+
+virDomainPtr
+virDomainLookupByUUIDString(virConnectPtr conn, const char *uuidstr)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return NULL;
+    if (virCallHas(__func__, uuidstr, "uuidstr")) {
+        if (virUuidParse(uuidstr, uuid) == 0)
+            return virDomainLookupByUUID(conn, uuid);
+        virReportError(VIR_ERR_INVALID_ARG, "uuidstr in %s must be a valid UUID, not '%s'", __func__, uuidstr);
+    }
+    virErrorDispatch(conn);
+    return NULL;
+}
+
+/* ---- older names of calls that have flags by now ---- */
+
+virDomainPtr
+virDomainDefineXML(virConnectPtr conn, const char *xml)
+{
+    return virDomainDefineXMLFlags(conn, xml, 0);
+}
+
+virDomainPtr
+virDomainCreateLinux(virConnectPtr conn, const char *xmlDesc, unsigned int flags)
+{
+    return virDomainCreateXML(conn, xmlDesc, flags);
+}
+
+int
+virDomainCreate(virDomainPtr domain)
+{
+    return virDomainCreateWithFlags(domain, 0);
+}
+
+int
+virDomainUndefine(virDomainPtr domain)
+{
+    return virDomainUndefineFlags(domain, 0);
+}
+
+int
+virDomainShutdown(virDomainPtr domain)
+{
+    return virDomainShutdownFlags(domain, 0);
+}
+
+int
+virDomainDestroy(virDomainPtr domain)
+{
+    return virDomainDestroyFlags(domain, 0);
+}
+
+int
+virDomainAbortJob(virDomainPtr domain)
+{
+    return virDomainAbortJobFlags(domain, 0);
+}
+
+/* ================================================== 8  The event loop ==================================================
+ *
+ * An application gives the library its own loop (virEventRegisterImpl) or runs the default one below. A library part that wants
+ * to hear of a descriptor or a time asks whichever is in force.
+ */
+
+static struct {
+    virEventAddHandleFunc addHandle;
+    virEventUpdateHandleFunc updateHandle;
+    virEventRemoveHandleFunc removeHandle;
+    virEventAddTimeoutFunc addTimeout;
+    virEventUpdateTimeoutFunc updateTimeout;
+    virEventRemoveTimeoutFunc removeTimeout;
+    atomic_bool registered;           /* set last: who sees it sees the functions */
+} virLoop;
+
+void
+virEventRegisterImpl(virEventAddHandleFunc addHandle, virEventUpdateHandleFunc updateHandle,
+                     virEventRemoveHandleFunc removeHandle, virEventAddTimeoutFunc addTimeout,
+                     virEventUpdateTimeoutFunc updateTimeout, virEventRemoveTimeoutFunc removeTimeout)
+{
+    /* the first one stays: descriptors may be registered with it already */
+    if (atomic_load(&virLoop.registered)) {
+        virLog(VIR_LOG_WARN, "event", "an event loop is registered already; the first one stays");
+        return;
+    }
+    virLoop.addHandle = addHandle;
+    virLoop.updateHandle = updateHandle;
+    virLoop.removeHandle = removeHandle;
+    virLoop.addTimeout = addTimeout;
+    virLoop.updateTimeout = updateTimeout;
+    virLoop.removeTimeout = removeTimeout;
+    atomic_store(&virLoop.registered, true);
+}
+
+bool
+virEventLoopIsRegistered(void)
+{
+    return atomic_load(&virLoop.registered);
+}
+
+int
+virEventAddHandle(int fd, int events, virEventHandleCallback cb, void *opaque, virFreeCallback ff)
+{
+    return virEventLoopIsRegistered() && virLoop.addHandle != NULL ? virLoop.addHandle(fd, events, cb, opaque, ff) : -1;
+}
+
+void
+virEventUpdateHandle(int watch, int events)
+{
+    if (virEventLoopIsRegistered() && virLoop.updateHandle != NULL)
+        virLoop.updateHandle(watch, events);
+}
+
+int
+virEventRemoveHandle(int watch)
+{
+    return virEventLoopIsRegistered() && virLoop.removeHandle != NULL ? virLoop.removeHandle(watch) : -1;
+}
+
+int
+virEventAddTimeout(int timeout, virEventTimeoutCallback cb, void *opaque, virFreeCallback ff)
+{
+    return virEventLoopIsRegistered() && virLoop.addTimeout != NULL ? virLoop.addTimeout(timeout, cb, opaque, ff) : -1;
+}
+
+void
+virEventUpdateTimeout(int timer, int timeout)
+{
+    if (virEventLoopIsRegistered() && virLoop.updateTimeout != NULL)
+        virLoop.updateTimeout(timer, timeout);
+}
+
+int
+virEventRemoveTimeout(int timer)
+{
+    return virEventLoopIsRegistered() && virLoop.removeTimeout != NULL ? virLoop.removeTimeout(timer) : -1;
+}
+
+/* ================================================== 9  Domain events ==================================================
+ *
+ * A hub belongs to the state of one host; every connection to it that has a callback has a client there. A driver
+ * emits into the hub from wherever it is, locks held or not: events are only queued. A timer of each client delivers them from the
+ * event loop, without any lock, so a callback may call anything.
+ */
+
+struct virEventCallback {
+    int id;                           /* what RegisterAny returned */
+    int eventID;
+    bool old;                         /* by virConnectDomainEventRegister */
+    bool oneDomain;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    virConnectDomainEventGenericCallback cb;
+    void *opaque;
+    virFreeCallback freecb;
+    int running;                      /* calls under way; removal waits for the last of them to free it */
+    bool removed;
+    struct virEventCallback *next;
+};
+
+struct virEventQueued {
+    struct virDomainEvent event;      /* its strings and parameters are copies */
+    struct virEventQueued *next;
+};
+
+struct virEventClient {
+    atomic_int refs;                  /* the connection's, and the timer's */
+    pthread_mutex_t lock;             /* guards what follows; taken inside hub->lock */
+    virConnectPtr conn;               /* NULL once it is closed; no reference */
+    struct virEventHub *hub;
+    struct virEventCallback *callbacks;
+    int nextId;
+    int timer;
+    struct virEventQueued *first, **last;
+    struct virEventClient *next;      /* in the hub; hub->lock */
+};
+
+struct virEventHub {
+    pthread_mutex_t lock;
+    struct virEventClient *clients;
+};
+
+struct virEventHub *
+virEventHubNew(void)
+{
+    struct virEventHub *hub = virAllocate(sizeof(*hub));
+
+    if (hub != NULL)
+        pthread_mutex_init(&hub->lock, NULL);
+    return hub;
+}
+
+void
+virEventHubFree(struct virEventHub *hub)
+{
+    if (hub == NULL)
+        return;
+    pthread_mutex_destroy(&hub->lock);
+    free(hub);
+}
+
+static void
+virEventQueuedFree(struct virEventQueued *queued)
+{
+    size_t i;
+
+    if (queued == NULL)
+        return;
+    free((char *)(uintptr_t)queued->event.name);
+    for (i = 0; i < 3; i++)
+        free((char *)(uintptr_t)queued->event.text[i]);
+    virTypedParamsFree(queued->event.params, queued->event.nparams);
+    free(queued);
+}
+
+static struct virEventQueued *
+virEventQueuedNew(const struct virDomainEvent *event)
+{
+    struct virEventQueued *queued = calloc(1, sizeof(*queued));
+    bool failed = false;
+    size_t i;
+
+    if (queued == NULL)
+        return NULL;
+    queued->event = *event;
+    queued->event.name = virErrorCopyText(event->name, &failed);
+    for (i = 0; i < 3; i++)
+        queued->event.text[i] = virErrorCopyText(event->text[i], &failed);
+    queued->event.params = virTypedParamsCopy(event->params, event->nparams);
+    if (queued->event.params == NULL) {
+        failed = failed || event->nparams > 0;
+        queued->event.nparams = 0;
+    }
+    if (!failed)
+        return queued;
+    virEventQueuedFree(queued);
+    return NULL;
+}
+
+static bool
+virEventWanted(const struct virEventCallback *callback, const struct virDomainEvent *event)
+{
+    return !callback->removed && callback->eventID == event->eventID
+           && (!callback->oneDomain || memcmp(callback->uuid, event->uuid, VIR_UUID_BUFLEN) == 0);
+}
+
+void
+virDomainEventEmit(struct virEventHub *hub, const struct virDomainEvent *event)
+{
+    struct virEventClient *client;
+    struct virEventCallback *callback;
+    struct virEventQueued *queued;
+
+    if (hub == NULL)
+        return;
+    pthread_mutex_lock(&hub->lock);
+    for (client = hub->clients; client != NULL; client = client->next) {
+        pthread_mutex_lock(&client->lock);
+        for (callback = client->callbacks; callback != NULL && !virEventWanted(callback, event); callback = callback->next)
+            ;
+        if (callback != NULL) {
+            if ((queued = virEventQueuedNew(event)) != NULL) {
+                *client->last = queued;
+                client->last = &queued->next;
+                virEventUpdateTimeout(client->timer, 0);
+            } else {
+                virLog(VIR_LOG_ERROR, "event", "no memory: an event of domain '%s' is lost", event->name);
+            }
+        }
+        pthread_mutex_unlock(&client->lock);
+    }
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void
+virDomainEventEmitLifecycle(struct virEventHub *hub, const char *name, const unsigned char *uuid, int id, int event, int detail)
+{
+    struct virDomainEvent what = { .eventID = VIR_DOMAIN_EVENT_ID_LIFECYCLE, .name = name, .id = id, .detail = { event, detail } };
+
+    memcpy(what.uuid, uuid, sizeof(what.uuid));
+    virDomainEventEmit(hub, &what);
+}
+
+/* Calls one callback with one event: each id has a signature of its own. */
+static void
+virEventCall(const struct virEventCallback *callback, virConnectPtr conn, virDomainPtr domain, struct virDomainEvent *event)
+{
+    virConnectDomainEventGenericCallback cb = callback->cb;
+    void *opaque = callback->opaque;
+    const int *detail = event->detail;
+
+#define VIRT_AS(type, ...) ((type)(void (*)(void))cb)(conn, domain, __VA_ARGS__)
+    switch (event->eventID) {
+    case VIR_DOMAIN_EVENT_ID_LIFECYCLE:
+        VIRT_AS(virConnectDomainEventCallback, detail[0], detail[1], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_RTC_CHANGE:
+        VIRT_AS(virConnectDomainEventRTCChangeCallback, event->number, opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_IO_ERROR:
+        VIRT_AS(virConnectDomainEventIOErrorCallback, event->text[0], event->text[1], detail[0], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON:
+        VIRT_AS(virConnectDomainEventIOErrorReasonCallback, event->text[0], event->text[1], detail[0], event->text[2], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_BLOCK_JOB:
+    case VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2:
+        VIRT_AS(virConnectDomainEventBlockJobCallback, event->text[0], detail[0], detail[1], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_TRAY_CHANGE:
+        VIRT_AS(virConnectDomainEventTrayChangeCallback, event->text[0], detail[0], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_WATCHDOG:
+    case VIR_DOMAIN_EVENT_ID_PMWAKEUP:
+    case VIR_DOMAIN_EVENT_ID_PMSUSPEND:
+    case VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK:
+    case VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION:
+        VIRT_AS(virConnectDomainEventMigrationIterationCallback, detail[0], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE:
+        VIRT_AS(virConnectDomainEventBalloonChangeCallback, (unsigned long long)event->number, opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_DEVICE_ADDED:
+    case VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED:
+    case VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED:
+        VIRT_AS(virConnectDomainEventDeviceAddedCallback, event->text[0], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_TUNABLE:
+    case VIR_DOMAIN_EVENT_ID_JOB_COMPLETED:
+        VIRT_AS(virConnectDomainEventJobCompletedCallback, event->params, event->nparams, opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE:
+        VIRT_AS(virConnectDomainEventAgentLifecycleCallback, detail[0], detail[1], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_METADATA_CHANGE:
+        VIRT_AS(virConnectDomainEventMetadataChangeCallback, detail[0], event->text[0], opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE:
+        VIRT_AS(virConnectDomainEventMemoryFailureCallback, detail[0], detail[1], (unsigned int)event->number, opaque);
+        break;
+    case VIR_DOMAIN_EVENT_ID_REBOOT:
+    case VIR_DOMAIN_EVENT_ID_CONTROL_ERROR:
+        cb(conn, domain, opaque);
+        break;
+    default:
+        virLog(VIR_LOG_ERROR, "event", "event id %d has no delivery", event->eventID);
+        break;
+    }
+#undef VIRT_AS
+}
+
+/* With client->lock held, which is let go: frees a removed callback that is not being called. */
+static void
+virEventCallbackReap(struct virEventClient *client, struct virEventCallback *callback)
+{
+    struct virEventCallback **link;
+
+    if (!callback->removed || callback->running > 0)
+        return;
+    for (link = &client->callbacks; *link != callback; link = &(*link)->next)
+        ;
+    *link = callback->next;
+    pthread_mutex_unlock(&client->lock);
+    if (callback->freecb != NULL)
+        callback->freecb(callback->opaque);
+    free(callback);
+    pthread_mutex_lock(&client->lock);
+}
+
+/* With client->lock held, which is let go meanwhile: one event to all who want it. */
+static void
+virEventDeliver(struct virEventClient *client, virConnectPtr conn, virDomainPtr domain, struct virDomainEvent *event)
+{
+    struct virEventCallback *callback;
+    int id, end = client->nextId;     /* those registered by a callback meanwhile hear of later events only */
+
+    for (id = 0; id < end; id++) {
+        for (callback = client->callbacks; callback != NULL && callback->id != id; callback = callback->next)
+            ;
+        if (callback == NULL || !virEventWanted(callback, event))
+            continue;
+        callback->running++;
+        pthread_mutex_unlock(&client->lock);
+        virEventCall(callback, conn, domain, event);
+        pthread_mutex_lock(&client->lock);
+        callback->running--;
+        virEventCallbackReap(client, callback);
+    }
+}
+
+/* The client's timer. */
+static void
+virEventClientRun(int timer, void *opaque)
+{
+    struct virEventClient *client = opaque;
+    struct virEventQueued *queued;
+    virConnectPtr conn = NULL;
+    virDomainPtr domain;
+
+    pthread_mutex_lock(&client->lock);
+    virEventUpdateTimeout(timer, -1);
+    if (client->conn != NULL && virHandleTryRef(&client->conn->handle))
+        conn = client->conn;
+    while (conn != NULL && (queued = client->first) != NULL) {
+        if ((client->first = queued->next) == NULL)
+            client->last = &client->first;
+        pthread_mutex_unlock(&client->lock);
+        domain = virNewDomain(conn, queued->event.name, queued->event.uuid, queued->event.id, NULL, NULL);
+        pthread_mutex_lock(&client->lock);
+        if (domain != NULL) {
+            virEventDeliver(client, conn, domain, &queued->event);
+            pthread_mutex_unlock(&client->lock);
+            virDomainFree(domain);
+            pthread_mutex_lock(&client->lock);
+        } else {
+            virLog(VIR_LOG_ERROR, "event", "no memory: an event of domain '%s' is lost", queued->event.name);
+        }
+        virEventQueuedFree(queued);
+    }
+    pthread_mutex_unlock(&client->lock);
+    if (conn != NULL)
+        virConnectClose(conn);
+}
+
+static void
+virEventClientUnref(void *opaque)
+{
+    struct virEventClient *client = opaque;
+
+    if (atomic_fetch_sub(&client->refs, 1) > 1)
+        return;
+    pthread_mutex_destroy(&client->lock);
+    free(client);
+}
+
+/* The connection's client, made and attached to the hub with the first callback; NULL with the error set. */
+static struct virEventClient *
+virEventClientGet(virConnectPtr conn)
+{
+    struct virEventClient *client;
+
+    if (conn->hub == NULL) {
+        virReportError(VIR_ERR_NO_SUPPORT, "domain events (driver %s)", conn->driver->name);
+        return NULL;
+    }
+    if (!virEventLoopIsRegistered()) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "events need an event loop: call virEventRegisterDefaultImpl or virEventRegisterImpl first");
+        return NULL;
+    }
+    pthread_mutex_lock(&conn->hub->lock);
+    client = conn->events;
+    if (client == NULL && (client = virAllocate(sizeof(*client))) != NULL) {
+        pthread_mutex_init(&client->lock, NULL);
+        atomic_init(&client->refs, 2);
+        client->conn = conn;
+        client->hub = conn->hub;
+        client->last = &client->first;
+        client->timer = virEventAddTimeout(-1, virEventClientRun, client, virEventClientUnref);
+        if (client->timer < 0) {
+            atomic_store(&client->refs, 1);
+            virEventClientUnref(client);
+            client = NULL;
+            virReportError(VIR_ERR_INTERNAL_ERROR, "the event loop takes no timer for domain events");
+        } else {
+            client->next = conn->hub->clients;
+            conn->hub->clients = client;
+            conn->events = client;
+        }
+    }
+    pthread_mutex_unlock(&conn->hub->lock);
+    return client;
+}
+
+/* The connection closes: nothing is delivered any more, what was promised to be freed is freed. */
+static void
+virEventClientEnd(virConnectPtr conn)
+{
+    struct virEventClient *client = conn->events, **link;
+    struct virEventCallback *callback;
+    struct virEventQueued *queued;
+
+    if (client == NULL)
+        return;
+    pthread_mutex_lock(&client->hub->lock);
+    for (link = &client->hub->clients; *link != client; link = &(*link)->next)
+        ;
+    *link = client->next;
+    pthread_mutex_unlock(&client->hub->lock);
+    virEventRemoveTimeout(client->timer);
+    pthread_mutex_lock(&client->lock);
+    client->conn = NULL;
+    while ((callback = client->callbacks) != NULL) {
+        callback->removed = true;
+        callback->running = 0;        /* a callback that runs holds a reference on the connection */
+        virEventCallbackReap(client, callback);
+    }
+    while ((queued = client->first) != NULL) {
+        client->first = queued->next;
+        virEventQueuedFree(queued);
+    }
+    client->last = &client->first;
+    pthread_mutex_unlock(&client->lock);
+    conn->events = NULL;
+    virEventClientUnref(client);
+}
+
+/* Adds a callback; its id, or -1 with the error set. */
+static int
+virEventRegister(virConnectPtr conn, virDomainPtr domain, int eventID, virConnectDomainEventGenericCallback cb, void *opaque,
+                 virFreeCallback freecb, bool old)
+{
+    struct virEventClient *client;
+    struct virEventCallback *callback, *other;
+    int id = -1;
+
+    if ((client = virEventClientGet(conn)) == NULL || (callback = virAllocate(sizeof(*callback))) == NULL)
+        return -1;
+    callback->eventID = eventID;
+    callback->old = old;
+    callback->cb = cb;
+    callback->opaque = opaque;
+    callback->freecb = freecb;
+    if (domain != NULL) {
+        callback->oneDomain = true;
+        memcpy(callback->uuid, domain->uuid, sizeof(callback->uuid));
+    }
+    pthread_mutex_lock(&client->lock);
+    for (other = client->callbacks; old && other != NULL; other = other->next)
+        if (other->old && !other->removed && other->cb == cb)
+            break;
+    if (!old || other == NULL) {
+        id = callback->id = client->nextId++;
+        callback->next = client->callbacks;
+        client->callbacks = callback;
+    }
+    pthread_mutex_unlock(&client->lock);
+    if (id < 0) {
+        free(callback);
+        virReportError(VIR_ERR_INVALID_ARG, "this event callback is registered already");
+    }
+    return id;
+}
+
+/* Removes the callback of this id (or, old form, of this function): how many are left, or -1 with the error set. */
+static int
+virEventDeregister(virConnectPtr conn, int id, virConnectDomainEventCallback cb)
+{
+    struct virEventClient *client = conn->events;
+    struct virEventCallback *callback = NULL, *each;
+    int left = 0;
+
+    if (client != NULL) {
+        pthread_mutex_lock(&client->lock);
+        for (each = client->callbacks; each != NULL; each = each->next) {
+            if (each->removed)
+                continue;
+            if (cb != NULL ? each->old && (virConnectDomainEventCallback)(void (*)(void))each->cb == cb : each->id == id)
+                callback = each;
+            else
+                left++;
+        }
+        if (callback != NULL) {
+            callback->removed = true;
+            virEventCallbackReap(client, callback);
+        }
+        pthread_mutex_unlock(&client->lock);
+    }
+    if (callback == NULL)
+        return virReportError(VIR_ERR_INVALID_ARG, "no such domain event callback is registered");
+    return left;
+}
+
+int
+virConnectDomainEventRegisterAny(virConnectPtr conn, virDomainPtr dom, int eventID, virConnectDomainEventGenericCallback cb,
+                                 void *opaque, virFreeCallback freecb)
+{
+    int id = -1;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    if (dom != NULL && virCallOnDomain(__func__, dom, false) == NULL)
+        return -1;
+    if (dom != NULL && dom->conn != conn)
+        virReportError(VIR_ERR_INVALID_ARG, "domain '%s' in %s must match the connection", dom->name, __func__);
+    else if (cb == NULL)
+        virReportError(VIR_ERR_INVALID_ARG, "cb in %s must not be NULL", __func__);
+    else if (eventID < 0 || eventID >= VIR_DOMAIN_EVENT_ID_LAST)
+        virReportError(VIR_ERR_INVALID_ARG, "eventID %d in %s must be less than %d", eventID, __func__, VIR_DOMAIN_EVENT_ID_LAST);
+    else
+        id = virEventRegister(conn, dom, eventID, cb, opaque, freecb, false);
+    if (id < 0)
+        virErrorDispatch(conn);
+    return id;
+}
+
+int
+virConnectDomainEventDeregisterAny(virConnectPtr conn, int callbackID)
+{
+    int rc;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    rc = virEventDeregister(conn, callbackID, NULL);
+    if (rc < 0)
+        virErrorDispatch(conn);
+    return rc < 0 ? -1 : 0;
+}
+
+int
+virConnectDomainEventRegister(virConnectPtr conn, virConnectDomainEventCallback cb, void *opaque, virFreeCallback freecb)
+{
+    int id = -1;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    if (cb == NULL)
+        virReportError(VIR_ERR_INVALID_ARG, "cb in %s must not be NULL", __func__);
+    else
+        id = virEventRegister(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                              (virConnectDomainEventGenericCallback)(void (*)(void))cb, opaque, freecb, true);
+    if (id < 0)
+        virErrorDispatch(conn);
+    return id < 0 ? -1 : 0;
+}
+
+int
+virConnectDomainEventDeregister(virConnectPtr conn, virConnectDomainEventCallback cb)
+{
+    int rc = -1;
+
+    if (virCallOnConnect(__func__, conn, false) == NULL)
+        return -1;
+    if (cb == NULL)
+        virReportError(VIR_ERR_INVALID_ARG, "cb in %s must not be NULL", __func__);
+    else
+        rc = virEventDeregister(conn, -1, cb);
+    if (rc < 0)
+        virErrorDispatch(conn);
+    return rc < 0 ? -1 : 0;
+}
+
+/* ================================================== 10  Migration ==================================================
+ *
+ * Five phases, on the two sides in turn: Begin, Prepare, Perform, Finish, Confirm. The object below is the controller that goes from
+ * one to the next; what a phase does is the driver's. Each call of virMigrationStep runs the current phase for a while; when
+ * it is over, one table says which is next, and one function, virMigrationEnter, goes there.
+ *
+ * The way back is the same road: once the migration is given up (a phase failed, or the caller aborted), Finish and Confirm are called as
+ * cancelled. Finish then removes what was prepared, and Confirm lets the guest go on at the source. Two rules keep the guest single:
+ *   - no answer is never taken for no: a phase that answers AGAIN is asked again, for as long as it takes;
+ *   - Finish decides. If it says that the guest was started, it was, even if the call was to cancel it: too late.
+ */
+
+struct _virMigration {
+    struct virHandle handle;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    virDomainPtr domain;              /* the source's; a reference, as is dconn */
+    virConnectPtr dconn;
+    virTypedParameterPtr params;      /* copies */
+    int nparams;
+    unsigned int flags;
+
+    pthread_mutex_t lock;             /* guards what follows; not held while a phase runs */
+    bool stepping;                    /* a thread is in virMigrationStep */
+    bool abort;                       /* the caller wants it over */
+    bool cancelled;                   /* it is given up: on the way back */
+    virMigrationPhase phase;
+    virMigrationOutcome outcome;
+    virError error;                   /* why it was given up; code 0: it was not */
+    virDomainPtr guest;               /* the destination's, once Finish has given it */
+    char *cookieIn[VIR_MIGRATION_PHASE_LAST];
+    char *cookieOut[VIR_MIGRATION_PHASE_LAST];
+    char *uri;                        /* where the source finds the destination, by Prepare or by the caller */
+    virMigrationPhaseInfo info[VIR_MIGRATION_PHASE_LAST];
+    unsigned long long entered;       /* us: when the current phase was first run; 0: not yet */
+    virTypedParameterPtr stats;       /* the newest that could be had */
+    int nstats;
+};
+
+/* Each runs its phase once, for at most call->timeout ms. m->lock is not held; only the stepping thread touches cookies, uri and guest. */
+static enum virMigrationResult virMigrationBegin(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+static enum virMigrationResult virMigrationPrepare(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+static enum virMigrationResult virMigrationPerform(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+static enum virMigrationResult virMigrationFinish(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+static enum virMigrationResult virMigrationConfirm(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+
+/* The protocol. `next` when the phase is done; `failed` when it failed, from where on everything is called as cancelled. */
+static const struct virMigrationPhaseRow {
+    const char *name;
+    virMigrationSide side;
+    enum virMigrationResult (*run)(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+    virMigrationPhase cookieFrom;     /* whose cookie goes in; its own number: none */
+    virMigrationPhase next, failed;
+} virMigrationPhases[VIR_MIGRATION_PHASE_LAST] = {
+    [VIR_MIGRATION_PHASE_BEGIN] = {
+        "begin", VIR_MIGRATION_SIDE_SOURCE, virMigrationBegin, VIR_MIGRATION_PHASE_BEGIN,
+        VIR_MIGRATION_PHASE_PREPARE, VIR_MIGRATION_PHASE_OVER,
+    },
+    [VIR_MIGRATION_PHASE_PREPARE] = {
+        "prepare", VIR_MIGRATION_SIDE_DESTINATION, virMigrationPrepare, VIR_MIGRATION_PHASE_BEGIN,
+        VIR_MIGRATION_PHASE_PERFORM, VIR_MIGRATION_PHASE_FINISH,
+    },
+    [VIR_MIGRATION_PHASE_PERFORM] = {
+        "perform", VIR_MIGRATION_SIDE_SOURCE, virMigrationPerform, VIR_MIGRATION_PHASE_PREPARE,
+        VIR_MIGRATION_PHASE_FINISH, VIR_MIGRATION_PHASE_FINISH,
+    },
+    [VIR_MIGRATION_PHASE_FINISH] = {
+        "finish", VIR_MIGRATION_SIDE_DESTINATION, virMigrationFinish, VIR_MIGRATION_PHASE_PERFORM,
+        VIR_MIGRATION_PHASE_CONFIRM, VIR_MIGRATION_PHASE_CONFIRM,
+    },
+    [VIR_MIGRATION_PHASE_CONFIRM] = {
+        "confirm", VIR_MIGRATION_SIDE_SOURCE, virMigrationConfirm, VIR_MIGRATION_PHASE_FINISH,
+        VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER,
+    },
+    [VIR_MIGRATION_PHASE_OVER] = {
+        "over", VIR_MIGRATION_SIDE_SOURCE, NULL, VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER,
+    },
+};
+
+/* The parameters that virDomainMigrate3 and we know, and their types. */
+static const struct virMigrationParam {
+    const char *name;
+    int type;
+} virMigrationParams[] = {
+    { VIR_MIGRATE_PARAM_URI, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DEST_NAME, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DEST_XML, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_PERSIST_XML, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_BANDWIDTH, VIR_TYPED_PARAM_ULLONG },
+    { VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY, VIR_TYPED_PARAM_ULLONG },
+    { VIR_MIGRATE_PARAM_GRAPHICS_URI, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_LISTEN_ADDRESS, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_MIGRATE_DISKS, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DISKS_PORT, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_DISKS_URI, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_COMPRESSION, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_COMPRESSION_MT_DTHREADS, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE, VIR_TYPED_PARAM_ULLONG },
+    { VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_TLS_DESTINATION, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DOWNTIME, VIR_TYPED_PARAM_ULLONG },
+};
+
+/* What is the source's business alone; how the source transfers is nothing to the destination. */
+#define VIRT_MIGRATE_SOURCE_FLAGS (VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE)
+#define VIRT_MIGRATE_ALL_FLAGS    ((VIR_MIGRATE_ZEROCOPY << 1) - 1)
+
+static int
+virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams)
+{
+    const size_t known = sizeof(virMigrationParams) / sizeof(virMigrationParams[0]);
+    unsigned int i, earlier;
+    size_t k;
+
+    if (nparams > INT_MAX || (nparams > 0 && params == NULL))
+        return virReportError(VIR_ERR_INVALID_ARG, "params in %s must not be NULL", "virMigrationNew");
+    for (i = 0; i < nparams; i++) {
+        for (k = 0; k < known && strcmp(params[i].field, virMigrationParams[k].name) != 0; k++)
+            ;
+        if (k == known)
+            return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' is not known", params[i].field);
+        if (params[i].type != virMigrationParams[k].type)
+            return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' has type '%s', not '%s'", params[i].field,
+                                  virTypedParamTypeName(params[i].type), virTypedParamTypeName(virMigrationParams[k].type));
+        for (earlier = 0; earlier < i; earlier++)
+            if (strcmp(params[i].field, params[earlier].field) == 0 && strcmp(params[i].field, VIR_MIGRATE_PARAM_MIGRATE_DISKS) != 0)
+                return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' was given twice", params[i].field);
+    }
+    return 0;
+}
+
+static int
+virMigrationCheckFlags(unsigned int flags)
+{
+    static const struct { unsigned int flag, other; bool needed; const char *why; } rules[] = {
+        { VIR_MIGRATE_NON_SHARED_DISK, VIR_MIGRATE_NON_SHARED_INC, false, "disks are copied whole or by what changed, not both" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PEER2PEER, true, "a tunnelled migration is a peer-to-peer one" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PARALLEL, false, "parallel connections cannot be tunnelled" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_LIVE, false, "a live migration is not offline" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_DISK, false, "an offline migration moves no disks" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_INC, false, "an offline migration moves no disks" },
+    };
+    size_t i;
+
+    if ((flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS) != 0)
+        return virReportUnsupportedFlags("virMigrationNew", flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS);
+    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if ((flags & rules[i].flag) != 0 && ((flags & rules[i].other) != 0) != rules[i].needed)
+            return virReportError(VIR_ERR_INVALID_ARG, "migration flags 0x%x: %s", flags, rules[i].why);
+    return 0;
+}
+
+/* Both drivers have the five phases. (Older protocols are this one with slots missing; no driver has one of those yet.) */
+static int
+virMigrationCheckDrivers(const struct virDriver *source, const struct virDriver *destination)
+{
+    if (source->migration.begin == NULL || source->migration.perform == NULL || source->migration.confirm == NULL)
+        return virReportError(VIR_ERR_NO_SUPPORT, "migration (driver %s)", source->name);
+    if (destination->migration.prepare == NULL || destination->migration.finish == NULL)
+        return virReportError(VIR_ERR_NO_SUPPORT, "migration (driver %s)", destination->name);
+    return 0;
+}
+
+static virMigrationPtr
+virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
+{
+    virMigrationPtr m;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    size_t i;
+
+    if (virMigrationCheckFlags(flags) < 0 || virMigrationCheckParams(params, nparams) < 0
+        || virMigrationCheckDrivers(domain->conn->driver, dconn->driver) < 0)
+        return NULL;
+    if (virUuidGenerate(uuid) < 0 || (m = virAllocate(sizeof(*m))) == NULL)
+        return NULL;
+    virUuidFormat(uuid, m->uuid);
+    m->nparams = (int)nparams;
+    m->params = virTypedParamsCopy(params, m->nparams);
+    if (m->params == NULL && m->nparams > 0) {
+        free(m);
+        return NULL;
+    }
+    virHandleInit(&m->handle, VIRT_MAGIC_MIGRATION);
+    pthread_mutex_init(&m->lock, NULL);
+    virHandleRef(&domain->handle);
+    virHandleRef(&dconn->handle);
+    m->domain = domain;
+    m->dconn = dconn;
+    m->flags = flags;
+    for (i = 0; i < VIR_MIGRATION_PHASE_LAST; i++) {
+        m->info[i].phase = (virMigrationPhase)i;
+        m->info[i].side = virMigrationPhases[i].side;
+    }
+    return m;
+}
+
+virMigrationPtr
+virMigrationNew(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
+{
+    virMigrationPtr m;
+
+    if (virCallOnConnect(__func__, dconn, true) == NULL || virCallOnDomain(__func__, domain, true) == NULL)
+        return NULL;
+    m = virMigrationMake(domain, dconn, params, nparams, flags);
+    if (m == NULL)
+        virErrorDispatch(domain->conn);
+    return m;
+}
+
+void
+virMigrationFree(virMigrationPtr m)
+{
+    size_t i;
+
+    virResetLastError();
+    if (!virHandleIs(m, VIRT_MAGIC_MIGRATION) || virHandleUnref(&m->handle) > 0)
+        return;
+    for (i = 0; i < VIR_MIGRATION_PHASE_LAST; i++) {
+        free(m->cookieIn[i]);
+        free(m->cookieOut[i]);
+    }
+    if (m->guest != NULL)
+        virDomainFree(m->guest);
+    virDomainFree(m->domain);
+    virConnectClose(m->dconn);
+    virTypedParamsFree(m->params, m->nparams);
+    virTypedParamsFree(m->stats, m->nstats);
+    virErrorClear(&m->error);
+    free(m->uri);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+/* ---- the phases ---- */
+
+static const char *
+virMigrationParamString(virMigrationPtr m, const char *name)
+{
+    const char *value = NULL;
+
+    virTypedParamsGetString(m->params, m->nparams, name, &value);
+    return value;
+}
+
+static enum virMigrationResult
+virMigrationBegin(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    return (enum virMigrationResult)virDomainMigrateBegin3Params(m->domain, call, cookie);
+}
+
+static enum virMigrationResult
+virMigrationPrepare(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    const char *given = virMigrationParamString(m, VIR_MIGRATE_PARAM_URI);
+    char *uri = NULL;
+    int rc = virDomainMigratePrepare3Params(m->dconn, call, m->cookieIn[VIR_MIGRATION_PHASE_PREPARE], cookie, &uri);
+
+    if (rc == VIR_MIGRATION_DONE && m->uri == NULL) {
+        if (uri == NULL && given != NULL && (uri = virStringCopy(given)) == NULL)
+            rc = VIR_MIGRATION_FAILED;
+        m->uri = uri;
+        uri = NULL;
+    }
+    free(uri);
+    return (enum virMigrationResult)rc;
+}
+
+static enum virMigrationResult
+virMigrationPerform(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    return (enum virMigrationResult)virDomainMigratePerform3Params(m->domain, call, m->cookieIn[VIR_MIGRATION_PHASE_PERFORM],
+                                                                   m->uri, cookie);
+}
+
+static enum virMigrationResult
+virMigrationFinish(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    virDomainPtr guest = NULL;
+    int rc = virDomainMigrateFinish3Params(m->dconn, call, m->cookieIn[VIR_MIGRATION_PHASE_FINISH], m->cancelled, cookie, &guest);
+
+    if (rc != VIR_MIGRATION_DONE)
+        return (enum virMigrationResult)rc;
+    m->guest = guest;
+    /* it had been started when the order to cancel came: it has moved, then */
+    m->cancelled = guest == NULL;
+    return VIR_MIGRATION_DONE;
+}
+
+static enum virMigrationResult
+virMigrationConfirm(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    (void)cookie;
+    return (enum virMigrationResult)virDomainMigrateConfirm3Params(m->domain, call, m->cookieIn[VIR_MIGRATION_PHASE_CONFIRM],
+                                                                   m->cancelled);
+}
+
+/* ---- from one to the next ---- */
+
+/* Keeps what the drivers know of it just now: after Confirm the source may have forgotten. */
+static void
+virMigrationUpdateStats(virMigrationPtr m)
+{
+    virDomainPtr from[2] = { m->domain, m->guest };
+    virTypedParameterPtr stats = NULL;
+    int i, type, n = 0, rc = -1;
+
+    for (i = 0; i < 4 && rc < 0; i++) {
+        unsigned int flags = i < 2 ? 0 : VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
+        virDomainPtr domain = from[i % 2];
+
+        if (domain == NULL || domain->conn->driver->domain.getJobStats == NULL)
+            continue;
+        rc = domain->conn->driver->domain.getJobStats(domain, &type, &stats, &n, flags);
+        if (rc == 0 && n == 0) {      /* there is no job */
+            virTypedParamsFree(stats, n);
+            rc = -1;
+        }
+    }
+    virResetLastError();
+    if (rc < 0)
+        return;
+    pthread_mutex_lock(&m->lock);
+    virTypedParamsFree(m->stats, m->nstats);
+    m->stats = stats;
+    m->nstats = n;
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Why it is given up; the first reason stays. With m->lock held. */
+static void
+virMigrationGiveUp(virMigrationPtr m)
+{
+    m->cancelled = true;
+    if (m->error.code == VIR_ERR_OK)
+        virErrorCopy(&m->error, &virThreadError);
+}
+
+/* The one place where the phase changes. With m->lock held. */
+static void
+virMigrationEnter(virMigrationPtr m, virMigrationPhase next)
+{
+    const struct virMigrationPhaseRow *row;
+
+    if (next == VIR_MIGRATION_PHASE_PERFORM && (m->flags & VIR_MIGRATE_OFFLINE) != 0)
+        next = VIR_MIGRATION_PHASE_FINISH;       /* there is no memory to move */
+    virLog(VIR_LOG_INFO, "migration", "%s: %s -> %s%s", m->uuid, virMigrationPhases[m->phase].name, virMigrationPhases[next].name,
+           m->cancelled ? " (cancelled)" : "");
+    m->phase = next;
+    m->entered = 0;
+    row = &virMigrationPhases[next];
+    if (next == VIR_MIGRATION_PHASE_OVER)
+        m->outcome = m->cancelled ? VIR_MIGRATION_OUTCOME_ROLLED_BACK : VIR_MIGRATION_OUTCOME_MIGRATED;
+    else if (row->cookieFrom != next && m->cookieOut[row->cookieFrom] != NULL)
+        m->cookieIn[next] = strdup(m->cookieOut[row->cookieFrom]);
+}
+
+/* A phase has ended. With m->lock held. */
+static void
+virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *cookie)
+{
+    const struct virMigrationPhaseRow *row = &virMigrationPhases[m->phase];
+    virMigrationPhaseInfo *info = &m->info[m->phase];
+
+    info->elapsedUs += virTimeNowUs() - m->entered;
+    info->cookieIn = m->cookieIn[m->phase] != NULL ? strlen(m->cookieIn[m->phase]) : 0;
+    if (cookie != NULL) {
+        free(m->cookieOut[m->phase]);
+        m->cookieOut[m->phase] = cookie;
+        info->cookieOut = strlen(cookie);
+    }
+    if (result == VIR_MIGRATION_DONE) {
+        virMigrationEnter(m, row->next);
+        return;
+    }
+    /* that Confirm failed changes nothing of what Finish decided; it is said all the same */
+    if (m->phase == VIR_MIGRATION_PHASE_CONFIRM && m->error.code == VIR_ERR_OK)
+        virErrorCopy(&m->error, &virThreadError);
+    else
+        virMigrationGiveUp(m);
+    virMigrationEnter(m, row->failed);
+}
+
+/* The caller wants it over: leaves the way there for the way back. With m->lock held. */
+static void
+virMigrationTurnBack(virMigrationPtr m)
+{
+    bool started = m->entered != 0;   /* the current phase has been called at least once */
+
+    if (m->cancelled || m->phase >= VIR_MIGRATION_PHASE_CONFIRM)
+        return;
+    if (m->error.code == VIR_ERR_OK) {
+        virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted in phase %s", m->domain->name,
+                       virMigrationPhases[m->phase].name);
+        virErrorCopy(&m->error, &virThreadError);
+    }
+    switch (m->phase) {
+    case VIR_MIGRATION_PHASE_BEGIN:
+        m->cancelled = true;
+        virMigrationEnter(m, started ? VIR_MIGRATION_PHASE_CONFIRM : VIR_MIGRATION_PHASE_OVER);
+        break;
+    case VIR_MIGRATION_PHASE_PERFORM:
+        if (!started) {
+            m->cancelled = true;
+            virMigrationEnter(m, VIR_MIGRATION_PHASE_FINISH);
+            break;
+        }
+        /* the hypervisor stops the transfer in its own time: Perform goes on until it says how it ended */
+        pthread_mutex_unlock(&m->lock);
+        if (m->domain->conn->driver->domain.abortJob != NULL && m->domain->conn->driver->domain.abortJob(m->domain, 0) < 0)
+            virLog(VIR_LOG_WARN, "migration", "%s: cannot abort: %s", m->uuid, virGetLastErrorMessage());
+        pthread_mutex_lock(&m->lock);
+        break;
+    case VIR_MIGRATION_PHASE_PREPARE:
+        m->cancelled = true;
+        virMigrationEnter(m, VIR_MIGRATION_PHASE_FINISH);
+        break;
+    default:                          /* Finish, asked but not answered: from now on it is asked to cancel */
+        m->cancelled = true;
+        break;
+    }
+    virResetLastError();
+}
+
+/* One call of the current phase, without the lock. 1: it is to be called again or the next one; 0: over. */
+static int
+virMigrationRun(virMigrationPtr m, int timeout)
+{
+    const struct virMigrationPhaseRow *row = &virMigrationPhases[m->phase];
+    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, timeout };
+    enum virMigrationResult result;
+    char *cookie = NULL;
+
+    if (row->side == VIR_MIGRATION_SIDE_DESTINATION)
+        call.flags &= ~(unsigned int)VIRT_MIGRATE_SOURCE_FLAGS;
+    if (m->entered == 0) {
+        m->entered = virTimeNowUs();
+        m->info[m->phase].rounds++;
+    }
+    if (m->phase == VIR_MIGRATION_PHASE_CONFIRM)
+        virMigrationUpdateStats(m);
+    result = row->run(m, &call, &cookie);
+    pthread_mutex_lock(&m->lock);
+    if (result == VIR_MIGRATION_AGAIN)
+        free(cookie);
+    else
+        virMigrationPhaseEnd(m, result, cookie);
+    /* a transfer that was complete before the abort reached it: nothing runs at the destination yet, so it is not too late */
+    if (result == VIR_MIGRATION_DONE && m->abort && m->phase == VIR_MIGRATION_PHASE_FINISH)
+        m->cancelled = true;
+    pthread_mutex_unlock(&m->lock);
+    if (result != VIR_MIGRATION_AGAIN)
+        virMigrationUpdateStats(m);
+    virResetLastError();
+    return m->phase != VIR_MIGRATION_PHASE_OVER;
+}
+
+/* For every function on the object. */
+static bool
+virMigrationIs(const char *function, virMigrationPtr m)
+{
+    virResetLastError();
+    if (virHandleIs(m, VIRT_MAGIC_MIGRATION))
+        return true;
+    virReportError(VIR_ERR_INVALID_ARG, "invalid migration pointer in %s", function);
+    virErrorDispatch(NULL);
+    return false;
+}
+
+int
+virMigrationStep(virMigrationPtr m, int timeout)
+{
+    bool busy;
+    int rc;
+
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    pthread_mutex_lock(&m->lock);
+    busy = m->stepping;
+    if (!busy) {
+        m->stepping = true;
+        if (m->abort)
+            virMigrationTurnBack(m);
+    }
+    rc = m->phase != VIR_MIGRATION_PHASE_OVER;
+    pthread_mutex_unlock(&m->lock);
+    if (busy) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "another thread is stepping migration %s", m->uuid);
+        virErrorDispatch(NULL);
+        return -1;
+    }
+    if (rc > 0)
+        rc = virMigrationRun(m, timeout < 0 ? -1 : timeout);
+    pthread_mutex_lock(&m->lock);
+    m->stepping = false;
+    pthread_mutex_unlock(&m->lock);
+    return rc;
+}
+
+int
+virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout)
+{
+    struct virMigrationCall call = { 0 };
+    virConnectPtr conn;
+    bool now;
+
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    if (!virCallHas(__func__, fd, "fd") || !virCallHas(__func__, events, "events") || !virCallHas(__func__, timeout, "timeout")) {
+        virErrorDispatch(NULL);
+        return -1;
+    }
+    *fd = -1;
+    *events = 0;
+    pthread_mutex_lock(&m->lock);
+    now = m->phase != VIR_MIGRATION_PHASE_OVER && (m->entered == 0 || (m->abort && !m->cancelled));
+    *timeout = now ? 0 : m->phase == VIR_MIGRATION_PHASE_OVER ? -1 : 100;
+    call = (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, 0 };
+    conn = virMigrationPhases[m->phase].side == VIR_MIGRATION_SIDE_SOURCE ? m->domain->conn : m->dconn;
+    pthread_mutex_unlock(&m->lock);
+    if (*timeout <= 0 || conn->driver->migration.wait == NULL)
+        return 0;
+    return virDomainMigrateWait3Params(conn, &call, fd, events, timeout);
+}
+
+int
+virMigrationAbort(virMigrationPtr m)
+{
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    pthread_mutex_lock(&m->lock);
+    if (m->phase != VIR_MIGRATION_PHASE_OVER)
+        m->abort = true;
+    pthread_mutex_unlock(&m->lock);
+    return 0;
+}
+
+virMigrationPhase
+virMigrationGetPhase(virMigrationPtr m)
+{
+    virMigrationPhase phase;
+
+    if (!virMigrationIs(__func__, m))
+        return VIR_MIGRATION_PHASE_OVER;
+    pthread_mutex_lock(&m->lock);
+    phase = m->phase;
+    pthread_mutex_unlock(&m->lock);
+    return phase;
+}
+
+const char *
+virMigrationPhaseGetName(virMigrationPhase phase)
+{
+    return (unsigned int)phase < VIR_MIGRATION_PHASE_LAST ? virMigrationPhases[phase].name : NULL;
+}
+
+int
+virMigrationGetPhaseInfo(virMigrationPtr m, virMigrationPhase phase, virMigrationPhaseInfo *info)
+{
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    if ((unsigned int)phase >= VIR_MIGRATION_PHASE_LAST || info == NULL) {
+        virReportError(VIR_ERR_INVALID_ARG, "phase %d or info in %s is not valid", (int)phase, __func__);
+        virErrorDispatch(NULL);
+        return -1;
+    }
+    pthread_mutex_lock(&m->lock);
+    *info = m->info[phase];
+    if (m->phase == phase && m->entered != 0)
+        info->elapsedUs += virTimeNowUs() - m->entered;
+    pthread_mutex_unlock(&m->lock);
+    return 0;
+}
+
+const char *
+virMigrationGetCookie(virMigrationPtr m, virMigrationPhase phase, int out)
+{
+    const char *cookie;
+
+    if (!virMigrationIs(__func__, m) || (unsigned int)phase >= VIR_MIGRATION_PHASE_LAST)
+        return NULL;
+    pthread_mutex_lock(&m->lock);
+    cookie = out ? m->cookieOut[phase] : m->cookieIn[phase];
+    pthread_mutex_unlock(&m->lock);
+    return cookie;
+}
+
+int
+virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *params, int *nparams)
+{
+    virMigrationPhase phase;
+    int rc = 0;
+
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    if (!virCallHas(__func__, params, "params") || !virCallHas(__func__, nparams, "nparams")) {
+        virErrorDispatch(NULL);
+        return -1;
+    }
+    phase = virMigrationGetPhase(m);
+    if (phase == VIR_MIGRATION_PHASE_PERFORM || phase == VIR_MIGRATION_PHASE_FINISH)
+        virMigrationUpdateStats(m);
+    pthread_mutex_lock(&m->lock);
+    *params = virTypedParamsCopy(m->stats, m->nstats);
+    *nparams = *params != NULL ? m->nstats : 0;
+    if (*params == NULL && m->nstats > 0)
+        rc = -1;
+    pthread_mutex_unlock(&m->lock);
+    if (rc < 0)
+        virErrorDispatch(NULL);
+    return rc;
+}
+
+virMigrationOutcome
+virMigrationGetOutcome(virMigrationPtr m)
+{
+    virMigrationOutcome outcome;
+
+    if (!virMigrationIs(__func__, m))
+        return VIR_MIGRATION_OUTCOME_NONE;
+    pthread_mutex_lock(&m->lock);
+    outcome = m->outcome;
+    pthread_mutex_unlock(&m->lock);
+    return outcome;
+}
+
+virErrorPtr
+virMigrationGetError(virMigrationPtr m)
+{
+    return virMigrationIs(__func__, m) && m->error.code != VIR_ERR_OK ? &m->error : NULL;
+}
+
+const char *
+virMigrationGetUUID(virMigrationPtr m)
+{
+    return virMigrationIs(__func__, m) ? m->uuid : NULL;
+}
+
+virDomainPtr
+virMigrationGetDomain(virMigrationPtr m)
+{
+    virDomainPtr domain;
+
+    if (!virMigrationIs(__func__, m))
+        return NULL;
+    pthread_mutex_lock(&m->lock);
+    domain = m->outcome == VIR_MIGRATION_OUTCOME_MIGRATED && m->guest != NULL ? m->guest : m->domain;
+    virHandleRef(&domain->handle);
+    pthread_mutex_unlock(&m->lock);
+    return domain;
+}
+
+/* ---- libvirt's blocking calls: a loop over the object, by its public functions alone ---- */
+
+static virDomainPtr
+virMigrateBlocking(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
+{
+    virMigrationPtr m = virMigrationNew(domain, dconn, params, nparams, flags);
+    virDomainPtr guest = NULL;
+    virError error = { 0 };
+
+    if (m == NULL)
+        return NULL;
+    while (virMigrationStep(m, -1) > 0)
+        ;
+    if (virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED)
+        guest = virMigrationGetDomain(m);
+    else if (virMigrationGetError(m) != NULL)
+        virErrorCopy(&error, virMigrationGetError(m));
+    virMigrationFree(m);
+    if (guest != NULL)
+        return guest;
+    if (error.code != VIR_ERR_OK)
+        virSetLastError(&error);
+    else
+        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' did not come to an end", domain->name);
+    virErrorClear(&error);
+    virErrorDispatch(domain->conn);
+    return NULL;
+}
+
+virDomainPtr
+virDomainMigrate3(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
+{
+    return virMigrateBlocking(domain, dconn, params, nparams, flags);
+}
+
+/* The arguments of the older calls as parameters. `flags` is a long there, for no reason any more. */
+struct virMigrateArguments {
+    virTypedParameterPtr params;
+    int nparams, maxparams;
+    bool failed;
+};
+
+static void
+virMigrateArgument(struct virMigrateArguments *args, const char *name, const char *value)
+{
+    if (value != NULL && virTypedParamsAddString(&args->params, &args->nparams, &args->maxparams, name, value) < 0)
+        args->failed = true;
+}
+
+static void
+virMigrateArgumentBandwidth(struct virMigrateArguments *args, unsigned long bandwidth)
+{
+    if (bandwidth != 0
+        && virTypedParamsAddULLong(&args->params, &args->nparams, &args->maxparams, VIR_MIGRATE_PARAM_BANDWIDTH, bandwidth) < 0)
+        args->failed = true;
+}
+
+virDomainPtr
+virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn, const char *dxml, unsigned long flags, const char *dname,
+                  const char *uri, unsigned long bandwidth)
+{
+    struct virMigrateArguments args = { 0 };
+    virDomainPtr guest = NULL;
+
+    virMigrateArgument(&args, VIR_MIGRATE_PARAM_URI, uri);
+    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_NAME, dname);
+    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_XML, dxml);
+    virMigrateArgumentBandwidth(&args, bandwidth);
+    if (!args.failed)
+        guest = virMigrateBlocking(domain, dconn, args.params, (unsigned int)args.nparams, (unsigned int)flags);
+    virTypedParamsFree(args.params, args.nparams);
+    return guest;
+}
+
+virDomainPtr
+virDomainMigrate(virDomainPtr domain, virConnectPtr dconn, unsigned long flags, const char *dname, const char *uri,
+                 unsigned long bandwidth)
+{
+    return virDomainMigrate2(domain, dconn, NULL, flags, dname, uri, bandwidth);
+}
+
+/* The destination is a URI that this process can open. Without PEER2PEER libvirt leaves it to the hypervisors alone, which none of ours do. */
+int
+virDomainMigrateToURI3(virDomainPtr domain, const char *dconnuri, virTypedParameterPtr params, unsigned int nparams,
+                       unsigned int flags)
+{
+    virConnectPtr dconn;
+    virDomainPtr guest = NULL;
+
+    if (virCallOnDomain(__func__, domain, true) == NULL)
+        return -1;
+    if ((flags & VIR_MIGRATE_PEER2PEER) == 0) {
+        virReportError(VIR_ERR_NO_SUPPORT, "%s without VIR_MIGRATE_PEER2PEER (driver %s)", __func__, domain->conn->driver->name);
+        virErrorDispatch(domain->conn);
+        return -1;
+    }
+    if (!virCallHas(__func__, dconnuri, "dconnuri")) {
+        virErrorDispatch(domain->conn);
+        return -1;
+    }
+    if ((dconn = virConnectOpen(dconnuri)) == NULL)
+        return -1;
+    guest = virMigrateBlocking(domain, dconn, params, nparams, flags);
+    if (guest != NULL)
+        virDomainFree(guest);
+    if (virHandleUnref(&dconn->handle) == 0)     /* not virConnectClose: the error stays */
+        virConnectDispose(dconn);
+    return guest != NULL ? 0 : -1;
+}
+
+int
+virDomainMigrateToURI2(virDomainPtr domain, const char *dconnuri, const char *miguri, const char *dxml, unsigned long flags,
+                       const char *dname, unsigned long bandwidth)
+{
+    struct virMigrateArguments args = { 0 };
+    int rc = -1;
+
+    virMigrateArgument(&args, VIR_MIGRATE_PARAM_URI, miguri);
+    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_NAME, dname);
+    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_XML, dxml);
+    virMigrateArgumentBandwidth(&args, bandwidth);
+    if (!args.failed)
+        rc = virDomainMigrateToURI3(domain, dconnuri, args.params, (unsigned int)args.nparams, (unsigned int)flags);
+    virTypedParamsFree(args.params, args.nparams);
+    return rc;
+}
+
+int
+virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags, const char *dname, unsigned long bandwidth)
+{
+    return virDomainMigrateToURI2(domain, duri, NULL, NULL, flags, dname, bandwidth);
+}
+
+#undef VIRT_MIGRATE_SOURCE_FLAGS
+#undef VIRT_MIGRATE_ALL_FLAGS
+#undef VIRT_FROM
+
+/* ================================================== 11  The parts ================================================== */
+
+#ifdef VIRT_ONE_UNIT
+# include "drivers/common/file.c"
+# include "drivers/common/uri.c"
+# include "drivers/common/params.c"
+# include "drivers/common/loop.c"
+# if VIRT_WITH_TEST || VIRT_WITH_QEMU
+#  include "drivers/common/xml.c"
+#  include "drivers/common/json.c"
+#  include "drivers/common/process.c"
+#  include "drivers/common/domain.c"
+#  include "drivers/common/domain_calls.c"
+# endif
+# if VIRT_WITH_TEST
+#  include "drivers/test/config.c"
+#  include "drivers/test/test.c"
+# endif
+#endif
