@@ -39,7 +39,6 @@ VIRT_INTERNAL int qemuProcessPause(struct virDomainObj *vm, int reason);
 #define QEMU_PROCESS_STOP_GRACEFUL 1      /* ask, but never kill */
 #define QEMU_PROCESS_STOP_KILL     2      /* do not ask first: an incoming guest, a start that failed */
 #define QEMU_PROCESS_STOP_NOWAIT   4      /* if somebody else is at it, return at once (event functions) */
-#define QEMU_PROCESS_STOP_MIGRATED 8      /* it runs elsewhere now: the reason is MIGRATED, hook stopped is told so */
 VIRT_INTERNAL int qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags);
 
 /* The last lines that QEMU wrote to its log since this start, on one line, for an error; malloc'd, NULL if it said nothing. */
