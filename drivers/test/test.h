@@ -1,0 +1,119 @@
+/*
+ * The simulated hosts of the test driver: what its files share.
+ */
+#ifndef VIRT_TEST_TEST_H
+#define VIRT_TEST_TEST_H
+
+#include "../driver.h"
+#include "../common/domain.h"
+#include "../common/uri.h"
+
+#define TEST_CELLS_MAX 8
+
+/* What goes wrong on purpose; the grammar is at the top of migration.c. */
+enum testFaultKind {
+    TEST_FAULT_NONE,
+    TEST_FAULT_FAIL,
+    TEST_FAULT_DIE,
+    TEST_FAULT_AGAIN,
+    TEST_FAULT_LOST,
+    TEST_FAULT_HANG,
+};
+
+enum testFaultPlace {
+    TEST_FAULT_BEGIN,
+    TEST_FAULT_PREPARE,
+    TEST_FAULT_PERFORM,
+    TEST_FAULT_FINISH,
+    TEST_FAULT_CONFIRM,
+    TEST_FAULT_CANCEL,
+    TEST_FAULT_ROLLBACK,
+    TEST_FAULT_PLACES,
+};
+
+struct testFault {
+    enum testFaultKind kind;
+    int number;                          /* -1: none was given */
+    unsigned long long since;            /* HANG: virTimeNowUs of the first call; 0: not called yet */
+};
+
+struct testMigration;
+
+/* A host, shared by the connections to it. Its lock guards its migrations, and is held while a guest's state changes. */
+struct testHost {
+    struct virDomainList *domains;
+    struct virEventHub *hub;
+    char *name;
+    virNodeInfo info;
+    int cells;
+    unsigned long long cellMemory[TEST_CELLS_MAX];
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;              /* something a transfer may be waiting for: an abort, a destroy */
+    struct testMigration *migrations;
+};
+
+/* A connection: conn->priv. */
+struct testConnect {
+    struct virDomainHost base;           /* first: domain.c finds the list by it */
+    struct testHost *host;
+    bool shared;                         /* given back with virSharedRelease */
+    unsigned long long memory;           /* bytes a guest has to move; 0: as its document says */
+    unsigned long long dirtyRate;        /* bytes a second that a running guest writes */
+    unsigned long long bandwidth;        /* bytes a second of the wire */
+    struct testFault faults[TEST_FAULT_PLACES];       /* host->lock */
+};
+
+/* What the driver keeps for a domain: vm->priv, made when it is first needed. host->lock. */
+struct testDomain {
+    unsigned long long maxDowntime;      /* ms */
+    unsigned long maxSpeed;              /* MiB/s */
+    unsigned long long cache;            /* bytes */
+};
+
+VIRT_INTERNAL_DATA const char *const testDomainTypes[2];
+
+static inline struct testConnect *testConnectOf(virConnectPtr conn) { return conn->priv; }
+static inline struct testHost *testHostOf(virConnectPtr conn) { return testConnectOf(conn)->host; }
+
+/* test.c */
+VIRT_INTERNAL struct testDomain *testDomainOf(struct virDomainObj *vm);   /* host->lock is held; NULL with the error set */
+
+/* config.c: hosts from nothing and from a file; the settings of a connection from its URI */
+VIRT_INTERNAL struct testHost *testHostNewDefault(const char *name);
+VIRT_INTERNAL struct testHost *testHostNewFromFile(const char *path);
+VIRT_INTERNAL void testHostFree(struct testHost *host);
+VIRT_INTERNAL int testConnectConfigure(struct testConnect *test, const struct virUri *uri);
+VIRT_INTERNAL char *testHostFormatCapabilities(const struct testHost *host);
+
+/* migration.c */
+VIRT_INTERNAL void testMigrationsFree(struct testHost *host);
+/* The guest is about to end by itself or by its user: whoever transfers it learns of it. host->lock is held. */
+VIRT_INTERNAL void testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm);
+/* Ends an incoming guest whose simulated process has died. Takes host->lock. */
+VIRT_INTERNAL void testMigrationRefresh(struct testHost *host, struct virDomainObj *vm);
+VIRT_INTERNAL int testMigrationParseFaults(struct testConnect *test, const char *text);
+
+VIRT_INTERNAL int testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout);
+VIRT_INTERNAL int testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call, const char *cookiein,
+                                           char **cookieout, char **uri);
+VIRT_INTERNAL int testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
+                                           const char *uri, char **cookieout);
+VIRT_INTERNAL int testDomainMigrateFinish(virConnectPtr conn, const struct virMigrationCall *call, const char *cookiein,
+                                          int cancelled, char **cookieout, virDomainPtr *guest);
+VIRT_INTERNAL int testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
+                                           int cancelled);
+VIRT_INTERNAL int testDomainMigrateWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events,
+                                        int *milliseconds);
+VIRT_INTERNAL int testDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);
+VIRT_INTERNAL int testDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params, int *nparams,
+                                        unsigned int flags);
+VIRT_INTERNAL int testDomainAbortJob(virDomainPtr domain, unsigned int flags);
+VIRT_INTERNAL int testDomainMigrateSetMaxDowntime(virDomainPtr domain, unsigned long long downtime, unsigned int flags);
+VIRT_INTERNAL int testDomainMigrateGetMaxDowntime(virDomainPtr domain, unsigned long long *downtime, unsigned int flags);
+VIRT_INTERNAL int testDomainMigrateSetMaxSpeed(virDomainPtr domain, unsigned long bandwidth, unsigned int flags);
+VIRT_INTERNAL int testDomainMigrateGetMaxSpeed(virDomainPtr domain, unsigned long *bandwidth, unsigned int flags);
+VIRT_INTERNAL int testDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned long long *size, unsigned int flags);
+VIRT_INTERNAL int testDomainMigrateSetCompressionCache(virDomainPtr domain, unsigned long long size, unsigned int flags);
+
+#endif
