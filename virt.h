@@ -72,7 +72,9 @@
  * Threads. Every function may be called from any thread at any time, and handles may be shared;
  * exceptions are named. A handle must not be used after the last reference to it has been freed.
  * The library starts no threads and installs no signal handlers. Calls that change a guest wait
- * for each other (30 seconds at most, then VIR_ERR_OPERATION_TIMEOUT), queries wait for nothing.
+ * for each other, 30 seconds at most (then VIR_ERR_OPERATION_TIMEOUT); while a migration holds the
+ * guest they are refused at once with VIR_ERR_OPERATION_INVALID, except those that pause it or end
+ * it. Queries never wait behind other calls.
  *
  * Flags. A bit that the function does not know, or the driver cannot honour, is refused with
  * VIR_ERR_INVALID_ARG or VIR_ERR_ARGUMENT_UNSUPPORTED, never ignored. "flags: 0" means that none is
@@ -140,14 +142,15 @@ typedef virConnect *virConnectPtr;
 
 /*
  * A guest: chapter 7. Opaque. A handle names the guest by its uuid; it does not keep the guest
- * alive. Since libvirt 0.0.1.
+ * alive.
+ * Since libvirt 0.0.1.
  */
 typedef struct _virDomain virDomain;
 typedef virDomain *virDomainPtr;
 
 /*
- * A virtual network. Opaque, and here only because virError has a member of this type. Since
- * libvirt 0.2.0.
+ * A virtual network. Opaque, and here only because virError has a member of this type.
+ * Since libvirt 0.2.0.
  */
 typedef struct _virNetwork virNetwork;
 typedef virNetwork *virNetworkPtr;
@@ -155,7 +158,8 @@ typedef virNetwork *virNetworkPtr;
 /*
  * Releases what was handed over as `opaque` with a callback, once the library has no more use for
  * it. Called at the latest when the connection is gone, and never while a callback that got the
- * same pointer is running. It may call any function of this API. Since libvirt 0.5.0.
+ * same pointer is running. It may call any function of this API.
+ * Since libvirt 0.5.0.
  */
 typedef void (*virFreeCallback)(void *opaque);
 
@@ -164,7 +168,8 @@ typedef void (*virFreeCallback)(void *opaque);
  * does it by itself; to call it first is good manners in a program with threads. May be called any
  * number of times.
  *
- * Returns 0, or -1 if something the library stands on cannot be set up. Since libvirt 0.1.0.
+ * Returns 0, or -1 if something the library stands on cannot be set up.
+ * Since libvirt 0.1.0.
  */
 VIRT_API int virInitialize(void);
 
@@ -174,7 +179,8 @@ VIRT_API int virInitialize(void);
  * same: drivers are a part of the library. For the hypervisor's own version ask
  * virConnectGetVersion().
  *
- * Returns 0, or -1. Since libvirt 0.0.3.
+ * Returns 0, or -1.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virGetVersion(unsigned long *libVer, const char *type, unsigned long *typeVer);
 
@@ -197,8 +203,8 @@ typedef enum {
 } virErrorLevel;
 
 /*
- * Which part of the library reports. Parts that virt does not have keep their number. Since
- * libvirt 0.1.0.
+ * Which part of the library reports. Parts that virt does not have keep their number.
+ * Since libvirt 0.1.0.
  */
 typedef enum {
     VIR_FROM_NONE = 0,               /* not said */
@@ -278,7 +284,8 @@ typedef enum {
 } virErrorDomain;
 
 /*
- * What went wrong. Codes of things that virt does not have keep their number. Since libvirt 0.1.0.
+ * What went wrong. Codes of things that virt does not have keep their number.
+ * Since libvirt 0.1.0.
  */
 typedef enum {
     VIR_ERR_OK = 0,                          /* no error */
@@ -408,7 +415,8 @@ typedef enum {
 
 /*
  * One error. The strings belong to it; free a copy with virFreeError(), empty one of your own with
- * virResetError(). Since libvirt 0.1.0.
+ * virResetError().
+ * Since libvirt 0.1.0.
  */
 typedef struct _virError virError;
 typedef virError *virErrorPtr;
@@ -430,7 +438,8 @@ struct _virError {
 /*
  * Is called with each error when it is set, in the thread that fails, and with no lock held. error
  * stays the library's. The handler should not call functions of this API that can fail: they would
- * replace the error. Since libvirt 0.1.0.
+ * replace the error.
+ * Since libvirt 0.1.0.
  */
 typedef void (*virErrorFunc)(void *userData, virErrorPtr error);
 
@@ -438,13 +447,14 @@ typedef void (*virErrorFunc)(void *userData, virErrorPtr error);
  * Gives the calling thread's last error, which stays the library's and lives until the thread's
  * next call of this API. Keep it with virSaveLastError().
  *
- * Returns the error, or NULL if the last call did not fail. Since libvirt 0.1.0.
+ * Returns the error, or NULL if the last call did not fail.
+ * Since libvirt 0.1.0.
  */
 VIRT_API virErrorPtr virGetLastError(void);
 
 /*
- * Gives the code (virErrorNumber) of the thread's last error, VIR_ERR_OK if there is none. Since
- * libvirt 4.5.0.
+ * Gives the code (virErrorNumber) of the thread's last error, VIR_ERR_OK if there is none.
+ * Since libvirt 4.5.0.
  */
 VIRT_API int virGetLastErrorCode(void);
 
@@ -456,7 +466,8 @@ VIRT_API int virGetLastErrorDomain(void);
 
 /*
  * Gives the sentence of the thread's last error; "no error" if there is none, never NULL. It lives
- * as long as the error. Since libvirt 1.0.6.
+ * as long as the error.
+ * Since libvirt 1.0.6.
  */
 VIRT_API const char *virGetLastErrorMessage(void);
 
@@ -464,7 +475,8 @@ VIRT_API const char *virGetLastErrorMessage(void);
  * Makes a copy of the thread's last error, for a caller that must clean up before it can report.
  * The copy of no error has the code VIR_ERR_OK. The caller frees it with virFreeError().
  *
- * Returns the copy, or NULL if there is no memory. Since libvirt 0.6.1.
+ * Returns the copy, or NULL if there is no memory.
+ * Since libvirt 0.6.1.
  */
 VIRT_API virErrorPtr virSaveLastError(void);
 
@@ -472,8 +484,8 @@ VIRT_API virErrorPtr virSaveLastError(void);
  * Copies the thread's last error into *to, whose old contents are overwritten, not freed. The
  * caller empties it with virResetError().
  *
- * Returns the code, 0 if there was no error (*to is emptied then), -1 if there is no memory. Since
- * libvirt 0.1.0.
+ * Returns the code, 0 if there was no error (*to is emptied then), -1 if there is no memory.
+ * Since libvirt 0.1.0.
  */
 VIRT_API int virCopyLastError(virErrorPtr to);
 
@@ -481,7 +493,8 @@ VIRT_API int virCopyLastError(virErrorPtr to);
 VIRT_API void virResetLastError(void);
 
 /*
- * Frees what is in *err and clears it. The struct itself stays the caller's. Since libvirt 0.1.0.
+ * Frees what is in *err and clears it. The struct itself stays the caller's.
+ * Since libvirt 0.1.0.
  */
 VIRT_API void virResetError(virErrorPtr err);
 
@@ -494,8 +507,8 @@ VIRT_API void virFreeError(virErrorPtr err);
  * prints nothing then. To have each error on stderr, set a handler that calls
  * virDefaultErrorFunc().
  *
- * Affects all threads: set it once, at the start. userData stays the caller's. Since libvirt
- * 0.1.0.
+ * Affects all threads: set it once, at the start. userData stays the caller's.
+ * Since libvirt 0.1.0.
  */
 VIRT_API void virSetErrorFunc(void *userData, virErrorFunc handler);
 
@@ -518,8 +531,8 @@ VIRT_API virErrorPtr virConnGetLastError(virConnectPtr conn);
  * Copies the connection's last error into *to, whose old contents are overwritten, not freed. Safe
  * with threads. The caller empties it with virResetError().
  *
- * Returns the code, 0 if there was no error, -1 if there is no memory or conn is not valid. Since
- * libvirt 0.1.0.
+ * Returns the code, 0 if there was no error, -1 if there is no memory or conn is not valid.
+ * Since libvirt 0.1.0.
  */
 VIRT_API int virConnCopyLastError(virConnectPtr conn, virErrorPtr to);
 
@@ -528,7 +541,8 @@ VIRT_API void virConnResetLastError(virConnectPtr conn);
 
 /*
  * Sets the function that is called with the errors of this connection, in place of the
- * process-wide one; NULL to go back to that. userData stays the caller's. Since libvirt 0.1.0.
+ * process-wide one; NULL to go back to that. userData stays the caller's.
+ * Since libvirt 0.1.0.
  */
 VIRT_API void virConnSetErrorFunc(virConnectPtr conn, void *userData, virErrorFunc handler);
 
@@ -545,8 +559,8 @@ VIRT_API void virConnSetErrorFunc(virConnectPtr conn, void *userData, virErrorFu
  *      virTypedParameterPtr params = NULL;
  *      int nparams = 0, maxparams = 0;
  *
- *      if (virTypedParamsAddULLong(&params, &nparams, &maxparams, VIR_MIGRATE_PARAM_BANDWIDTH,
- *      100) < 0)
+ *      if (virTypedParamsAddULLong(&params, &nparams, &maxparams,
+ *                                  VIR_MIGRATE_PARAM_BANDWIDTH, 100) < 0)
  *          goto error;
  *      ...
  *      virTypedParamsFree(params, nparams);
@@ -606,7 +620,8 @@ VIRT_API virTypedParameterPtr virTypedParamsGet(virTypedParameterPtr params, int
  * other types.
  *
  * Returns 1 if it is there, 0 if not (and *value is as it was), -1 with VIR_ERR_INVALID_ARG if it
- * has another type. Since libvirt 1.0.2.
+ * has another type.
+ * Since libvirt 1.0.2.
  */
 VIRT_API int virTypedParamsGetInt(virTypedParameterPtr params, int nparams, const char *name,
                                   int *value);
@@ -675,7 +690,8 @@ VIRT_API int virTypedParamsAddString(virTypedParameterPtr *params, int *nparams,
  * Adds one string parameter of that name for each string of values, a NULL-terminated array;
  * values may be NULL, which adds none. Either all are added or, on failure, none.
  *
- * Returns 0 or -1 as virTypedParamsAddInt(). Since libvirt 1.2.17.
+ * Returns 0 or -1 as virTypedParamsAddInt().
+ * Since libvirt 1.2.17.
  */
 VIRT_API int virTypedParamsAddStringList(virTypedParameterPtr *params, int *nparams, int *maxparams,
                                          const char *name, const char **values);
@@ -730,21 +746,23 @@ typedef enum {
 /*
  * Is called when something is found on a watched descriptor. watch is what virEventAddHandle
  * returned, events are virEventHandleType bits. It may change or remove any watch, its own
- * included. Since libvirt 0.5.0.
+ * included.
+ * Since libvirt 0.5.0.
  */
 typedef void (*virEventHandleCallback)(int watch, int fd, int events, void *opaque);
 
 /*
  * Is called when a timer has expired. timer is what virEventAddTimeout returned. The timer goes on
- * with the same interval until it is changed or removed. Since libvirt 0.5.0.
+ * with the same interval until it is changed or removed.
+ * Since libvirt 0.5.0.
  */
 typedef void (*virEventTimeoutCallback)(int timer, void *opaque);
 
 /*
  * A loop's own function: watch fd for event (virEventHandleType bits, 0 for not now), call cb with
  * opaque, and ff (if it is not NULL) with opaque some time after the watch was removed, not from
- * within the call that removes it. Returns a number for the watch, 0 or more, or -1. Since libvirt
- * 0.5.0.
+ * within the call that removes it. Returns a number for the watch, 0 or more, or -1.
+ * Since libvirt 0.5.0.
  */
 typedef int (*virEventAddHandleFunc)(int fd, int event, virEventHandleCallback cb, void *opaque,
                                      virFreeCallback ff);
@@ -754,14 +772,15 @@ typedef void (*virEventUpdateHandleFunc)(int watch, int event);
 
 /*
  * A loop's own function: end the watch; cb is not called any more. Returns 0, or -1 if it is
- * unknown. Since libvirt 0.5.0.
+ * unknown.
+ * Since libvirt 0.5.0.
  */
 typedef int (*virEventRemoveHandleFunc)(int watch);
 
 /*
  * A loop's own function: call cb every timeout milliseconds; 0: at each turn of the loop; -1: not
- * now. ff as with descriptors. Returns a number for the timer, 0 or more, or -1. Since libvirt
- * 0.5.0.
+ * now. ff as with descriptors. Returns a number for the timer, 0 or more, or -1.
+ * Since libvirt 0.5.0.
  */
 typedef int (*virEventAddTimeoutFunc)(int timeout, virEventTimeoutCallback cb, void *opaque,
                                       virFreeCallback ff);
@@ -771,14 +790,16 @@ typedef void (*virEventUpdateTimeoutFunc)(int timer, int timeout);
 
 /*
  * A loop's own function: end the timer; cb is not called any more. Returns 0, or -1 if it is
- * unknown. Since libvirt 0.5.0.
+ * unknown.
+ * Since libvirt 0.5.0.
  */
 typedef int (*virEventRemoveTimeoutFunc)(int timer);
 
 /*
  * Hands the library the application's event loop, as six functions, which it calls from any
  * thread. Call it once, before any connection is opened; a second registration is ignored. An
- * error cannot be returned: nothing happens if one of the six is NULL. Since libvirt 0.5.0.
+ * error cannot be returned: nothing happens if one of the six is NULL.
+ * Since libvirt 0.5.0.
  */
 VIRT_API void virEventRegisterImpl(virEventAddHandleFunc addHandle,
                                    virEventUpdateHandleFunc updateHandle,
@@ -791,7 +812,8 @@ VIRT_API void virEventRegisterImpl(virEventAddHandleFunc addHandle,
  * Makes the library's own event loop, on poll(), the one to use. Call it before any connection is
  * opened, and then run virEventRunDefaultImpl() again and again.
  *
- * Returns 0, or -1 if it cannot be set up. Since libvirt 0.9.0.
+ * Returns 0, or -1 if it cannot be set up.
+ * Since libvirt 0.9.0.
  */
 VIRT_API int virEventRegisterDefaultImpl(void);
 
@@ -801,7 +823,8 @@ VIRT_API int virEventRegisterDefaultImpl(void);
  * virEventAddTimeout() is the way to bound it. One thread at a time; other threads may add and
  * remove meanwhile, and wake it by doing so.
  *
- * Returns 0, or -1 if waiting failed or the default loop is not registered. Since libvirt 0.9.0.
+ * Returns 0, or -1 if waiting failed or the default loop is not registered.
+ * Since libvirt 0.9.0.
  */
 VIRT_API int virEventRunDefaultImpl(void);
 
@@ -810,7 +833,8 @@ VIRT_API int virEventRunDefaultImpl(void);
  * uses it for its own. events are virEventHandleType bits, ff may be NULL.
  *
  * Returns a number for the watch, 0 or more, or -1, also if no loop is registered. A loop of one's
- * own may fail without setting an error. Since libvirt 0.9.3.
+ * own may fail without setting an error.
+ * Since libvirt 0.9.3.
  */
 VIRT_API int virEventAddHandle(int fd, int events, virEventHandleCallback cb, void *opaque,
                                virFreeCallback ff);
@@ -822,7 +846,8 @@ VIRT_API void virEventUpdateHandle(int watch, int events);
  * Ends a watch. cb is not called any more; ff is called with opaque at the loop's next turn, at
  * the earliest.
  *
- * Returns 0, or -1 if there is no such watch. Since libvirt 0.9.3.
+ * Returns 0, or -1 if there is no such watch.
+ * Since libvirt 0.9.3.
  */
 VIRT_API int virEventRemoveHandle(int watch);
 
@@ -830,8 +855,8 @@ VIRT_API int virEventRemoveHandle(int watch);
  * Starts a timer in whichever loop is registered: cb is called every timeout milliseconds; 0 means
  * at each turn of the loop, -1 not until it is updated. ff may be NULL.
  *
- * Returns a number for the timer, 0 or more, or -1, also if no loop is registered. Since libvirt
- * 0.9.3.
+ * Returns a number for the timer, 0 or more, or -1, also if no loop is registered.
+ * Since libvirt 0.9.3.
  */
 VIRT_API int virEventAddTimeout(int timeout, virEventTimeoutCallback cb, void *opaque,
                                 virFreeCallback ff);
@@ -843,7 +868,8 @@ VIRT_API void virEventUpdateTimeout(int timer, int timeout);
  * Ends a timer. cb is not called any more; ff is called with opaque at the loop's next turn, at
  * the earliest.
  *
- * Returns 0, or -1 if there is no such timer. Since libvirt 0.9.3.
+ * Returns 0, or -1 if there is no such timer.
+ * Since libvirt 0.9.3.
  */
 VIRT_API int virEventRemoveTimeout(int timer);
 
@@ -863,7 +889,7 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *  directory of the QEMU driver, with any number of connections to it. Guests outlive the process:
  *  whoever opens the directory next finds them as they are.
  *
- *  Example: examples/hello.c
+ *  Example: examples/hello.c.
  * ============================================================================================== */
 
 /* For virConnectOpenAuth. Since libvirt 0.4.1. */
@@ -900,8 +926,8 @@ struct _virConnectCredential {
 };
 
 /*
- * Answers ncred questions by filling in their result. Returns 0, or -1 to give up. Since libvirt
- * 0.4.1.
+ * Answers ncred questions by filling in their result. Returns 0, or -1 to give up.
+ * Since libvirt 0.4.1.
  */
 typedef int (*virConnectAuthCallbackPtr)(virConnectCredentialPtr cred, unsigned int ncred,
                                          void *cbdata);
@@ -929,13 +955,15 @@ VIRT_API virConnectAuthPtr virConnectAuthPtrDefault;
  *
  * Returns the connection, or NULL: VIR_ERR_NO_CONNECT if no driver takes the URI or its hypervisor
  * is not there, VIR_ERR_INVALID_ARG if it is not a URI, VIR_ERR_RESOURCE_BUSY if another process
- * owns the directory (the message names it). Example: examples/hello.c Since libvirt 0.0.3.
+ * owns the directory (the message names it). Example: examples/hello.c.
+ * Since libvirt 0.0.3.
  */
 VIRT_API virConnectPtr virConnectOpen(const char *name);
 
 /*
  * As virConnectOpen(), to look only: every function that changes something, or shows a secret, is
- * refused with VIR_ERR_OPERATION_DENIED. Since libvirt 0.0.3.
+ * refused with VIR_ERR_OPERATION_DENIED.
+ * Since libvirt 0.0.3.
  */
 VIRT_API virConnectPtr virConnectOpenReadOnly(const char *name);
 
@@ -949,7 +977,8 @@ VIRT_API virConnectPtr virConnectOpenAuth(const char *name, virConnectAuthPtr au
 
 /*
  * Takes one more reference: virConnectClose() must then be called once more. For a thread that
- * goes on with the connection by itself. Since libvirt 0.6.0.
+ * goes on with the connection by itself.
+ * Since libvirt 0.6.0.
  */
 VIRT_API int virConnectRef(virConnectPtr conn);
 
@@ -967,7 +996,8 @@ VIRT_API int virConnectClose(virConnectPtr conn);
  * Tells whether the hypervisor can still be reached. Always so for a driver in the calling
  * process.
  *
- * Returns 1 if it can, 0 if not, -1 on error. Since libvirt 0.9.8.
+ * Returns 1 if it can, 0 if not, -1 on error.
+ * Since libvirt 0.9.8.
  */
 VIRT_API int virConnectIsAlive(virConnectPtr conn);
 
@@ -975,7 +1005,8 @@ VIRT_API int virConnectIsAlive(virConnectPtr conn);
  * Tells whether what is said on this connection is encrypted on its way. 0 for a driver in the
  * calling process: there is no way.
  *
- * Returns 1, 0, or -1 on error. Since libvirt 0.7.3.
+ * Returns 1, 0, or -1 on error.
+ * Since libvirt 0.7.3.
  */
 VIRT_API int virConnectIsEncrypted(virConnectPtr conn);
 
@@ -983,7 +1014,8 @@ VIRT_API int virConnectIsEncrypted(virConnectPtr conn);
  * Tells whether others can neither read nor change what is said: the connection is encrypted, or
  * does not leave the host. 1 for a driver in the calling process.
  *
- * Returns 1, 0, or -1 on error. Since libvirt 0.7.3.
+ * Returns 1, 0, or -1 on error.
+ * Since libvirt 0.7.3.
  */
 VIRT_API int virConnectIsSecure(virConnectPtr conn);
 
@@ -992,7 +1024,8 @@ VIRT_API int virConnectIsSecure(virConnectPtr conn);
  * stayed out. interval 0 turns it off.
  *
  * Returns 0, 1 if there is no other end that could be asked, as with a driver in the calling
- * process, or -1. Since libvirt 0.9.8.
+ * process, or -1.
+ * Since libvirt 0.9.8.
  */
 VIRT_API int virConnectSetKeepAlive(virConnectPtr conn, int interval, unsigned int count);
 
@@ -1007,7 +1040,8 @@ typedef enum {
 
 /*
  * Is called once when a connection breaks. reason is a virConnectCloseReason. The connection
- * should not be closed from here. Since libvirt 0.10.0.
+ * should not be closed from here.
+ * Since libvirt 0.10.0.
  */
 typedef void (*virConnectCloseFunc)(virConnectPtr conn, int reason, void *opaque);
 
@@ -1016,7 +1050,8 @@ typedef void (*virConnectCloseFunc)(virConnectPtr conn, int reason, void *opaque
  * called with opaque when it is unregistered or the connection is freed. A connection to a driver
  * in the calling process never breaks, but takes a callback like any other.
  *
- * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if there is one already. Since libvirt 0.10.0.
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if there is one already.
+ * Since libvirt 0.10.0.
  */
 VIRT_API int virConnectRegisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb,
                                              void *opaque, virFreeCallback freecb);
@@ -1024,7 +1059,8 @@ VIRT_API int virConnectRegisterCloseCallback(virConnectPtr conn, virConnectClose
 /*
  * Ends what virConnectRegisterCloseCallback() began. cb must be the same function.
  *
- * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if it is not registered. Since libvirt 0.10.0.
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if it is not registered.
+ * Since libvirt 0.10.0.
  */
 VIRT_API int virConnectUnregisterCloseCallback(virConnectPtr conn, virConnectCloseFunc cb);
 
@@ -1036,32 +1072,36 @@ VIRT_API const char *virConnectGetType(virConnectPtr conn);
 
 /*
  * Gives the hypervisor's version: major * 1000000 + minor * 1000 + micro, in *hvVer. 0 if there is
- * no way to tell. Since libvirt 0.0.3.
+ * no way to tell.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virConnectGetVersion(virConnectPtr conn, unsigned long *hvVer);
 
 /*
  * Gives the version of the library that drives the hypervisor: LIBVIR_VERSION_NUMBER where that is
- * the calling process. Since libvirt 0.7.3.
+ * the calling process.
+ * Since libvirt 0.7.3.
  */
 VIRT_API int virConnectGetLibVersion(virConnectPtr conn, unsigned long *libVer);
 
 /*
  * Gives the name of the host that the guests run on, in full where the system knows it in full.
- * The caller frees it. Since libvirt 0.3.0.
+ * The caller frees it.
+ * Since libvirt 0.3.0.
  */
 VIRT_API char *virConnectGetHostname(virConnectPtr conn);
 
 /*
- * Gives the URI by which this connection can be opened again. The caller frees it. Since libvirt
- * 0.3.0.
+ * Gives the URI by which this connection can be opened again. The caller frees it.
+ * Since libvirt 0.3.0.
  */
 VIRT_API char *virConnectGetURI(virConnectPtr conn);
 
 /*
  * Gives an XML document on the host (CPU, topology, NUMA cells, migration transports) and on the
  * kinds of guests its hypervisor can run (architectures, machine types, accelerators). The caller
- * frees it. Since libvirt 0.2.1.
+ * frees it.
+ * Since libvirt 0.2.1.
  */
 VIRT_API char *virConnectGetCapabilities(virConnectPtr conn);
 
@@ -1069,8 +1109,8 @@ VIRT_API char *virConnectGetCapabilities(virConnectPtr conn);
  * Gives the number of virtual CPUs a guest may have at most. type is a guest type of the
  * capabilities ("kvm", "qemu"; NULL for the usual one).
  *
- * Returns the number, or -1 with VIR_ERR_INVALID_ARG if there is no such type. Since libvirt
- * 0.2.1.
+ * Returns the number, or -1 with VIR_ERR_INVALID_ARG if there is no such type.
+ * Since libvirt 0.2.1.
  */
 VIRT_API int virConnectGetMaxVcpus(virConnectPtr conn, const char *type);
 
@@ -1079,7 +1119,8 @@ VIRT_API int virConnectGetMaxVcpus(virConnectPtr conn, const char *type);
  * document. flags: 0. The caller frees it.
  *
  * Returns the document, or NULL with VIR_ERR_NO_SUPPORT or VIR_ERR_CONFIG_UNSUPPORTED if the host
- * does not tell. Since libvirt 0.8.8.
+ * does not tell.
+ * Since libvirt 0.8.8.
  */
 VIRT_API char *virConnectGetSysinfo(virConnectPtr conn, unsigned int flags);
 
@@ -1089,7 +1130,8 @@ VIRT_API char *virConnectGetSysinfo(virConnectPtr conn, unsigned int flags);
 
 /*
  * The host. nodes * sockets * cores * threads is the number of its CPUs, counting those that are
- * offline. Since libvirt 0.1.0.
+ * offline.
+ * Since libvirt 0.1.0.
  */
 typedef struct _virNodeInfo virNodeInfo;
 typedef virNodeInfo *virNodeInfoPtr;
@@ -1114,7 +1156,8 @@ VIRT_API int virNodeGetInfo(virConnectPtr conn, virNodeInfoPtr info);
 /*
  * Gives the host's free memory in bytes.
  *
- * Returns the number, or 0 on error. Since libvirt 0.3.3.
+ * Returns the number, or 0 on error.
+ * Since libvirt 0.3.3.
  */
 VIRT_API unsigned long long virNodeGetFreeMemory(virConnectPtr conn);
 
@@ -1132,7 +1175,8 @@ VIRT_API int virNodeGetCellsFreeMemory(virConnectPtr conn, unsigned long long *f
  * (VIR_CPU_USED), and their number in *online. Either may be NULL. flags: 0. The caller frees
  * *cpumap.
  *
- * Returns the number of CPUs, counting those offline, or -1. Since libvirt 1.0.0.
+ * Returns the number of CPUs, counting those offline, or -1.
+ * Since libvirt 1.0.0.
  */
 VIRT_API int virNodeGetCPUMap(virConnectPtr conn, unsigned char **cpumap, unsigned int *online,
                               unsigned int flags);
@@ -1154,26 +1198,28 @@ VIRT_API int virNodeGetCPUMap(virConnectPtr conn, unsigned char **cpumap, unsign
  *  A virDomainPtr is a handle on it, for one connection. Any number of handles may name the same
  *  guest; each is freed with virDomainFree(), which does nothing to the guest.
  *
- *  Example: examples/lifecycle.c
+ *  Example: examples/lifecycle.c.
  * ============================================================================================== */
 
 /* ---- 7.1 identity ---- */
 
 /*
  * Gives the guest's name, unique on its host. It stays the handle's; after virDomainRename()
- * through another handle, this one still says the old name. Since libvirt 0.0.3.
+ * through another handle, this one still says the old name.
+ * Since libvirt 0.0.3.
  */
 VIRT_API const char *virDomainGetName(virDomainPtr domain);
 
 /*
  * Copies the guest's uuid, VIR_UUID_BUFLEN bytes, into uuid. The uuid is what identifies a guest,
- * and it keeps it for life, over a migration too. Since libvirt 0.0.5.
+ * and it keeps it for life, over a migration too.
+ * Since libvirt 0.0.5.
  */
 VIRT_API int virDomainGetUUID(virDomainPtr domain, unsigned char *uuid);
 
 /*
- * Writes the guest's uuid as text into buf, which has room for VIR_UUID_STRING_BUFLEN. Since
- * libvirt 0.1.1.
+ * Writes the guest's uuid as text into buf, which has room for VIR_UUID_STRING_BUFLEN.
+ * Since libvirt 0.1.1.
  */
 VIRT_API int virDomainGetUUIDString(virDomainPtr domain, char *buf);
 
@@ -1188,32 +1234,35 @@ VIRT_API unsigned int virDomainGetID(virDomainPtr domain);
 
 /*
  * Gives the type of guest, from the document's os element: "hvm" for a complete machine. The
- * caller frees it. Since libvirt 0.0.3.
+ * caller frees it.
+ * Since libvirt 0.0.3.
  */
 VIRT_API char *virDomainGetOSType(virDomainPtr domain);
 
 /*
  * Gives the connection of the handle, without a further reference: it lives as long as the handle,
- * and the caller must not close it. Since libvirt 0.3.0.
+ * and the caller must not close it.
+ * Since libvirt 0.3.0.
  */
 VIRT_API virConnectPtr virDomainGetConnect(virDomainPtr dom);
 
 /*
- * Takes one more reference on the handle: virDomainFree() must then be called once more. Since
- * libvirt 0.6.0.
+ * Takes one more reference on the handle: virDomainFree() must then be called once more.
+ * Since libvirt 0.6.0.
  */
 VIRT_API int virDomainRef(virDomainPtr domain);
 
 /*
  * Gives back a reference on the handle. The guest is not touched.
  *
- * Returns 0, or -1 if domain is not valid. Since libvirt 0.0.3.
+ * Returns 0, or -1 if domain is not valid.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virDomainFree(virDomainPtr domain);
 
 /*
- * Returns 1 if the guest is active (running or paused, see above), 0 if not, -1 on error. Since
- * libvirt 0.7.3.
+ * Returns 1 if the guest is active (running or paused, see above), 0 if not, -1 on error.
+ * Since libvirt 0.7.3.
  */
 VIRT_API int virDomainIsActive(virDomainPtr dom);
 
@@ -1224,7 +1273,8 @@ VIRT_API int virDomainIsPersistent(virDomainPtr dom);
  * Tells whether the stored document of a persistent guest was changed since it was started, so
  * that its next start will be different.
  *
- * Returns 1, 0, or -1 on error. Since libvirt 0.8.6.
+ * Returns 1, 0, or -1 on error.
+ * Since libvirt 0.8.6.
  */
 VIRT_API int virDomainIsUpdated(virDomainPtr dom);
 
@@ -1233,7 +1283,8 @@ VIRT_API int virDomainIsUpdated(virDomainPtr dom);
  * VIR_DOMAIN_EVENT_DEFINED, each with detail RENAMED.
  *
  * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is active or transient, or if the name
- * is taken. Not on a read-only connection. Since libvirt 1.2.19.
+ * is taken. Not on a read-only connection.
+ * Since libvirt 1.2.19.
  */
 VIRT_API int virDomainRename(virDomainPtr dom, const char *new_name, unsigned int flags);
 
@@ -1255,15 +1306,16 @@ VIRT_API virDomainPtr virDomainLookupByName(virConnectPtr conn, const char *name
 VIRT_API virDomainPtr virDomainLookupByUUID(virConnectPtr conn, const unsigned char *uuid);
 
 /*
- * Finds a guest by its uuid as text. VIR_ERR_INVALID_ARG if that is not a uuid. Since libvirt
- * 0.1.1.
+ * Finds a guest by its uuid as text. VIR_ERR_INVALID_ARG if that is not a uuid.
+ * Since libvirt 0.1.1.
  */
 VIRT_API virDomainPtr virDomainLookupByUUIDString(virConnectPtr conn, const char *uuidstr);
 
 /*
  * Which guests to list. The flags come in groups; a guest is listed if it fits at least one flag
  * of every group that has any. Flags of things that this driver does not have (snapshots, say)
- * find none, or all with the negative one. Since libvirt 0.9.13.
+ * find none, or all with the negative one.
+ * Since libvirt 0.9.13.
  */
 typedef enum {
     VIR_CONNECT_LIST_DOMAINS_ACTIVE = 1 << 0,          /* first group: active */
@@ -1290,7 +1342,8 @@ typedef enum {
  * virConnectListAllDomainsFlags. *domains becomes a NULL-terminated array of handles; the caller
  * frees each with virDomainFree() and the array with free(). domains may be NULL, to count only.
  *
- * Returns how many there are, or -1 (and *domains is NULL). Since libvirt 0.9.13.
+ * Returns how many there are, or -1 (and *domains is NULL).
+ * Since libvirt 0.9.13.
  */
 VIRT_API int virConnectListAllDomains(virConnectPtr conn, virDomainPtr **domains,
                                       unsigned int flags);
@@ -1299,7 +1352,8 @@ VIRT_API int virConnectListAllDomains(virConnectPtr conn, virDomainPtr **domains
  * Lists the numbers of active guests, at most maxids of them, in ids. The older way:
  * virConnectListAllDomains() is not disturbed by guests that come and go between two calls.
  *
- * Returns how many were filled in, or -1. Since libvirt 0.0.3.
+ * Returns how many were filled in, or -1.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virConnectListDomains(virConnectPtr conn, int *ids, int maxids);
 
@@ -1310,7 +1364,8 @@ VIRT_API int virConnectNumOfDomains(virConnectPtr conn);
  * Lists the names of inactive guests, at most maxnames of them, in names. The caller frees each
  * name.
  *
- * Returns how many were filled in, or -1. Since libvirt 0.1.1.
+ * Returns how many were filled in, or -1.
+ * Since libvirt 0.1.1.
  */
 VIRT_API int virConnectListDefinedDomains(virConnectPtr conn, char ** const names, int maxnames);
 
@@ -1333,23 +1388,23 @@ typedef enum {
  *
  * Returns a handle, or NULL: VIR_ERR_XML_ERROR, VIR_ERR_XML_DETAIL or VIR_ERR_CONFIG_UNSUPPORTED
  * if the document cannot be a guest here, VIR_ERR_OPERATION_FAILED if the name or the uuid is
- * another guest's. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt
- * 0.1.1.
+ * another guest's. Not on a read-only connection. Example: examples/lifecycle.c.
+ * Since libvirt 0.1.1.
  */
 VIRT_API virDomainPtr virDomainDefineXML(virConnectPtr conn, const char *xml);
 
 /*
  * As virDomainDefineXML(), with flags (virDomainDefineFlags). With VIR_DOMAIN_DEFINE_VALIDATE also
- * VIR_ERR_XML_INVALID_SCHEMA; without it virDomainListIgnoredXML() can be asked afterwards. Since
- * libvirt 1.2.12.
+ * VIR_ERR_XML_INVALID_SCHEMA; without it virDomainListIgnoredXML() can be asked afterwards.
+ * Since libvirt 1.2.12.
  */
 VIRT_API virDomainPtr virDomainDefineXMLFlags(virConnectPtr conn, const char *xml,
                                               unsigned int flags);
 
 /*
  * What goes with the document. Without the flag for it, a guest that has such a thing is not
- * undefined (VIR_ERR_OPERATION_INVALID), so that nothing is lost or left behind unseen. Since
- * libvirt 0.9.4.
+ * undefined (VIR_ERR_OPERATION_INVALID), so that nothing is lost or left behind unseen.
+ * Since libvirt 0.9.4.
  */
 typedef enum {
     VIR_DOMAIN_UNDEFINE_MANAGED_SAVE = 1 << 0,         /* remove its saved image */
@@ -1368,7 +1423,8 @@ typedef enum {
  * one becomes transient. Disk images are never touched.
  *
  * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is transient, or has what only
- * virDomainUndefineFlags() removes. Not on a read-only connection. Since libvirt 0.1.1.
+ * virDomainUndefineFlags() removes. Not on a read-only connection.
+ * Since libvirt 0.1.1.
  */
 VIRT_API int virDomainUndefine(virDomainPtr domain);
 
@@ -1394,7 +1450,8 @@ typedef enum {
  *
  * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if it is active already, VIR_ERR_CONFIG_UNSUPPORTED
  * if this host cannot run it, VIR_ERR_INTERNAL_ERROR with the hypervisor's own last words if that
- * ended at once. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt 0.1.1.
+ * ended at once. Not on a read-only connection. Example: examples/lifecycle.c.
+ * Since libvirt 0.1.1.
  */
 VIRT_API int virDomainCreate(virDomainPtr domain);
 
@@ -1407,7 +1464,8 @@ VIRT_API int virDomainCreateWithFlags(virDomainPtr domain, unsigned int flags);
  * The caller frees the handle with virDomainFree().
  *
  * Returns a handle, or NULL with the errors of virDomainDefineXML() and virDomainCreate(). Not on
- * a read-only connection. Since libvirt 0.5.0.
+ * a read-only connection.
+ * Since libvirt 0.5.0.
  */
 VIRT_API virDomainPtr virDomainCreateXML(virConnectPtr conn, const char *xmlDesc,
                                          unsigned int flags);
@@ -1420,8 +1478,8 @@ VIRT_API virDomainPtr virDomainCreateLinux(virConnectPtr conn, const char *xmlDe
  * Pauses the guest: its CPUs stop, its memory stays. Pausing a paused guest succeeds.
  *
  * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active, or is being migrated
- * and paused by that. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt
- * 0.0.3.
+ * and paused by that. Not on a read-only connection. Example: examples/lifecycle.c.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virDomainSuspend(virDomainPtr domain);
 
@@ -1429,7 +1487,8 @@ VIRT_API int virDomainSuspend(virDomainPtr domain);
  * Lets a paused guest run on. Resuming a running guest succeeds.
  *
  * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is not active, or belongs to a
- * migration whose outcome is not known. Not on a read-only connection. Since libvirt 0.0.3.
+ * migration whose outcome is not known. Not on a read-only connection.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virDomainResume(virDomainPtr domain);
 
@@ -1452,15 +1511,16 @@ typedef enum {
  * on_poweroff says "restart" makes it boot again.
  *
  * Returns 0 if it was asked, or -1 with VIR_ERR_OPERATION_INVALID if it is not running. Not on a
- * read-only connection. Since libvirt 0.0.3.
+ * read-only connection.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virDomainShutdown(virDomainPtr domain);
 
 /*
  * As virDomainShutdown(), with flags (virDomainShutdownFlagValues).
  *
- * VIR_ERR_ARGUMENT_UNSUPPORTED or VIR_ERR_AGENT_UNRESPONSIVE if that way is not there. Since
- * libvirt 0.9.10.
+ * VIR_ERR_ARGUMENT_UNSUPPORTED or VIR_ERR_AGENT_UNRESPONSIVE if that way is not there.
+ * Since libvirt 0.9.10.
  */
 VIRT_API int virDomainShutdownFlags(virDomainPtr domain, unsigned int flags);
 
@@ -1483,7 +1543,8 @@ typedef enum {
  * virDomainRebootFlagValues.
  *
  * Returns 0 if it was asked, or -1 with VIR_ERR_OPERATION_INVALID if it is not running. Not on a
- * read-only connection. Since libvirt 0.1.0.
+ * read-only connection.
+ * Since libvirt 0.1.0.
  */
 VIRT_API int virDomainReboot(virDomainPtr domain, unsigned int flags);
 
@@ -1492,7 +1553,8 @@ VIRT_API int virDomainReboot(virDomainPtr domain, unsigned int flags);
  * not written to its disks is lost. flags: 0.
  *
  * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if it is not active. Not on a read-only
- * connection. Since libvirt 0.9.7.
+ * connection.
+ * Since libvirt 0.9.7.
  */
 VIRT_API int virDomainReset(virDomainPtr domain, unsigned int flags);
 
@@ -1509,20 +1571,22 @@ typedef enum {
  * handle stays good, and names the inactive guest if it is persistent.
  *
  * Returns 0 when the guest's process is gone, or -1 with VIR_ERR_OPERATION_INVALID if it was not
- * active. Not on a read-only connection. Example: examples/lifecycle.c Since libvirt 0.0.3.
+ * active. Not on a read-only connection. Example: examples/lifecycle.c.
+ * Since libvirt 0.0.3.
  */
 VIRT_API int virDomainDestroy(virDomainPtr domain);
 
 /*
  * As virDomainDestroy(), with flags (virDomainDestroyFlagsValues). With
  * VIR_DOMAIN_DESTROY_GRACEFUL also VIR_ERR_SYSTEM_ERROR or VIR_ERR_OPERATION_TIMEOUT: the guest
- * may be there still. Since libvirt 0.9.4.
+ * may be there still.
+ * Since libvirt 0.9.4.
  */
 VIRT_API int virDomainDestroyFlags(virDomainPtr domain, unsigned int flags);
 
 /*
- * Tells in *autostart whether the guest is marked to be started with its host: 1 or 0. Since
- * libvirt 0.2.1.
+ * Tells in *autostart whether the guest is marked to be started with its host: 1 or 0.
+ * Since libvirt 0.2.1.
  */
 VIRT_API int virDomainGetAutostart(virDomainPtr domain, int *autostart);
 
@@ -1532,13 +1596,14 @@ VIRT_API int virDomainGetAutostart(virDomainPtr domain, int *autostart);
  * qemu:///session first after the host did.
  *
  * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is transient. Not on a read-only
- * connection. Since libvirt 0.2.1.
+ * connection.
+ * Since libvirt 0.2.1.
  */
 VIRT_API int virDomainSetAutostart(virDomainPtr domain, int autostart);
 
 /*
- * The moments for which a document says what is to follow: on_poweroff, on_reboot, on_crash. Since
- * libvirt 3.9.0.
+ * The moments for which a document says what is to follow: on_poweroff, on_reboot, on_crash.
+ * Since libvirt 3.9.0.
  */
 typedef enum {
     VIR_DOMAIN_LIFECYCLE_POWEROFF = 0, /* the guest has shut down */
@@ -1564,8 +1629,8 @@ typedef enum {
 
 /*
  * Signals to a process in a guest, by the numbers Linux has on x86; RT0 to RT32 are the real-time
- * ones. NOP only asks whether the process is there; LAST is how many there are. Since libvirt
- * 1.0.1.
+ * ones. NOP only asks whether the process is there; LAST is how many there are.
+ * Since libvirt 1.0.1.
  */
 typedef enum {
     VIR_DOMAIN_PROCESS_SIGNAL_NOP = 0, VIR_DOMAIN_PROCESS_SIGNAL_HUP = 1,
@@ -1727,7 +1792,8 @@ struct _virDomainInfo {
  * Tells what the guest is doing: *state is a virDomainState, *reason (may be NULL) a number of the
  * enum that belongs to it (virDomainRunningReason for VIR_DOMAIN_RUNNING, and so on). flags: 0.
  *
- * Does not wait for the hypervisor, also when that is busy or hangs. Since libvirt 0.9.2.
+ * Does not wait for the hypervisor, also when that is busy or hangs.
+ * Since libvirt 0.9.2.
  */
 VIRT_API int virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags);
 
@@ -1765,7 +1831,8 @@ struct _virDomainControlInfo {
  * Tells in *info whether the guest's hypervisor can be talked to, or since when it has been busy
  * with what. Does not wait for it. flags: 0.
  *
- * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since libvirt 0.9.3.
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active.
+ * Since libvirt 0.9.3.
  */
 VIRT_API int virDomainGetControlInfo(virDomainPtr domain, virDomainControlInfoPtr info,
                                      unsigned int flags);
@@ -1787,7 +1854,8 @@ typedef enum {
  * flags are virDomainXMLFlags. The caller frees it.
  *
  * Returns the document, or NULL; VIR_ERR_OPERATION_DENIED for VIR_DOMAIN_XML_SECURE and
- * VIR_DOMAIN_XML_MIGRATABLE on a read-only connection. Since libvirt 0.0.3.
+ * VIR_DOMAIN_XML_MIGRATABLE on a read-only connection.
+ * Since libvirt 0.0.3.
  */
 VIRT_API char *virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags);
 
@@ -1813,7 +1881,8 @@ typedef enum {
 /*
  * Gives the memory, in KiB, that the guest may have at most.
  *
- * Returns the number, or 0 on error. Since libvirt 0.0.3.
+ * Returns the number, or 0 on error.
+ * Since libvirt 0.0.3.
  */
 VIRT_API unsigned long virDomainGetMaxMemory(virDomainPtr domain);
 
@@ -1878,8 +1947,8 @@ struct _virVcpuInfo {
  * Gives the number of virtual CPUs that the guest, which must be active, may have at most. The
  * same as virDomainGetVcpusFlags() with VIR_DOMAIN_VCPU_LIVE | VIR_DOMAIN_VCPU_MAXIMUM.
  *
- * Returns the number, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since
- * libvirt 0.2.1.
+ * Returns the number, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active.
+ * Since libvirt 0.2.1.
  */
 VIRT_API int virDomainGetMaxVcpus(virDomainPtr domain);
 
@@ -1888,7 +1957,8 @@ VIRT_API int virDomainGetMaxVcpus(virDomainPtr domain);
  * those it has or those it may have.
  *
  * Returns the number, or -1; VIR_ERR_OPERATION_DENIED for VIR_DOMAIN_VCPU_GUEST on a read-only
- * connection. Since libvirt 0.8.5.
+ * connection.
+ * Since libvirt 0.8.5.
  */
 VIRT_API int virDomainGetVcpusFlags(virDomainPtr domain, unsigned int flags);
 
@@ -1898,7 +1968,8 @@ VIRT_API int virDomainGetVcpusFlags(virDomainPtr domain, unsigned int flags);
  * that each may use. info may be NULL, then maplen must not be 0.
  *
  * Returns how many were filled in, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not
- * active. Since libvirt 0.1.4.
+ * active.
+ * Since libvirt 0.1.4.
  */
 VIRT_API int virDomainGetVcpus(virDomainPtr domain, virVcpuInfoPtr info, int maxinfo,
                                unsigned char *cpumaps, int maplen);
@@ -1908,7 +1979,8 @@ VIRT_API int virDomainGetVcpus(virDomainPtr domain, virVcpuInfoPtr info, int max
  * bytes each. A virtual CPU that is not bound may use all. flags are virDomainModificationImpact,
  * of which LIVE and CONFIG exclude each other. Works with inactive guests too.
  *
- * Returns how many maps were filled in, or -1. Since libvirt 0.9.3.
+ * Returns how many maps were filled in, or -1.
+ * Since libvirt 0.9.3.
  */
 VIRT_API int virDomainGetVcpuPinInfo(virDomainPtr domain, int ncpumaps, unsigned char *cpumaps,
                                      int maplen, unsigned int flags);
@@ -1917,7 +1989,8 @@ VIRT_API int virDomainGetVcpuPinInfo(virDomainPtr domain, int ncpumaps, unsigned
  * Tells which host CPUs the hypervisor's own threads may use: cpumap is one map of maplen bytes.
  * flags as virDomainGetVcpuPinInfo().
  *
- * Returns 1 if they are bound, 0 if they may use all, -1 on error. Since libvirt 0.10.0.
+ * Returns 1 if they are bound, 0 if they may use all, -1 on error.
+ * Since libvirt 0.10.0.
  */
 VIRT_API int virDomainGetEmulatorPinInfo(virDomainPtr domain, unsigned char *cpumap, int maplen,
                                          unsigned int flags);
@@ -1958,7 +2031,8 @@ typedef enum {
 
 /*
  * The progress of a job, in numbers that fit all. Sums in bytes; a driver that has no number gives
- * 0. A guest writes while it is copied, so what remains may grow. Since libvirt 0.7.7.
+ * 0. A guest writes while it is copied, so what remains may grow.
+ * Since libvirt 0.7.7.
  */
 typedef struct _virDomainJobInfo virDomainJobInfo;
 typedef virDomainJobInfo *virDomainJobInfoPtr;
@@ -1982,6 +2056,7 @@ struct _virDomainJobInfo {
  * Names for virDomainGetJobStats(), virMigrationGetStats() and VIR_DOMAIN_EVENT_ID_JOB_COMPLETED.
  * Each is unsigned long long unless a type is named. A driver leaves out what it does not know.
  */
+
 /* virDomainJobOperation. int (3.3.0) */
 #define VIR_DOMAIN_JOB_OPERATION "operation"
 /* ms since the job began (1.0.3) */
@@ -2071,7 +2146,8 @@ typedef enum {
 
 /*
  * Fills in *info, which is the caller's, with the progress of the guest's job; all zero if there
- * is none (VIR_DOMAIN_JOB_NONE). Since libvirt 0.7.7.
+ * is none (VIR_DOMAIN_JOB_NONE).
+ * Since libvirt 0.7.7.
  */
 VIRT_API int virDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);
 
@@ -2079,7 +2155,8 @@ VIRT_API int virDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);
  * As virDomainGetJobInfo(), with more numbers: *type becomes a virDomainJobType, *params an array
  * of the parameters above. flags are virDomainGetJobStatsFlags. The caller frees the array with
  * virTypedParamsFree(). VIR_DOMAIN_JOB_STATS_COMPLETED works on an inactive guest too, as the
- * source of a migration is, unless it is gone altogether. Since libvirt 1.0.3.
+ * source of a migration is, unless it is gone altogether.
+ * Since libvirt 1.0.3.
  */
 VIRT_API int virDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params,
                                   int *nparams, unsigned int flags);
@@ -2096,7 +2173,8 @@ typedef enum {
  * aborted.
  *
  * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if there is no job, or one that cannot be
- * aborted (any more). Not on a read-only connection. Since libvirt 0.7.7.
+ * aborted (any more). Not on a read-only connection.
+ * Since libvirt 0.7.7.
  */
 VIRT_API int virDomainAbortJob(virDomainPtr domain);
 
@@ -2106,8 +2184,8 @@ VIRT_API int virDomainAbortJobFlags(virDomainPtr domain, unsigned int flags);
 /* ---- 7.8 metadata ---- */
 
 /*
- * The parts of a document that are for people and applications, not for the hypervisor. Since
- * libvirt 0.9.10.
+ * The parts of a document that are for people and applications, not for the hypervisor.
+ * Since libvirt 0.9.10.
  */
 typedef enum {
     VIR_DOMAIN_METADATA_DESCRIPTION = 0, /* the description: any text */
@@ -2134,7 +2212,8 @@ VIRT_API char *virDomainGetMetadata(virDomainPtr domain, int type, const char *u
  * uri; for the other types key and uri must be NULL, and a title must be one line. flags are
  * virDomainModificationImpact. Listeners get VIR_DOMAIN_EVENT_ID_METADATA_CHANGE.
  *
- * Returns 0, or -1. Not on a read-only connection. Since libvirt 0.9.10.
+ * Returns 0, or -1. Not on a read-only connection.
+ * Since libvirt 0.9.10.
  */
 VIRT_API int virDomainSetMetadata(virDomainPtr domain, int type, const char *metadata,
                                   const char *key, const char *uri, unsigned int flags);
@@ -2150,7 +2229,7 @@ VIRT_API int virDomainSetMetadata(virDomainPtr domain, int type, const char *met
  *
  *  An event is news of the past: the guest may be in yet another state by now.
  *
- *  Example: examples/events.c
+ *  Example: examples/events.c.
  * ============================================================================================== */
 
 /* The kinds of events. Behind each: its function's type. Since libvirt 0.8.0. */
@@ -2217,7 +2296,8 @@ typedef enum {
 
 /*
  * For VIR_DOMAIN_EVENT_ID_LIFECYCLE. event is a virDomainEventType, detail a number of the enum
- * that belongs to it. What is returned is ignored. Since libvirt 0.5.0.
+ * that belongs to it. What is returned is ignored.
+ * Since libvirt 0.5.0.
  */
 typedef int (*virConnectDomainEventCallback)(virConnectPtr conn, virDomainPtr dom, int event,
                                              int detail, void *opaque);
@@ -2239,7 +2319,8 @@ typedef void (*virConnectDomainEventGenericCallback)(virConnectPtr conn, virDoma
  * ends. The connection is not closed while a registration is there.
  *
  * Returns a number for the registration, 0 or more, or -1: VIR_ERR_OPERATION_FAILED if no event
- * loop is registered or the same function and opaque are there already. Example: examples/events.c
+ * loop is registered or the same function and opaque are there already. Example:
+ * examples/events.c.
  * Since libvirt 0.8.0.
  */
 VIRT_API int virConnectDomainEventRegisterAny(virConnectPtr conn, virDomainPtr dom, int eventID,
@@ -2250,14 +2331,16 @@ VIRT_API int virConnectDomainEventRegisterAny(virConnectPtr conn, virDomainPtr d
  * Ends a registration. cb is not called any more; freecb is called from the event loop,
  * afterwards.
  *
- * Returns 0, or -1 with VIR_ERR_INVALID_ARG if there is no such registration. Since libvirt 0.8.0.
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if there is no such registration.
+ * Since libvirt 0.8.0.
  */
 VIRT_API int virConnectDomainEventDeregisterAny(virConnectPtr conn, int callbackID);
 
 /*
  * The old way, for lifecycle events of all guests only: virConnectDomainEventRegisterAny().
  *
- * Returns 0 or -1. Since libvirt 0.5.0.
+ * Returns 0 or -1.
+ * Since libvirt 0.5.0.
  */
 VIRT_API int virConnectDomainEventRegister(virConnectPtr conn, virConnectDomainEventCallback cb,
                                            void *opaque, virFreeCallback freecb);
@@ -2265,7 +2348,8 @@ VIRT_API int virConnectDomainEventRegister(virConnectPtr conn, virConnectDomainE
 /*
  * Ends what virConnectDomainEventRegister() began. cb must be the same function.
  *
- * Returns 0, or -1 with VIR_ERR_INVALID_ARG if it is not registered. Since libvirt 0.5.0.
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if it is not registered.
+ * Since libvirt 0.5.0.
  */
 VIRT_API int virConnectDomainEventDeregister(virConnectPtr conn, virConnectDomainEventCallback cb);
 
@@ -2411,16 +2495,16 @@ typedef enum {
 } virDomainEventIOErrorAction;
 
 /*
- * srcPath is the disk's image, devAlias the device, action a virDomainEventIOErrorAction. Since
- * libvirt 0.8.0.
+ * srcPath is the disk's image, devAlias the device, action a virDomainEventIOErrorAction.
+ * Since libvirt 0.8.0.
  */
 typedef void (*virConnectDomainEventIOErrorCallback)(virConnectPtr conn, virDomainPtr dom,
                                                      const char *srcPath, const char *devAlias,
                                                      int action, void *opaque);
 
 /*
- * The same, with a reason: "enospc" if the host's file system is full, else "". Since libvirt
- * 0.8.1.
+ * The same, with a reason: "enospc" if the host's file system is full, else "".
+ * Since libvirt 0.8.1.
  */
 typedef void (*virConnectDomainEventIOErrorReasonCallback)(virConnectPtr conn, virDomainPtr dom,
                                                            const char *srcPath,
@@ -2472,7 +2556,8 @@ struct _virDomainEventGraphicsSubject {
 
 /*
  * phase is a virDomainEventGraphicsPhase; local and remote are the ends of the connection,
- * authScheme names the kind of authentication, subject who it was. Since libvirt 0.8.0.
+ * authScheme names the kind of authentication, subject who it was.
+ * Since libvirt 0.8.0.
  */
 typedef void (*virConnectDomainEventGraphicsCallback)(virConnectPtr conn, virDomainPtr dom,
                                                       int phase,
@@ -2508,7 +2593,8 @@ typedef enum {
 /*
  * disk is the image's path (VIR_DOMAIN_EVENT_ID_BLOCK_JOB) or the target's name, "vda"
  * (VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2); type is a virDomainBlockJobType, status a
- * virConnectDomainEventBlockJobStatus. Since libvirt 0.9.4.
+ * virConnectDomainEventBlockJobStatus.
+ * Since libvirt 0.9.4.
  */
 typedef void (*virConnectDomainEventBlockJobCallback)(virConnectPtr conn, virDomainPtr dom,
                                                       const char *disk, int type, int status,
@@ -2525,7 +2611,8 @@ typedef enum {
 
 /*
  * From oldSrcPath to newSrcPath, either of which may be NULL, on the device devAlias. reason is a
- * virConnectDomainEventDiskChangeReason. Since libvirt 0.9.7.
+ * virConnectDomainEventDiskChangeReason.
+ * Since libvirt 0.9.7.
  */
 typedef void (*virConnectDomainEventDiskChangeCallback)(virConnectPtr conn, virDomainPtr dom,
                                                         const char *oldSrcPath,
@@ -2546,8 +2633,8 @@ typedef void (*virConnectDomainEventTrayChangeCallback)(virConnectPtr conn, virD
                                                         void *opaque);
 
 /*
- * The image path of the disk dev has been written beyond threshold bytes, by excess bytes. Since
- * libvirt 3.2.0.
+ * The image path of the disk dev has been written beyond threshold bytes, by excess bytes.
+ * Since libvirt 3.2.0.
  */
 typedef void (*virConnectDomainEventBlockThresholdCallback)(virConnectPtr conn, virDomainPtr dom,
                                                             const char *dev, const char *path,
@@ -2620,7 +2707,8 @@ typedef enum {
 
 /*
  * recipient is a virDomainMemoryFailureRecipientType, action a virDomainMemoryFailureActionType,
- * flags are virDomainMemoryFailureFlags. Since libvirt 6.9.0.
+ * flags are virDomainMemoryFailureFlags.
+ * Since libvirt 6.9.0.
  */
 typedef void (*virConnectDomainEventMemoryFailureCallback)(virConnectPtr conn, virDomainPtr dom,
                                                            int recipient, int action,
@@ -2632,6 +2720,7 @@ typedef void (*virConnectDomainEventMemoryFailureCallback)(virConnectPtr conn, v
  * Names for VIR_DOMAIN_EVENT_ID_TUNABLE: what a value is called and its type. Times are
  * microseconds, rates per second.
  */
+
 /* the host CPUs of virtual CPU %u. string (1.2.9) */
 #define VIR_DOMAIN_TUNABLE_CPU_VCPUPIN "cputune.vcpupin%u"
 /* the host CPUs of the emulator's threads. string (1.2.9) */
@@ -2702,8 +2791,8 @@ typedef void (*virConnectDomainEventMemoryFailureCallback)(virConnectPtr conn, v
 #define VIR_DOMAIN_TUNABLE_BLKDEV_WRITE_IOPS_SEC_MAX_LENGTH "blkdeviotune.write_iops_sec_max_length"
 
 /*
- * params are the values that changed, by the names above. They stay the library's. Since libvirt
- * 1.2.9.
+ * params are the values that changed, by the names above. They stay the library's.
+ * Since libvirt 1.2.9.
  */
 typedef void (*virConnectDomainEventTunableCallback)(virConnectPtr conn, virDomainPtr dom,
                                                      virTypedParameterPtr params, int nparams,
@@ -2729,7 +2818,8 @@ typedef enum {
 
 /*
  * state is a virConnectDomainEventAgentLifecycleState, reason a
- * virConnectDomainEventAgentLifecycleReason. Since libvirt 1.2.11.
+ * virConnectDomainEventAgentLifecycleReason.
+ * Since libvirt 1.2.11.
  */
 typedef void (*virConnectDomainEventAgentLifecycleCallback)(virConnectPtr conn, virDomainPtr dom,
                                                             int state, int reason, void *opaque);
@@ -2744,15 +2834,16 @@ typedef void (*virConnectDomainEventMigrationIterationCallback)(virConnectPtr co
 
 /*
  * params are the numbers of the job that ended, as virDomainGetJobStats() gives them with
- * VIR_DOMAIN_JOB_STATS_COMPLETED. They stay the library's. Since libvirt 1.3.3.
+ * VIR_DOMAIN_JOB_STATS_COMPLETED. They stay the library's.
+ * Since libvirt 1.3.3.
  */
 typedef void (*virConnectDomainEventJobCompletedCallback)(virConnectPtr conn, virDomainPtr dom,
                                                           virTypedParameterPtr params, int nparams,
                                                           void *opaque);
 
 /*
- * type is a virDomainMetadataType; nsuri the namespace of an element, else NULL. Since libvirt
- * 3.0.0.
+ * type is a virDomainMetadataType; nsuri the namespace of an element, else NULL.
+ * Since libvirt 3.0.0.
  */
 typedef void (*virConnectDomainEventMetadataChangeCallback)(virConnectPtr conn, virDomainPtr dom,
                                                             int type, const char *nsuri,
@@ -2827,6 +2918,7 @@ typedef enum {
  * name that is not among them is refused with VIR_ERR_INVALID_ARG, one that the driver cannot
  * honour with VIR_ERR_ARGUMENT_UNSUPPORTED or VIR_ERR_OPERATION_UNSUPPORTED.
  */
+
 /* where the source's hypervisor finds the destination's, "tcp://host:port"; the destination
    chooses if it is not given. string (1.1.0) */
 #define VIR_MIGRATE_PARAM_URI "migrate_uri"
@@ -2884,7 +2976,8 @@ typedef enum {
  * uuid; VIR_ERR_MIGRATE_UNSAFE: see VIR_MIGRATE_UNSAFE; VIR_ERR_OPERATION_ABORTED: by
  * virDomainAbortJob(); VIR_ERR_OPERATION_FAILED: the transfer broke; VIR_ERR_OPERATION_TIMEOUT:
  * the outcome is not known yet, and the guest stays paused until it is. Not on a read-only
- * connection, at either end. Example: examples/migrate.c, which steps instead Since libvirt 1.1.0.
+ * connection, at either end. Example: examples/migrate.c, which steps instead.
+ * Since libvirt 1.1.0.
  */
 VIRT_API virDomainPtr virDomainMigrate3(virDomainPtr domain, virConnectPtr dconn,
                                         virTypedParameterPtr params, unsigned int nparams,
@@ -2909,7 +3002,8 @@ VIRT_API virDomainPtr virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn
  * as it takes. flags must have VIR_MIGRATE_PEER2PEER.
  *
  * Returns 0 when the guest is there, or -1 with the errors of virDomainMigrate3() and of
- * virConnectOpen(). Since libvirt 1.1.0.
+ * virConnectOpen().
+ * Since libvirt 1.1.0.
  */
 VIRT_API int virDomainMigrateToURI3(virDomainPtr domain, const char *dconnuri,
                                     virTypedParameterPtr params, unsigned int nparams,
@@ -2918,14 +3012,16 @@ VIRT_API int virDomainMigrateToURI3(virDomainPtr domain, const char *dconnuri,
 /*
  * As virDomainMigrateToURI3(), with the parameters of its time: duri is the destination's
  * connection, dname VIR_MIGRATE_PARAM_DEST_NAME, bandwidth VIR_MIGRATE_PARAM_BANDWIDTH; NULL and 0
- * leave them out. Since libvirt 0.7.2.
+ * leave them out.
+ * Since libvirt 0.7.2.
  */
 VIRT_API int virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags,
                                    const char *dname, unsigned long bandwidth);
 
 /*
  * As virDomainMigrateToURI(), with miguri as VIR_MIGRATE_PARAM_URI and dxml as
- * VIR_MIGRATE_PARAM_DEST_XML. Since libvirt 0.9.2.
+ * VIR_MIGRATE_PARAM_DEST_XML.
+ * Since libvirt 0.9.2.
  */
 VIRT_API int virDomainMigrateToURI2(virDomainPtr domain, const char *dconnuri, const char *miguri,
                                     const char *dxml, unsigned long flags, const char *dname,
@@ -2937,7 +3033,8 @@ VIRT_API int virDomainMigrateToURI2(virDomainPtr domain, const char *dconnuri, c
  * migration too, and lasts until the guest ends. flags: 0.
  *
  * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Not on a read-only
- * connection. Since libvirt 0.8.0.
+ * connection.
+ * Since libvirt 0.8.0.
  */
 VIRT_API int virDomainMigrateSetMaxDowntime(virDomainPtr domain, unsigned long long downtime,
                                             unsigned int flags);
@@ -2945,7 +3042,8 @@ VIRT_API int virDomainMigrateSetMaxDowntime(virDomainPtr domain, unsigned long l
 /*
  * Gives that time, in ms, in *downtime. flags: 0.
  *
- * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since libvirt 3.7.0.
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active.
+ * Since libvirt 3.7.0.
  */
 VIRT_API int virDomainMigrateGetMaxDowntime(virDomainPtr domain, unsigned long long *downtime,
                                             unsigned int flags);
@@ -2968,7 +3066,8 @@ VIRT_API int virDomainMigrateSetMaxSpeed(virDomainPtr domain, unsigned long band
 
 /*
  * Gives that limit, in MiB per second, in *bandwidth. Not on a read-only connection, as in
- * libvirt. Since libvirt 0.9.5.
+ * libvirt.
+ * Since libvirt 0.9.5.
  */
 VIRT_API int virDomainMigrateGetMaxSpeed(virDomainPtr domain, unsigned long *bandwidth,
                                          unsigned int flags);
@@ -2978,7 +3077,8 @@ VIRT_API int virDomainMigrateGetMaxSpeed(virDomainPtr domain, unsigned long *ban
  * it down to a power of two. flags: 0.
  *
  * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Not on a read-only
- * connection. Since libvirt 1.0.3.
+ * connection.
+ * Since libvirt 1.0.3.
  */
 VIRT_API int virDomainMigrateSetCompressionCache(virDomainPtr domain, unsigned long long cacheSize,
                                                  unsigned int flags);
@@ -2986,7 +3086,8 @@ VIRT_API int virDomainMigrateSetCompressionCache(virDomainPtr domain, unsigned l
 /*
  * Gives that size in *cacheSize. flags: 0.
  *
- * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active. Since libvirt 1.0.3.
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active.
+ * Since libvirt 1.0.3.
  */
 VIRT_API int virDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned long long *cacheSize,
                                                  unsigned int flags);
@@ -3027,10 +3128,10 @@ VIRT_API int virDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned l
  *  stays paused until it is known whether it did.
  *
  *  One object is used by one thread at a time, except virMigrationAbort(), which any thread may
- *  call. Different objects have nothing to do with each other. While a guest is being migrated,
- *  other calls on it work as with any job (7.7).
+ *  call. Different objects have nothing to do with each other. virDomainGetJobStats() and
+ *  virDomainAbortJob() on the source see the migration as the guest's job (7.7).
  *
- *  Example: examples/migrate.c
+ *  Example: examples/migrate.c.
  * ============================================================================================== */
 
 /* A migration. Opaque. */
