@@ -37,7 +37,7 @@ SONAME   = libvirt-embed.so.0
 PARTS      := virt.c $(wildcard drivers/*/*.c)
 TESTS      ?= $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c))
 EXAMPLES   := $(patsubst %.c,%,$(wildcard examples/*.c))
-GUESTS     := $(BUILD)/guest/light.img $(BUILD)/guest/heavy.img
+GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES)) -pthread
@@ -114,6 +114,12 @@ $(BUILD)/guest/light.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 $(BUILD)/guest/heavy.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 	tests/guest/mkguest --count-hz 100 --dirty-mib 64 --dirty-hz 50 $< $@
 
+$(BUILD)/guest/idle.img: $(BUILD)/guest/counter.img tests/guest/mkguest
+	tests/guest/mkguest --count-hz 500 --dirty-hz 0 $< $@
+
+$(BUILD)/guest/bench.img: $(BUILD)/guest/counter.img tests/guest/mkguest
+	tests/guest/mkguest --count-hz 500 --dirty-mib 8 --dirty-hz 4 --fill-mib 64 $< $@
+
 # Debian's kernel and busybox, unpacked and not installed; tests skip where they cannot be had.
 $(BUILD)/guest/linux/.done: tests/guest/mklinux tests/guest/init
 	@tests/guest/mklinux $(BUILD)/guest/linux && touch $@ || echo "no Linux guest: its tests will be skipped"
@@ -188,7 +194,7 @@ bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) run-bench
 
 run-bench: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)/bench/rawqmp \
-           $(BUILD)/bench/migratebench-virt $(BUILD)/bench/migratebench-libvirt $(GUESTS)
+           $(GUESTS)
 	tests/bench/compare $(BUILD) $(BENCH)
 
 $(BUILD)/bench/%-virt: tests/bench/%.c $(BUILD)/libvirt-embed.a
