@@ -47,6 +47,7 @@ struct qemuHost {
 
     pthread_mutex_t lock;
     struct qemuEmulator *emulators;
+    struct qemuMigration *migrationList;             /* migration.c's; freed by qemuMigrationFreeAll before the list of domains */
 };
 
 enum qemuPhase {                   /* of the QEMU process behind a guest */
@@ -75,6 +76,8 @@ struct qemuDomain {
     /* The migration's side of the monitor; reset by qemuMigrationReset (events.c) before a `migrate`. */
     atomic_int migrationStatus;    /* enum qemuMigrationStatus, from MIGRATION events */
     atomic_int migrationPass;      /* iteration, from MIGRATION_PASS */
+    _Atomic unsigned long long migrationDowntime;    /* ms, by virDomainMigrateSetMaxDowntime; 0: the default */
+    _Atomic unsigned long long migrationBandwidth;   /* MiB/s, by virDomainMigrateSetMaxSpeed; 0: no limit */
     atomic_int stopReason;         /* virDomainPausedReason for the next STOP event; -1: what the event suggests (a migration: MIGRATION) */
     atomic_int resumeReason;       /* virDomainRunningReason for the next RESUME event; -1: UNPAUSED (during a migration: MIGRATION_CANCELED) */
 
@@ -150,7 +153,6 @@ VIRT_INTERNAL int qemuDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info);
 VIRT_INTERNAL int qemuDomainGetControlInfo(virDomainPtr domain, virDomainControlInfoPtr info, unsigned int flags);
 VIRT_INTERNAL int qemuDomainGetVcpusFlags(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainGetVcpus(virDomainPtr domain, virVcpuInfoPtr info, int max, unsigned char *maps, int length);
-VIRT_INTERNAL int qemuDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);
-VIRT_INTERNAL int qemuDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params, int *nparams, unsigned int flags);
+/* qemuDomainGetJobInfo, qemuDomainGetJobStats and qemuMigrationAbortJob are in migration.h. */
 
 #endif
