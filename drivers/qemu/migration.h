@@ -1,0 +1,113 @@
+/*
+ * Live migration with QEMU: the five phases of drivers/driver.h on both sides.
+ *
+ * Each side keeps what it knows of a migration in a struct qemuMigration under the migration's uuid, in a list of the host. A phase that is
+ * asked again finds it there and answers as it did, also after the guest has gone; the newest ended ones are kept for that.
+ */
+#ifndef VIRT_QEMU_MIGRATION_H
+#define VIRT_QEMU_MIGRATION_H
+
+#include "qemu.h"
+
+enum qemuMigrationStage {
+    /* source */
+    QEMU_STAGE_BEGUN,             /* Begin has answered; nothing has changed but that the guest is held */
+    QEMU_STAGE_TRANSFER,          /* `migrate` was sent */
+    QEMU_STAGE_TRANSFERRED,       /* the destination has acknowledged all of it; the CPUs stand here */
+    QEMU_STAGE_BROKEN,            /* the transfer failed or was cancelled; the destination must be gone before the guest goes on here */
+    QEMU_STAGE_RESUMING,          /* Confirm, cancelled: `cont` was sent */
+    QEMU_STAGE_LEFT,              /* over: the guest is at the destination */
+    QEMU_STAGE_STAYED,            /* over: the guest is here */
+    /* destination */
+    QEMU_STAGE_SPAWNED,           /* QEMU starts */
+    QEMU_STAGE_LISTENING,         /* it has been told where to listen */
+    QEMU_STAGE_PREPARED,          /* Prepare has answered */
+    QEMU_STAGE_STARTING,          /* Finish: `cont` was sent */
+    QEMU_STAGE_STARTED,           /* over: the guest is here */
+    QEMU_STAGE_REMOVED,           /* over: nothing is left of it here */
+};
+
+struct qemuMigration {
+    struct qemuMigration *next;
+    struct qemuHost *host;
+    struct virDomainObj *vm;      /* a reference; NULL: offline, at the destination */
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    bool incoming;
+    bool offline;
+    int wake;                     /* an eventfd: written when an event of this guest has come */
+    atomic_bool ended;            /* its QEMU has ended */
+    atomic_bool aborted;          /* virDomainAbortJob */
+    atomic_bool ioError;          /* the guest has met an error of its disk while it migrates */
+
+    pthread_mutex_t lock;         /* held by the phase that is at work; guards what follows */
+    enum qemuMigrationStage stage;
+    char *cookie, *uri;           /* what the phase that ended last answered */
+    virError error;               /* of a phase that failed */
+    char *document;               /* destination: of the guest (offline); its persistent document */
+    char *definition;
+    char *listening;              /* a Unix socket of ours to remove */
+    bool wasRunning;              /* before the migration */
+    int state, reason;            /* the same in full */
+    bool pausedByUs;              /* not LIVE: the CPUs were stopped before the transfer */
+    bool startPaused;             /* destination: it stays paused */
+    qemuMonitorId pending[4];     /* commands under way, answered in this order */
+    size_t npending;
+    int port;                     /* the next to try */
+    unsigned long long started, setup, stopped;     /* us: Perform began; ... ; wall clock, ms: when the CPUs stopped */
+    unsigned long long switched;  /* us: told to go on with the switchover */
+    unsigned long long asked;     /* us: when query-migrate was last sent */
+    unsigned int flags;
+};
+
+/* The phases and settings, as slots. */
+VIRT_INTERNAL int qemuMigrationBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout);
+VIRT_INTERNAL int qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, char **cookieout,
+                                       char **uri);
+VIRT_INTERNAL int qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
+                                       const char *uri, char **cookieout);
+VIRT_INTERNAL int qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled,
+                                      char **cookieout, virDomainPtr *guest);
+VIRT_INTERNAL int qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
+                                       int cancelled);
+VIRT_INTERNAL int qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events, int *milliseconds);
+VIRT_INTERNAL int qemuMigrationSetMaxDowntime(virDomainPtr domain, unsigned long long downtime, unsigned int flags);
+VIRT_INTERNAL int qemuMigrationGetMaxDowntime(virDomainPtr domain, unsigned long long *downtime, unsigned int flags);
+VIRT_INTERNAL int qemuMigrationSetMaxSpeed(virDomainPtr domain, unsigned long bandwidth, unsigned int flags);
+VIRT_INTERNAL int qemuMigrationGetMaxSpeed(virDomainPtr domain, unsigned long *bandwidth, unsigned int flags);
+VIRT_INTERNAL int qemuMigrationGetCompressionCache(virDomainPtr domain, unsigned long long *cacheSize, unsigned int flags);
+VIRT_INTERNAL int qemuMigrationSetCompressionCache(virDomainPtr domain, unsigned long long cacheSize, unsigned int flags);
+VIRT_INTERNAL int qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags);
+
+/*
+ * Statistics of the migration that holds a guest, in libvirt's names, from a reply to query-migrate (NULL: it is asked for). 0, or -1 with
+ * the error set. *type: virDomainJobType. In stats.c.
+ */
+VIRT_INTERNAL int qemuMigrationStats(struct virDomainObj *vm, const struct qemuMigration *m, const cJSON *info, virTypedParameterPtr *params,
+                                     int *nparams);
+VIRT_INTERNAL int qemuDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);
+VIRT_INTERNAL int qemuDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params, int *nparams, unsigned int flags);
+/* The statistics as a JSON object for a cookie, and back. */
+VIRT_INTERNAL cJSON *qemuMigrationStatsToJson(virTypedParameterPtr params, int nparams);
+VIRT_INTERNAL int qemuMigrationStatsFromJson(const cJSON *json, virTypedParameterPtr *params, int *nparams);
+
+/* The migration of this uuid and side, or the one that holds this guest; NULL: none. It lives as long as the host. */
+VIRT_INTERNAL struct qemuMigration *qemuMigrationFind(struct qemuHost *host, const char *uuid, bool incoming);
+VIRT_INTERNAL struct qemuMigration *qemuMigrationOf(struct virDomainObj *vm);
+VIRT_INTERNAL void qemuMigrationFreeAll(struct qemuHost *host);
+
+/* What the runtime calls; see qemu.h. */
+VIRT_INTERNAL_DATA const struct qemuMigrationHooks qemuMigrationHooks;
+
+/* Documents and cookies. In cookie.c. */
+VIRT_INTERNAL char *qemuMigrationFormatCookie(struct qemuMigration *m, const struct virMigrationCall *call);
+struct qemuMigrationCookie {
+    cJSON *json;
+    const char *name, *hostname, *xml, *definition;
+    bool running, offline, sameHost;
+    int state, reason;
+};
+VIRT_INTERNAL int qemuMigrationParseCookie(const char *text, const char *uuid, struct qemuMigrationCookie *cookie);
+VIRT_INTERNAL const char *qemuMigrationParam(const struct virMigrationCall *call, const char *name);
+VIRT_INTERNAL unsigned long long qemuMigrationNumber(const struct virMigrationCall *call, const char *name, unsigned long long otherwise);
+
+#endif
