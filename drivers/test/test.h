@@ -9,6 +9,8 @@
 #include "../common/uri.h"
 
 #define TEST_CELLS_MAX 8
+#define TEST_PAGE 4096
+#define TEST_MIB (1024 * 1024)
 
 /* What goes wrong on purpose; the grammar is at the top of migration.c. */
 enum testFaultKind {
@@ -71,6 +73,60 @@ struct testDomain {
     unsigned long long cache;            /* bytes */
 };
 
+/* ---------- migrations: the record of one on one side (host->lock) ---------- */
+
+enum testStep {
+    TEST_BEGUN,                          /* source: nothing has happened yet */
+    TEST_PERFORMING,                     /* source: under way */
+    TEST_PERFORMED,                      /* source: all is there, the guest stands still here */
+    TEST_LEFT,                           /* source: the guest is there, and over here */
+    TEST_STAYED,                         /* source: the guest is here, as it was */
+    TEST_PREPARED,                       /* destination: ready, or receiving */
+    TEST_ARRIVED,                        /* destination: the guest is here */
+    TEST_REFUSED,                        /* destination: nothing is here */
+};
+
+/* The wire between two hosts: made by the destination, found by the source under its URI. */
+struct testChannel {
+    char *migration;                     /* uuid of the one it belongs to */
+    int dieAt;                           /* the receiver dies after so many per cent; -1: it does not */
+    atomic_bool dead;                    /* the receiver is gone */
+    atomic_bool complete;                /* the receiver has everything, and has said so */
+};
+
+struct testTransfer {
+    double total, left, dirtied, sent;   /* bytes: in all; of this pass; written meanwhile; sent so far */
+    int pass;                            /* 1: the first, which sends everything */
+    int throttle;                        /* per cent of its time that the guest is not allowed to run */
+    bool last;                           /* the guest stands still, the rest is being sent */
+    double lasted, downtime;             /* simulated seconds */
+    unsigned long long seen;             /* virTimeNowUs up to which it has been simulated */
+};
+
+struct testMigration {
+    struct testMigration *next;
+    char *uuid;                          /* of the migration */
+    bool source;
+    enum testStep step;
+    int users;                           /* threads that wait inside a phase: not to be freed */
+    struct virDomainObj *vm;
+    unsigned int flags;
+    int id;                              /* of the guest's run that it is about */
+    int state, reason;                   /* the guest's, before */
+    bool offline, isNew;
+    char *cookie, *uri;                  /* as they were given out */
+    char *definition;                    /* destination: what is to be defined; NULL: nothing */
+    struct testChannel *channel;
+    bool aborted;
+    virErrorPtr error;                   /* why it ended badly */
+
+    struct testTransfer transfer;
+    double bandwidth, dirtyRate;         /* bytes a second, of the wire and the guest */
+    double speed;                        /* bytes a second that are allowed */
+    double downtime;                     /* seconds that are allowed */
+    int failAt, dieAt;                   /* per cent; -1: never */
+};
+
 VIRT_INTERNAL_DATA const char *const testDomainTypes[2];
 
 static inline struct testConnect *testConnectOf(virConnectPtr conn) { return conn->priv; }
@@ -86,7 +142,14 @@ VIRT_INTERNAL void testHostFree(struct testHost *host);
 VIRT_INTERNAL int testConnectConfigure(struct testConnect *test, const struct virUri *uri);
 VIRT_INTERNAL char *testHostFormatCapabilities(const struct testHost *host);
 
+/* job.c */
+VIRT_INTERNAL double testTransferRate(const struct testMigration *m);          /* bytes a second, as things stand */
+VIRT_INTERNAL double testTransferDirtyRate(const struct testMigration *m);
+/* The statistics of the whole become those of the guest's last job, and are told. Nothing depends on it: lost without memory. */
+VIRT_INTERNAL void testMigrationComplete(struct testMigration *m, int type);
+
 /* migration.c */
+VIRT_INTERNAL struct testMigration *testMigrationOf(struct testHost *host, const struct virDomainObj *vm);   /* the one that has the guest now */
 VIRT_INTERNAL void testMigrationsFree(struct testHost *host);
 /* The guest is about to end by itself or by its user: whoever transfers it learns of it. host->lock is held. */
 VIRT_INTERNAL void testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm);
