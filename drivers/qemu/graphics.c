@@ -1,0 +1,384 @@
+/*
+ * Graphics: how a guest's screen is seen from outside. QEMU takes these as text on its command line; passwords go by the
+ * monitor, before the CPUs start, so that no process list shows them.
+ */
+#include "device.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VIRT_FROM VIR_FROM_QEMU
+
+#define QEMU_GRAPHICS_FIRST_PORT 5900
+#define QEMU_GRAPHICS_FIRST_WEB_PORT 5700
+
+/* Where a display listens: a socket's path, or an address with ports. */
+struct qemuGraphicsListen {
+    const char *socket;
+    const char *address;
+    int port, web;                    /* -1: none */
+    bool none;
+    char *own;                        /* a socket's path of our own making */
+};
+
+/* ---------- ports ---------- */
+
+/* Whether somebody could listen there now. Nobody holds the port until QEMU does, which then reports the collision. */
+static bool
+qemuGraphicsPortIsFree(const char *address, int port)
+{
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *info = NULL;
+    char service[16];
+    bool isFree = false;
+    int fd, on = 1;
+
+    snprintf(service, sizeof(service), "%d", port);
+    if (getaddrinfo(address, service, &hints, &info) != 0)
+        return true;                  /* a name: QEMU resolves it, and complains if it must */
+    if ((fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        isFree = bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, 1) == 0;
+        close(fd);
+    }
+    freeaddrinfo(info);
+    return isFree;
+}
+
+/* The port in an attribute; with `automatic`, the first free one from `first` on, which the document then shows. */
+static int
+qemuGraphicsPort(struct qemuCommand *command, xmlNodePtr device, const char *attribute, const char *address, int first,
+                 bool automatic, int *port)
+{
+    int rc = virXmlInt(device, attribute, port);
+
+    if (rc < 0)
+        return -1;
+    if (rc > 0 && *port >= 0 && !automatic) {
+        if (*port > 65535 || (*port > 0 && *port < first && first == QEMU_GRAPHICS_FIRST_PORT))
+            return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "port %d is out of range", *port);
+        return 0;
+    }
+    *port = first;
+    if (command->dry)
+        return 0;
+    while (!qemuGraphicsPortIsFree(address, *port))
+        if (++*port > 65535)
+            return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED, "there is no free port from %d on", first);
+    return virXmlSet(device, attribute, "%d", *port);
+}
+
+/* ---------- where to listen ---------- */
+
+/* <listen type='socket'> without a path: one in the run directory; its name tells that it is ours to choose. */
+static int
+qemuGraphicsSocket(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr listen, struct qemuGraphicsListen *where)
+{
+    const char *path = virXmlString(listen, "@socket");
+    size_t length = path != NULL ? strlen(path) : 0;
+
+    where->socket = path;
+    if (length > 0 && (length < 9 || strcmp(path + length - 9, ".graphics") != 0))
+        return 0;
+    if ((where->own = qemuRunPath(command, device, ".graphics")) == NULL)
+        return -1;
+    where->socket = where->own;
+    return command->dry ? 0 : virXmlSet(listen, "@socket", "%s", where->own);
+}
+
+static int
+qemuGraphicsReadListen(struct qemuCommand *command, xmlNodePtr device, struct qemuGraphicsListen *where)
+{
+    static const char *const types[] = { "address", "socket", "none", "network", NULL };
+    xmlNodePtr listen = virXmlFirst(device, "listen");
+    int type = 0;
+
+    where->address = virXmlString(device, "@listen");
+    where->socket = virXmlString(device, "@socket");
+    if (listen == NULL)
+        return 0;
+    if (virXmlEnum(listen, "@type", types, &type) < 0)
+        return -1;
+    switch (type) {
+    case 0:
+        if (virXmlString(listen, "@address") != NULL)
+            where->address = virXmlString(listen, "@address");
+        return 0;
+    case 1:
+        return qemuGraphicsSocket(command, device, listen, where);
+    case 2:
+        where->none = true;
+        return 0;
+    default:
+        if (virXmlString(listen, "@address") != NULL) {
+            where->address = virXmlString(listen, "@address");
+            return 0;
+        }
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "listening on a virtual network is not supported; give the address");
+    }
+}
+
+/* ---------- passwords ---------- */
+
+/* "2010-04-09T15:51:00", in UTC. */
+static int
+qemuGraphicsExpiry(xmlNodePtr device, const char *text, char *seconds, size_t size)
+{
+    struct tm tm = { 0 };
+
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec) != 6)
+        return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "'%s' is not a date and time", text);
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    snprintf(seconds, size, "%lld", (long long)timegm(&tm));
+    return 0;
+}
+
+/* 1: there is one; 0: there is none. */
+static int
+qemuGraphicsPassword(struct qemuCommand *command, xmlNodePtr device, const char *protocol)
+{
+    const char *password = virXmlString(device, "@passwd"), *until = virXmlString(device, "@passwdValidTo");
+    const char *connected = virXmlString(device, "@connected");
+    char time[32] = "never";
+
+    if (password == NULL)
+        return 0;
+    if (strcmp(protocol, "vnc") == 0 && strlen(password) > 8)
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "a VNC password has at most 8 characters");
+    if ((until != NULL && qemuGraphicsExpiry(device, until, time, sizeof(time)) < 0) ||
+        qemuCommandAddQmp(command, "set_password",
+                          virJsonObject("s:protocol", protocol, "s:password", password, "S:connected", connected,
+                                        NULL)) < 0 ||
+        qemuCommandAddQmp(command, "expire_password",
+                          virJsonObject("s:protocol", protocol, "s:time", time, NULL)) < 0)
+        return -1;
+    return 1;
+}
+
+/* ---------- VNC ---------- */
+
+static int
+qemuGraphicsVncAddress(struct qemuCommand *command, xmlNodePtr device, struct qemuGraphicsListen *where,
+                       struct virText *text)
+{
+    const char *address;
+    bool automatic = false;
+
+    if (where->none) {
+        virTextAdd(text, "none");
+        return 0;
+    }
+    if (where->socket != NULL) {
+        virTextAdd(text, "unix:");
+        for (const char *p = where->socket; *p != '\0'; p++)
+            virTextAdd(text, "%s%c", *p == ',' ? "," : "", *p);
+        return 0;
+    }
+    address = where->address != NULL ? where->address : "127.0.0.1";
+    if (virXmlBool(device, "@autoport", &automatic) < 0 ||
+        qemuGraphicsPort(command, device, "@port", address, QEMU_GRAPHICS_FIRST_PORT, automatic, &where->port) < 0)
+        return -1;
+    virTextAdd(text, strchr(address, ':') != NULL ? "[%s]:%d" : "%s:%d", address,
+               where->port - QEMU_GRAPHICS_FIRST_PORT);
+    if (virXmlString(device, "@websocket") == NULL)
+        return 0;
+    where->web = -1;
+    if (qemuGraphicsPort(command, device, "@websocket", address, QEMU_GRAPHICS_FIRST_WEB_PORT,
+                         virXmlEquals(device, "@websocket", "-1"), &where->web) < 0)
+        return -1;
+    virTextAdd(text, ",websocket=%d", where->web);
+    return 0;
+}
+
+static int
+qemuGraphicsVncOptions(struct qemuCommand *command, xmlNodePtr device, struct virText *text)
+{
+    const char *share = virXmlString(device, "@sharePolicy"), *audio = virXmlString(device, "audio/@id");
+    bool power = false;
+    int rc = qemuGraphicsPassword(command, device, "vnc");
+
+    if (rc < 0 || virXmlBool(device, "@powerControl", &power) < 0)
+        return -1;
+    if (rc > 0)
+        virTextAdd(text, ",password=on");
+    if (share != NULL)
+        qemuTextOption(text, "share", share);
+    if (power)
+        virTextAdd(text, ",power-control=on");
+    if (audio != NULL)
+        virTextAdd(text, ",audiodev=audio%s", audio);
+    return 0;
+}
+
+/* The keyboard's layout is QEMU's, not a display's; both displays have it in the document. */
+static int
+qemuGraphicsKeymap(xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    const char *keymap = virXmlString(device, "@keymap");
+
+    return keymap == NULL ? 0 : qemuDeviceSetArguments(set, "-k", virStringCopy(keymap));
+}
+
+static int
+qemuGraphicsVnc(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    struct qemuGraphicsListen where = { 0 };
+    struct virText text = { 0 };
+    int rc = -1;
+
+    if (qemuGraphicsReadListen(command, device, &where) == 0 &&
+        qemuGraphicsVncAddress(command, device, &where, &text) == 0 && qemuGraphicsVncOptions(command, device, &text) == 0 &&
+        qemuDeviceSetArguments(set, "-vnc", virTextTake(&text)) == 0)
+        rc = qemuGraphicsKeymap(device, set);
+    virTextFree(&text);
+    free(where.own);
+    return rc;
+}
+
+/* ---------- SPICE ---------- */
+
+/* Values that SPICE takes as they stand in the document, and those it has the other way round. */
+static int
+qemuGraphicsSpiceValues(xmlNodePtr device, struct virText *text)
+{
+    static const char *const plain[][2] = {
+        { "image/@compression", "image-compression" }, { "jpeg/@compression", "jpeg-wan-compression" },
+        { "zlib/@compression", "zlib-glz-wan-compression" }, { "playback/@compression", "playback-compression" },
+        { "streaming/@mode", "streaming-video" }, { "gl/@rendernode", "rendernode" },
+    };
+    static const struct { const char *path, *option; bool wanted; } flags[] = {
+        { "clipboard/@copypaste", "disable-copy-paste", false },
+        { "filetransfer/@enable", "disable-agent-file-xfer", false },
+        { "gl/@enable", "gl", true },
+    };
+    const char *mouse = virXmlString(device, "mouse/@mode"), *value;
+    bool flag;
+
+    if (mouse != NULL)
+        qemuTextOption(text, "agent-mouse", strcmp(mouse, "client") == 0 ? "on" : "off");
+    for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+        if ((value = virXmlString(device, plain[i][0])) != NULL)
+            qemuTextOption(text, plain[i][1], value);
+    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+        flag = !flags[i].wanted;
+        if (virXmlBool(device, flags[i].path, &flag) < 0)
+            return -1;
+        if (flag == flags[i].wanted)
+            virTextAdd(text, ",%s=on", flags[i].option);
+    }
+    return 0;
+}
+
+/* Encryption needs certificates, for which this library has no place yet. */
+static int
+qemuGraphicsSpiceChannels(xmlNodePtr device, struct virText *text)
+{
+    int port = -1;
+
+    if (virXmlInt(device, "@tlsPort", &port) < 0)
+        return -1;
+    if (port > 0 || virXmlEquals(device, "@defaultMode", "secure"))
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "TLS for SPICE is not supported");
+    if (virXmlEquals(device, "@defaultMode", "insecure"))
+        virTextAdd(text, ",plaintext-channel=default");
+    VIRT_XML_EACH(channel, device, "channel") {
+        const char *name = virXmlNeed(channel, "@name");
+
+        if (name == NULL)
+            return -1;
+        if (virXmlEquals(channel, "@mode", "secure"))
+            return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "channel '%s': TLS for SPICE is not supported",
+                                    name);
+        if (virXmlEquals(channel, "@mode", "insecure"))
+            qemuTextOption(text, "plaintext-channel", name);
+    }
+    return 0;
+}
+
+static int
+qemuGraphicsSpiceText(struct qemuCommand *command, xmlNodePtr device, struct qemuGraphicsListen *where,
+                      struct virText *text)
+{
+    const char *address = where->address != NULL ? where->address : "127.0.0.1";
+    bool automatic = false;
+    int rc;
+
+    if (virXmlBool(device, "@autoport", &automatic) < 0)
+        return -1;
+    if (where->socket != NULL) {
+        virTextAdd(text, "unix=on");
+        qemuTextOption(text, "addr", where->socket);
+    } else if (!where->none) {
+        if (qemuGraphicsPort(command, device, "@port", address, QEMU_GRAPHICS_FIRST_PORT, automatic, &where->port) < 0)
+            return -1;
+        virTextAdd(text, "port=%d", where->port);
+        qemuTextOption(text, "addr", address);
+    } else {
+        virTextAdd(text, "port=0");
+    }
+    if ((rc = qemuGraphicsPassword(command, device, "spice")) < 0 || qemuGraphicsSpiceChannels(device, text) < 0 ||
+        qemuGraphicsSpiceValues(device, text) < 0)
+        return -1;
+    /* a password that the monitor sets switches ticketing on by itself only if it is not disabled here */
+    if (rc == 0)
+        virTextAdd(text, ",disable-ticketing=on");
+    virTextAdd(text, ",seamless-migration=on");
+    return 0;
+}
+
+static int
+qemuGraphicsSpice(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    struct qemuGraphicsListen where = { 0 };
+    struct virText text = { 0 };
+    int rc = -1;
+
+    if (!qemuCapabilitiesHasDevice(command->caps, "chardev-spicevmc"))
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "this QEMU has no SPICE");
+    if (qemuGraphicsReadListen(command, device, &where) == 0 &&
+        qemuGraphicsSpiceText(command, device, &where, &text) == 0 &&
+        qemuDeviceSetArguments(set, "-spice", virTextTake(&text)) == 0)
+        rc = qemuGraphicsKeymap(device, set);
+    virTextFree(&text);
+    free(where.own);
+    return rc;
+}
+
+/* ---------- the others ---------- */
+
+static int
+qemuGraphicsHeadless(xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    const char *node = virXmlString(device, "gl/@rendernode");
+    struct virText text = { 0 };
+
+    virTextAdd(&text, "egl-headless");
+    if (node != NULL)
+        qemuTextOption(&text, "rendernode", node);
+    return qemuDeviceSetArguments(set, "-display", virTextTake(&text));
+}
+
+VIRT_INTERNAL int
+qemuBuildGraphics(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    const char *type = virXmlNeed(device, "@type");
+
+    if (type == NULL)
+        return -1;
+    if (strcmp(type, "vnc") == 0)
+        return qemuGraphicsVnc(command, device, set);
+    if (strcmp(type, "spice") == 0)
+        return qemuGraphicsSpice(command, device, set);
+    if (strcmp(type, "egl-headless") == 0)
+        return qemuGraphicsHeadless(device, set);
+    return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "graphics of type '%s' are not supported; use vnc or spice", type);
+}
+
+#undef QEMU_GRAPHICS_FIRST_PORT
+#undef QEMU_GRAPHICS_FIRST_WEB_PORT
+#undef VIRT_FROM
