@@ -1,0 +1,218 @@
+#!/bin/bash
+# The build as a product: every way to take virt, with gcc and clang, warnings as errors.
+#
+#     tests/build.sh [word...]        only the checks whose names contain a word
+#
+# Prints a line for each check, what the compiler said for those that fail, and the total last.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/vtbuild-XXXXXX") || exit 2
+trap 'rm -rf "$work"' EXIT
+words=("$@")
+passed=0 failed=0 skipped=0
+jobs=$(nproc 2> /dev/null || echo 2)
+
+warnings="-Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Werror"
+cflags=$(pkg-config --cflags libxml-2.0 libcjson)
+libs="$(pkg-config --libs libxml-2.0 libcjson) -pthread"
+parts=(virt.c drivers/*/*.c)
+export warnings cflags libs work
+
+wanted()
+{
+    local word
+    [ ${#words[@]} -gt 0 ] || return 0
+    for word in "${words[@]}"; do
+        [[ $1 == *"$word"* ]] && return 0
+    done
+    return 1
+}
+
+# check NAME COMMAND...: passed if the command succeeds
+check()
+{
+    local name=$1
+    shift
+    wanted "$name" || return 0
+    if "$@" > "$work/log" 2>&1; then
+        echo "ok    $name"
+        passed=$((passed + 1))
+    else
+        echo "FAIL  $name"
+        head -n 40 "$work/log" | sed 's/^/    /'
+        failed=$((failed + 1))
+    fi
+}
+
+skip()
+{
+    wanted "$1" || return 0
+    echo "skip  $1: $2"
+    skipped=$((skipped + 1))
+}
+
+# ---------- what is checked ----------
+
+# one COMPILER OUTPUT FLAGS...: virt.c as it stands
+one()
+{
+    local cc=$1 out=$2
+    shift 2
+    # shellcheck disable=SC2086
+    $cc -O2 $warnings $cflags "$@" -c -o "$out" virt.c
+}
+
+# Each file for itself; together they must be complete. Several at a time.
+separate()
+{
+    local cc=$1 dir=$work/separate-$1
+    mkdir -p "$dir"
+    printf '%s\n' "${parts[@]}" | cc=$cc dir=$dir xargs -P "$jobs" -I{} sh -c '
+        $cc -O1 $warnings $cflags -fPIC -DVIRT_SEPARATE_OBJECTS -c -o "$dir/$(echo {} | tr / _).o" {}' &&
+        # shellcheck disable=SC2086
+        $cc -shared -Wl,-z,defs -o "$dir/virt.so" "$dir"/*.o $libs &&
+        symbols "$dir/virt.so" -D
+}
+
+# A file alone, as an editor or a reader compiles it, headers too.
+alone()
+{
+    local cc=$1
+    printf '%s\n' virt.h drivers/driver.h drivers/*/*.h drivers/*/*.c |
+        cc=$cc xargs -P "$jobs" -I{} sh -c '
+            echo "#include \"{}\"" | $cc -x c -I. -fsyntax-only -DVIRT_SEPARATE_OBJECTS $warnings $cflags -'
+}
+
+# Whatever is visible outside begins with vir.
+symbols()
+{
+    local strangers
+    [ -e "$1" ] || { echo "$1 was not built"; return 1; }
+    strangers=$(nm --defined-only --extern-only "${@:2}" "$1" | awk 'NF >= 3 && $3 !~ /^vir/ { print $3 }')
+    [ -z "$strangers" ] || { echo "exported: $strangers"; return 1; }
+}
+
+# In the same process as another libvirt: not one symbol is exported.
+hidden()
+{
+    local cc=$1 exported
+    printf '#define VIRT_STATIC\n#include "virt.c"\nint used(void);\nint used(void)\n{\n    return virInitialize();\n}\n' \
+        > "$work/static.c"
+    # shellcheck disable=SC2086
+    $cc -O1 $warnings $cflags -I. -c -o "$work/static.o" "$work/static.c" || return 1
+    exported=$(nm --defined-only --extern-only "$work/static.o" | awk '$3 != "used" { print $3 }')
+    [ -z "$exported" ] || { echo "exported: $exported"; return 1; }
+}
+
+# Only the given parts, and still a whole library.
+without()
+{
+    local cc=$1
+    shift
+    # shellcheck disable=SC2086
+    $cc -O1 $warnings $cflags "$@" -fPIC -shared -Wl,-z,defs -o "$work/without.so" virt.c $libs
+}
+
+header()
+{
+    printf '#include "virt.h"\nint main(%s) { return virInitialize(); }\n' "$2" > "$work/header.$3"
+    # shellcheck disable=SC2086
+    $1 -I. -Wall -Wextra -Wpedantic -Werror -fsyntax-only "$work/header.$3"
+}
+
+lengths()
+{
+    local file limit lines bad=0
+    while read -r file; do
+        case $file in
+            virt.h) continue ;;             # a reference, not a text to be read in one go
+            virt.c) limit=3000 ;;
+            *) limit=1500 ;;
+        esac
+        lines=$(wc -l < "$file")
+        [ "$lines" -le "$limit" ] || { echo "$file: $lines lines, at most $limit"; bad=1; }
+    done < <(find virt.c virt.h drivers examples tests Makefile -type f -name '*.*' ! -name '*.xml' ! -name '*.json' \
+             2> /dev/null)
+    return $bad
+}
+
+# The two files, in a place where nothing else is.
+pair()
+{
+    local cc=$1
+    mkdir -p "$work/pair-$cc"
+    cp build/dist/virt.c build/dist/virt.h "$work/pair-$cc/" &&
+        sed 's|\.\./virt\.h|virt.h|' examples/hello.c > "$work/pair-$cc/hello.c" &&
+        cd "$work/pair-$cc" &&
+        grep -q '^/\* virt .*commit' virt.c virt.h &&
+        # shellcheck disable=SC2086
+        $cc -O1 $warnings $cflags -o hello hello.c virt.c $libs && ./hello
+}
+
+example()
+{
+    # shellcheck disable=SC2086
+    $1 -O1 -Wall -Wextra -Werror $cflags -o "$work/example" "$2" virt.c $libs
+}
+
+installed()
+{
+    make -s install DESTDIR="$work/root" PREFIX=/usr &&
+        sed 's|"\.\./virt\.h"|<virt.h>|' examples/hello.c > "$work/hello.c" &&
+        export PKG_CONFIG_PATH="$work/root/usr/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$work/root" &&
+        # shellcheck disable=SC2046
+        cc -o "$work/shared" "$work/hello.c" $(pkg-config --cflags --libs virt) &&
+        LD_LIBRARY_PATH="$work/root/usr/lib" "$work/shared" &&
+        unset PKG_CONFIG_SYSROOT_DIR &&
+        # shellcheck disable=SC2086
+        cc -I"$work/root/usr/include" -o "$work/static" "$work/hello.c" "$work/root/usr/lib/libvirt-embed.a" $libs &&
+        "$work/static"
+}
+
+# Every command in README that begins with cc does what it says, without a warning.
+readme()
+{
+    local line n=0
+    while read -r line; do
+        line=${line#\$ }
+        (set -- "$work/readme"; eval "cc -Wall -Wextra -Werror -o $work/readme ${line#cc }") ||
+            { echo "in README: $line"; return 1; }
+        n=$((n + 1))
+    done < <(grep -E '^ *(\$ )?cc [^|]*\.c' README.md | sed 's/ -o [^ ]*//; s/^ *//')
+    [ $n -gt 0 ] || { echo "README has no command"; return 1; }
+}
+
+# ---------- all of it ----------
+
+check "no file over its limit" lengths
+for cc in gcc clang; do
+    if ! command -v $cc > /dev/null; then
+        skip "everything with $cc" "no $cc"
+        continue
+    fi
+    check "$cc: one unit" one $cc "$work/one-$cc.o"
+    check "$cc: exported symbols of the one unit" symbols "$work/one-$cc.o"
+    check "$cc: separate objects, complete, symbols" separate $cc
+    check "$cc: each file alone" alone $cc
+    check "$cc: static inclusion exports nothing" hidden $cc
+    check "$cc: without QEMU" without $cc -DVIRT_WITH_QEMU=0
+    check "$cc: without test" without $cc -DVIRT_WITH_TEST=0
+    check "$cc: without either" without $cc -DVIRT_WITH_QEMU=0 -DVIRT_WITH_TEST=0
+    check "$cc: virt.h from C99" header "$cc -x c -std=c99" void c
+    check "$cc: virt.h from C++17" header "$cc -x c++ -std=c++17" "" cc
+    for file in examples/*.c; do
+        [ -e "$file" ] && check "$cc: $file" example $cc "$file"
+    done
+done
+if wanted "two files"; then
+    make -s amalgamation > "$work/log" 2>&1
+fi
+for cc in gcc clang; do
+    command -v $cc > /dev/null && check "$cc: the two files, hello runs" pair $cc
+done
+check "make install, hello runs with both libraries" installed
+check "the commands in README" readme
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
