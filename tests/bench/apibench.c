@@ -3,14 +3,15 @@
  * libvirt (-lvirt) and virt (-DVIRT_HEADER='"virt.h"'); `compare` runs both and makes the tables.
  *
  *     apibench [-n domains] [-s seconds | -i operations] [-t threads] [-m MiB] [-d dir]
- *              [-D running-domain] [-p pid] [-l 0|1] [-L label] [-u URI -G image [-P port]] URI SCENARIO
+ *              [-D running-domain] [-p pid] [-l 0|1] [-L label] [-u URI -G image [-P port] [-U stream]] URI SCENARIO
  *
  *     -n   domains to define (1000)              -t   threads of `threads` (4, at most 64)
  *     -s   measured seconds a result (1.0)       -i   a fixed number of operations instead
  *     -m   MiB of domains that are started (32)  -d   folder of `xml_roundtrip` (.), its *.xml only
  *     -D   ask about this running domain         -p   put this process (a daemon) into rss_kb
  *     -l   run the default event loop in a thread: 1 for `events`, else 0
- *     -u   where `migrate` goes, -G image of the counting guest, -P UDP port of its serial line
+ *     -u   where `migrate` goes, by which URI for the memory (-U); -G image of the counting guest,
+ *          -P UDP port of its serial line
  *
  * Scenarios: open_close, startup (exec of a fresh process to its first answer), get_info, threads,
  * get_xml, lookup, list_all (with define and undefine; rss_kb in each line), create_destroy,
@@ -50,7 +51,7 @@
     } while (0)
 
 static struct {
-    const char *uri, *dir, *dom, *label, *to, *image;
+    const char *uri, *dir, *dom, *label, *to, *image, *stream;
     unsigned n, threads, mem;
     int loop, port;
     long iters, pid;
@@ -515,7 +516,11 @@ s_migrate(virConnectPtr c)
     struct lat total = lat_new(), gap = lat_new(), down = lat_new();
     virConnectPtr to;
     struct counter counter;
+    virTypedParameterPtr how = NULL;
+    int nhow = 0, most = 0;
     char xml[2048];
+    CHECK(!opt.stream || virTypedParamsAddString(&how, &nhow, &most, VIR_MIGRATE_PARAM_URI, opt.stream) == 0,
+          "parameter");
     CHECK(opt.to && opt.image, "migrate wants -u and -G");
     CHECK(to = virConnectOpen(opt.to), opt.to);
     CHECK(counterOpen(&counter, opt.port), "UDP port");
@@ -530,7 +535,7 @@ s_migrate(virConnectPtr c)
         CHECK(counterWait(&counter, 200), "the guest does not count");
         counterMark(&counter);
         total.last = now_ns();
-        CHECK(moved = virDomainMigrate3(d, to, NULL, 0, VIR_MIGRATE_LIVE | VIR_MIGRATE_UNSAFE),
+        CHECK(moved = virDomainMigrate3(d, to, how, (unsigned)nhow, VIR_MIGRATE_LIVE | VIR_MIGRATE_UNSAFE),
               "migrate");
         lat_tick(&total);
         CHECK(counterWait(&counter, 100), "the guest does not count at the destination");
@@ -544,6 +549,7 @@ s_migrate(virConnectPtr c)
         virDomainFree(d);
     }
     counterClose(&counter);
+    virTypedParamsFree(how, nhow);
     virConnectClose(to);
     if (counter.wrong > 0) {
         fprintf(stderr, "apibench: %lu wrong lines from the guest\n", counter.wrong);
@@ -683,7 +689,7 @@ run(size_t i)
 int
 main(int argc, char **argv)
 {
-    for (int o; (o = getopt(argc, argv, "n:i:s:t:m:d:D:p:l:L:u:G:P:")) != -1;) {
+    for (int o; (o = getopt(argc, argv, "n:i:s:t:m:d:D:p:l:L:u:G:P:U:")) != -1;) {
         switch (o) {
         case 'n':
             opt.n = (unsigned)atoi(optarg);
@@ -718,6 +724,9 @@ main(int argc, char **argv)
         case 'u':
             opt.to = optarg;
             break;
+        case 'U':
+            opt.stream = optarg;
+            break;
         case 'G':
             opt.image = optarg;
             break;
@@ -737,6 +746,6 @@ main(int argc, char **argv)
     fprintf(stderr,
             "usage: apibench [-n domains] [-s seconds | -i operations] [-t threads] [-m MiB]\n"
             "       [-d dir] [-D running-domain] [-p pid] [-l 0|1] [-L label]\n"
-            "       [-u URI -G image [-P port]] URI SCENARIO\n");
+            "       [-u URI -G image [-P port] [-U stream]] URI SCENARIO\n");
     return 2;
 }

@@ -183,11 +183,13 @@ end(u32 how)
         __asm__ volatile("cli; hlt");
 }
 
-/* The button is asked for at each tick: no need of the ACPI interrupt. */
+/* The button is asked for at each tick: no need of the ACPI interrupt. Without ACPI all bits are set. */
 static void
 checkButton(void)
 {
-    if ((inw(ACPI_PM) & 0x0100) == 0)
+    u16 status = inw(ACPI_PM);
+
+    if (status == 0xffff || (status & 0x0100) == 0)
         return;
     outw(ACPI_PM, 0x0100);
     end(counterParams.button);
