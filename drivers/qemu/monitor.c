@@ -58,6 +58,7 @@ struct qemuMonitor {
     bool closed;                      /* by us */
     char *broken;                     /* why QEMU's side has ended; NULL: it has not */
     bool failed;                      /* the same, even where there was no memory for the reason */
+    bool ended;                       /* it has hung up */
     int watch;                        /* of the event loop; -1: none */
     int newsFd;                       /* eventfd, for callers who would poll what the loop reads; -1: none */
 
@@ -273,6 +274,7 @@ qemuMonitorRead(struct qemuMonitor *mon)
             break;
         any = true;
         if (n <= 0) {
+            mon->ended = true;
             qemuMonitorBreak(mon, "QEMU has closed its monitor");
             break;
         }
@@ -667,6 +669,17 @@ qemuMonitorIsOpen(struct qemuMonitor *mon)
     open = !mon->failed && !mon->closed;
     pthread_mutex_unlock(&mon->lock);
     return open;
+}
+
+VIRT_INTERNAL bool
+qemuMonitorHasEnded(struct qemuMonitor *mon)
+{
+    bool ended;
+
+    pthread_mutex_lock(&mon->lock);
+    ended = mon->ended;
+    pthread_mutex_unlock(&mon->lock);
+    return ended;
 }
 
 /* ---- from connect to close ---- */

@@ -76,5 +76,7 @@ VIRT_INTERNAL bool qemuMonitorIsReady(struct qemuMonitor *mon, qemuMonitorId id)
 VIRT_INTERNAL unsigned long long qemuMonitorBusy(struct qemuMonitor *mon, bool *overdue);
 /* Whether the conversation still goes on. */
 VIRT_INTERNAL bool qemuMonitorIsOpen(struct qemuMonitor *mon);
+/* Whether QEMU's side has hung up (a QEMU that talks nonsense has not). */
+VIRT_INTERNAL bool qemuMonitorHasEnded(struct qemuMonitor *mon);
 
 #endif

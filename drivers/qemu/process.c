@@ -109,7 +109,7 @@ qemuProcessBegin(struct qemuDomain *priv)
     while (priv->phase == QEMU_PHASE_STOPPING)
         pthread_cond_wait(&priv->changed, &priv->lock);
     priv->generation++;
-    priv->incoming = priv->announced = priv->shutdownSeen = priv->shutdownByGuest = priv->rebootWanted = false;
+    priv->incoming = priv->announced = priv->shutdownSeen = priv->shutdownByGuest = priv->rebootWanted = priv->restarting = false;
     priv->shutoffReason = -1;
     priv->balloon = 0;
     free(priv->crashed);

@@ -102,6 +102,7 @@ struct qemuDomain {
     bool shutdownSeen;             /* SHUTDOWN event: what follows is no crash */
     bool shutdownByGuest;
     bool rebootWanted;             /* the next shutdown is the first half of a reboot */
+    bool restarting;               /* off, and about to be reset instead of ended: until RESET */
     char *crashed;                 /* what GUEST_PANICKED told */
     char *record;                  /* the migration's, kept in the status file: qemuStateSaveStatus */
     int shutoffReason;             /* of the end that is under way: virDomainShutoffReason, -1 not known yet */
