@@ -16,6 +16,9 @@
  */
 VIRT_INTERNAL xmlDocPtr virDocumentParse(const char *xml, const char *const *types);
 
+/* Marks as read what has its effect in the library itself or is meant for people: name, uuid, memory, vcpu, title, description, metadata. */
+VIRT_INTERNAL void virDocumentMarkInformation(xmlDocPtr doc);
+
 /* Of a completed document: borrowed strings and numbers. */
 struct virDocumentHot {
     const char *name;
