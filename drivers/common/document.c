@@ -298,7 +298,7 @@ static int
 virDocumentCheckName(const char *name)
 {
     if (name == NULL)
-        return virReportError(VIR_ERR_NO_NAME, NULL);
+        return virReportError(VIR_ERR_NO_NAME, "in <domain>");
     if (strchr(name, '/') != NULL)
         return virReportError(VIR_ERR_XML_ERROR, "name %s cannot contain '/'", name);
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)

@@ -130,9 +130,8 @@ virXmlParse(const char *xml, const char *root)
 {
     char origin[64];
 
-    /* bounded, so that a text without an end in sight costs no more than the limit */
     snprintf(origin, sizeof(origin), "(%s_definition)", root != NULL ? root : "xml");
-    return virXmlParseText(xml, strnlen(xml, VIRT_XML_MAX_SIZE + 1u), origin, root);
+    return virXmlParseText(xml, strlen(xml), origin, root);
 }
 
 VIRT_INTERNAL xmlDocPtr
