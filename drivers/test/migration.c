@@ -840,15 +840,13 @@ testSourcePerform(struct testHost *host, struct testMigration *m, const char *ur
         virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s': canceled by client", m->vm->name);
     else if (m->step == TEST_PERFORMING || testSourceStart(m, uri) == 0)
         rc = testSourceTransfer(m);
-    if (rc == VIR_MIGRATION_FAILED) {
+    if (rc == VIR_MIGRATION_FAILED)
         testSourceStays(host, m, true);
-    } else if (m->dieAt >= 0 && m->transfer.sent >= testTransferMark(m, m->dieAt)) {
+    else if (m->dieAt >= 0 && m->transfer.sent >= testTransferMark(m, m->dieAt))
         testSourceDies(host, m);
-        rc = VIR_MIGRATION_FAILED;
-    } else if (rc == VIR_MIGRATION_DONE) {
+    else if (rc == VIR_MIGRATION_DONE)
         m->step = TEST_PERFORMED;
-    }
-    return rc;
+    return m->step == TEST_STAYED ? testMigrationFailed(m) : rc;
 }
 
 /* When it is worth looking again: virTimeNowUs. */
