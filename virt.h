@@ -2310,7 +2310,7 @@ typedef void (*virConnectDomainEventGenericCallback)(virConnectPtr conn, virDoma
                                                      void *opaque);
 
 /* Casts a function to the type that virConnectDomainEventRegisterAny takes. Since libvirt 0.8.0. */
-#define VIR_DOMAIN_EVENT_CALLBACK(cb) ((virConnectDomainEventGenericCallback)(cb))
+#define VIR_DOMAIN_EVENT_CALLBACK(cb) ((virConnectDomainEventGenericCallback)(void (*)(void))(cb))
 
 /*
  * Has cb called at each event of the kind eventID (virDomainEventID): of one guest or, if dom is
