@@ -2702,11 +2702,16 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 #  include "drivers/common/xml.c"
 #  include "drivers/common/json.c"
 #  include "drivers/common/process.c"
+#  include "drivers/common/host.c"
+#  include "drivers/common/check.c"
+#  include "drivers/common/document.c"
 #  include "drivers/common/domain.c"
 #  include "drivers/common/domain_calls.c"
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"
+#  include "drivers/test/job.c"
+#  include "drivers/test/migration.c"
 #  include "drivers/test/test.c"
 # endif
 #endif
