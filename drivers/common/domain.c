@@ -979,7 +979,7 @@ virDomainListMatches(struct virDomainObj *vm, unsigned int flags)
     has |= vm->id >= 0 ? VIR_CONNECT_LIST_DOMAINS_ACTIVE : VIR_CONNECT_LIST_DOMAINS_INACTIVE;
     has |= vm->persistent ? VIR_CONNECT_LIST_DOMAINS_PERSISTENT : VIR_CONNECT_LIST_DOMAINS_TRANSIENT;
     has |= vm->autostart ? VIR_CONNECT_LIST_DOMAINS_AUTOSTART : VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART;
-    switch (vm->state) {
+    switch (atomic_load(&vm->state)) {
     case VIR_DOMAIN_RUNNING: has |= VIR_CONNECT_LIST_DOMAINS_RUNNING; break;
     case VIR_DOMAIN_PAUSED:  has |= VIR_CONNECT_LIST_DOMAINS_PAUSED; break;
     case VIR_DOMAIN_SHUTOFF: has |= VIR_CONNECT_LIST_DOMAINS_SHUTOFF; break;

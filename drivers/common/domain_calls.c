@@ -95,7 +95,6 @@ virDomainObjSlotGetXMLDesc(virDomainPtr domain, unsigned int flags)
 {
     const struct virDomainListConfig *config;
     bool inactive = (flags & VIR_DOMAIN_XML_INACTIVE) != 0, hide, update;
-    VIRT_CLEANUP_FREE char *text = NULL;
     VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
     struct virDomainObj *vm;
 
