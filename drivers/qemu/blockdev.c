@@ -324,7 +324,9 @@ qemuBlockdevAddBacking(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsign
 static bool
 qemuBlockdevIsReadOnly(struct qemuBlockdevChain *chain, unsigned int depth)
 {
-    return depth > 0 || virXmlFirst(chain->disk, "readonly") != NULL || virXmlEquals(chain->disk, "@device", "cdrom");
+    bool readOnly = virXmlFirst(chain->disk, "readonly") != NULL;
+
+    return readOnly || depth > 0 || virXmlEquals(chain->disk, "@device", "cdrom");
 }
 
 /* What needs parts that this library does not have is refused by name, for each image. */
@@ -476,6 +478,7 @@ qemuBlockdevHasMedium(xmlNodePtr disk)
     xmlNodePtr source = virXmlFirst(disk, "source");
     bool cdrom = virXmlEquals(disk, "@device", "cdrom") || virXmlEquals(disk, "@device", "floppy");
 
+    virXmlFirst(disk, "readonly");    /* true of an empty drive as well */
     if (source == NULL || (cdrom && virXmlEquals(disk, "target/@tray", "open")))
         return false;
     for (size_t i = 0; where[i] != NULL; i++)

@@ -282,6 +282,9 @@ qemuStartHelper(struct qemuCommand *command, xmlNodePtr device, const char *cons
 
     if ((log = qemuRunPath(command, device, ".log")) == NULL)
         return -1;
+    /* helpers wait in accept(), and take "nobody there yet" for an error */
+    if (fd >= 0 && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0)
+        return qemuDeviceReportSystem(device, errno, "cannot prepare its socket");
     if ((logFd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
         return qemuDeviceReportSystem(device, errno, "cannot create '%s'", log);
     if ((helpers = realloc(command->helpers, (command->nhelpers + 1) * sizeof(*helpers))) == NULL)

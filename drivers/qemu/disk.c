@@ -259,7 +259,8 @@ qemuBuildDisk(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceS
     const char *bus = virXmlNeed(device, "target/@bus"), *driver = virXmlString(device, "driver/@name");
     int kind = QEMU_DISK_HARD;
 
-    if (bus == NULL || virXmlEnum(device, "@device", qemuDiskKinds, &kind) < 0)
+    if (bus == NULL || virXmlNeed(device, "target/@dev") == NULL ||
+        virXmlEnum(device, "@device", qemuDiskKinds, &kind) < 0)
         return -1;
     disk.kind = (enum qemuDiskKind)kind;
     if (driver != NULL && strcmp(driver, "qemu") != 0)
