@@ -40,12 +40,15 @@ struct qemuCommand {
     size_t argc;
     int *fds;                         /* descriptors that QEMU inherits; closed by qemuCommandFree */
     size_t nfds;
+    char **env;                       /* NULL-terminated "NAME=VALUE": what QEMU's environment gets besides the usual; or NULL */
+    size_t nenv;
 
     /* what the builders may need; borrowed */
     xmlDocPtr doc;
     const struct qemuCapabilities *caps;
     const char *runDirectory;         /* sockets and pid files of this guest's helpers: <root>/run/<name> */
     const char *logDirectory;
+    const char *nvramDirectory;       /* where the firmware variables of guests are kept for good: <root>/nvram */
     bool dry;                         /* nothing is opened, made or started: for checks and for the list of ignored parts */
 
     /* what the builders have left for the runtime; qemuCommandFree ends and frees what nobody has taken (qemuCommandFreeDevices) */
@@ -69,6 +72,9 @@ struct qemuCommandOptions {
     bool paused;                      /* always true in practice: -S; the runtime says cont */
 };
 VIRT_INTERNAL int qemuCommandBuild(struct qemuCommand *command, const struct qemuCommandOptions *options);
+
+/* The file with the firmware variables of this guest (for undefine with NVRAM); NULL if it has none. The caller frees it. [platform, firmware.c] */
+VIRT_INTERNAL char *qemuFirmwareNvramPath(xmlDocPtr doc, const char *directory);
 
 /*
  * Completion for good, in place: versioned machine type, emulator, controllers that devices imply, PCI and other addresses, aliases, default models.
