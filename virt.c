@@ -2335,6 +2335,7 @@ virMigrationRun(virMigrationPtr m, int timeout)
     enum virMigrationResult result;
     char *cookie = NULL;
 
+    call.flags &= ~(unsigned int)VIR_MIGRATE_PEER2PEER;          /* who steps is nothing to the phases */
     if (row->side == VIR_MIGRATION_SIDE_DESTINATION)
         call.flags &= ~(unsigned int)VIRT_MIGRATE_SOURCE_FLAGS;
     if (m->entered == 0) {

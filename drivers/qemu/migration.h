@@ -99,6 +99,8 @@ VIRT_INTERNAL void qemuMigrationFreeAll(struct qemuHost *host);
 VIRT_INTERNAL_DATA const struct qemuMigrationHooks qemuMigrationHooks;
 
 /* Documents and cookies. In cookie.c. */
+/* Takes out what this host alone has given the guest: ptys, ports it chose, sockets in its run folder, tap devices it named. */
+VIRT_INTERNAL void qemuMigrationStripDocument(const struct qemuHost *host, xmlDocPtr doc);
 VIRT_INTERNAL char *qemuMigrationFormatCookie(struct qemuMigration *m, const struct virMigrationCall *call);
 struct qemuMigrationCookie {
     cJSON *json;
