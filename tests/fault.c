@@ -497,6 +497,9 @@ struct faultRun {
     int notes;
 };
 
+/* libxml2 keeps a copy of the thread's last error, for whoever may ask: not a leak. Absent in programs without it. */
+void xmlResetLastError(void) __attribute__((weak));
+
 /* One disturbed run; false when it made fewer than n calls, so that nothing failed. */
 static bool
 faultOnce(struct faultRun *run, unsigned long n, bool onwards)
@@ -512,6 +515,8 @@ faultOnce(struct faultRun *run, unsigned long n, bool onwards)
     fault.n = 0;                                /* from here nothing fails, but frees are noted */
     code = run->errorCode();
     run->errorReset();
+    if (xmlResetLastError != NULL)
+        xmlResetLastError();
     faultDisarm();
     blocks = faultTrackEnd(true);
     grown = countDescriptors() - fds;
