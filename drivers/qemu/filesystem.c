@@ -80,9 +80,9 @@ qemuFilesystemOptions(xmlNodePtr device)
 
 /* Starts the daemon on a socket that listens already. */
 static int
-qemuFilesystemStart(struct qemuCommand *command, xmlNodePtr device, const char *socket, const char *options)
+qemuFilesystemStart(struct qemuCommand *command, xmlNodePtr device, const char *given, const char *socket,
+                    const char *options)
 {
-    const char *given = virXmlString(device, "binary/@path");
     VIRT_CLEANUP_FREE char *program = given != NULL ? virStringCopy(given) : qemuFindProgram("virtiofsd");
     VIRT_CLEANUP_FREE char *number = NULL;
     VIRT_CLEANUP_CLOSE int fd = -1;
@@ -103,6 +103,7 @@ qemuFilesystemVirtiofs(struct qemuCommand *command, xmlNodePtr device, struct qe
         { 0, NULL, NULL },
     };
     const char *path = virXmlString(device, "source/@socket"), *tag = virXmlNeed(device, "target/@dir");
+    const char *program = path == NULL ? virXmlString(device, "binary/@path") : NULL;
     VIRT_CLEANUP_FREE char *id = qemuDeviceId(device, "chr-vu-");
     VIRT_CLEANUP_FREE char *own = NULL;
     VIRT_CLEANUP_FREE char *options = NULL;
@@ -112,7 +113,7 @@ qemuFilesystemVirtiofs(struct qemuCommand *command, xmlNodePtr device, struct qe
         return -1;
     if (path == NULL) {
         if ((own = qemuRunPath(command, device, ".fs")) == NULL || (options = qemuFilesystemOptions(device)) == NULL ||
-            (!command->dry && qemuFilesystemStart(command, device, own, options) < 0))
+            (!command->dry && qemuFilesystemStart(command, device, program, own, options) < 0))
             return -1;
         path = own;
     }

@@ -94,12 +94,13 @@ VIRT_INTERNAL int
 qemuBuildCrypto(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
     static const char *const models[] = { "builtin", "lkcf", NULL };
+    static const char *const types[] = { "qemu", NULL };
     VIRT_CLEANUP_FREE char *id = qemuDeviceId(device, "obj");
     VIRT_CLEANUP_JSON cJSON *object = NULL;
     unsigned long long queues = 0;
-    int model = 0;
+    int model = 0, type = 0;
 
-    if (id == NULL || virXmlEnum(device, "backend/@model", models, &model) < 0 ||
+    if (id == NULL || virXmlEnum(device, "@type", types, &type) < 0 || virXmlEnum(device, "backend/@model", models, &model) < 0 ||
         virXmlULongLong(device, "backend/@queues", &queues) < 0 ||
         qemuDeviceSetAdd(set, QEMU_OPTION_OBJECT,
                          virJsonObject("s:qom-type", model == 0 ? "cryptodev-backend-builtin" : "cryptodev-backend-lkcf",

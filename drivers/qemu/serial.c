@@ -27,6 +27,7 @@ qemuSerialDevice(struct qemuCommand *command, xmlNodePtr device, const char *dri
     VIRT_CLEANUP_FREE char *chardev = qemuSerialChardev(command, device, set);
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
+    virXmlString(device, "target/@port");       /* at the least it is the line's number in the document */
     if (chardev == NULL || (object = qemuDeviceObject(command, device, driver, false)) == NULL ||
         virJsonAdd(object, "s:chardev", chardev, NULL) < 0 ||
         (indexed && qemuAddProperties(device, object, port) < 0))

@@ -26,17 +26,15 @@ qemuTpmStateDirectory(struct qemuCommand *command)
 
 /* Starts swtpm on a socket that listens already, so that nothing has to wait for it. */
 static int
-qemuTpmStart(struct qemuCommand *command, xmlNodePtr device, const char *socket)
+qemuTpmStart(struct qemuCommand *command, xmlNodePtr device, const char *socket, bool two)
 {
-    static const char *const versions[] = { "2.0", "1.2", NULL };
     VIRT_CLEANUP_FREE char *program = qemuFindProgram("swtpm");
     VIRT_CLEANUP_FREE char *directory = qemuTpmStateDirectory(command);
     VIRT_CLEANUP_FREE char *control = NULL;
     VIRT_CLEANUP_FREE char *state = NULL;
     VIRT_CLEANUP_CLOSE int fd = -1;
-    int version = 0;
 
-    if (directory == NULL || virXmlEnum(device, "backend/@version", versions, &version) < 0)
+    if (directory == NULL)
         return -1;
     if (program == NULL)
         return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "an emulated TPM needs swtpm, which is not installed");
@@ -47,7 +45,7 @@ qemuTpmStart(struct qemuCommand *command, xmlNodePtr device, const char *socket)
         return -1;
     return qemuStartHelper(command, device,
                            (const char *const[]){ program, "socket", "--ctrl", control, "--tpmstate", state, "--terminate",
-                                                  version == 0 ? "--tpm2" : NULL, NULL }, fd);
+                                                  two ? "--tpm2" : NULL, NULL }, fd);
 }
 
 /* The backend: its text for -tpmdev, or NULL with the error set. */
@@ -55,13 +53,15 @@ static char *
 qemuTpmBackend(struct qemuCommand *command, xmlNodePtr device, const char *id, struct qemuDeviceSet *set)
 {
     static const char *const types[] = { "passthrough", "emulator", "external", NULL };
+    static const char *const versions[] = { "2.0", "1.2", NULL };
     VIRT_CLEANUP_FREE char *chardev = qemuDeviceId(device, "chr");
     VIRT_CLEANUP_FREE char *own = NULL;
     struct virText text = { 0 };
     const char *path;
-    int type = -1;
+    int type = -1, version = 0;
 
-    if (chardev == NULL || virXmlEnum(device, "backend/@type", types, &type) < 0)
+    if (chardev == NULL || virXmlEnum(device, "backend/@type", types, &type) < 0 ||
+        (type == 1 && virXmlEnum(device, "backend/@version", versions, &version) < 0))
         return NULL;
     if (type < 0) {
         qemuDeviceReport(device, VIR_ERR_XML_ERROR, "it needs a <backend type=...>");
@@ -81,7 +81,7 @@ qemuTpmBackend(struct qemuCommand *command, xmlNodePtr device, const char *id, s
         path = virXmlNeed(device, "backend/source/@path");
     else
         path = own = qemuRunPath(command, device, ".tpm");
-    if (path == NULL || (type == 1 && !command->dry && qemuTpmStart(command, device, path) < 0) ||
+    if (path == NULL || (type == 1 && !command->dry && qemuTpmStart(command, device, path, version == 0) < 0) ||
         qemuChardevAddUnix(set, chardev, path, false, 0) < 0)
         return NULL;
     virTextAdd(&text, "emulator,id=%s,chardev=%s", id, chardev);
