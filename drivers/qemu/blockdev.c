@@ -472,14 +472,18 @@ qemuBlockdevBuild(struct qemuCommand *command, xmlNodePtr disk, struct qemuDevic
 }
 
 VIRT_INTERNAL bool
-qemuBlockdevHasMedium(xmlNodePtr disk)
+qemuBlockdevHasMedium(struct qemuCommand *command, xmlNodePtr disk)
 {
     static const char *const where[] = { "@file", "@dev", "@dir", "@protocol", "@volume", "@type", NULL };
     xmlNodePtr source = virXmlFirst(disk, "source");
+    const char *path;
     bool cdrom = virXmlEquals(disk, "@device", "cdrom") || virXmlEquals(disk, "@device", "floppy");
 
     virXmlFirst(disk, "readonly");    /* true of an empty drive as well */
     if (source == NULL || (cdrom && virXmlEquals(disk, "target/@tray", "open")))
+        return false;
+    path = virXmlString(source, "@file");
+    if (virXmlEquals(source, "@startupPolicy", "optional") && cdrom && path != NULL && !command->dry && access(path, F_OK) < 0)
         return false;
     for (size_t i = 0; where[i] != NULL; i++)
         if (virXmlString(source, where[i]) != NULL)

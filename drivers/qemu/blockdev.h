@@ -25,7 +25,7 @@ VIRT_INTERNAL cJSON *qemuBlockdevNetwork(xmlNodePtr device, xmlNodePtr source);
 /* All nodes of a disk that has a source, bottom up, filters included; `top` gets the name of the one for the device. */
 VIRT_INTERNAL int qemuBlockdevBuild(struct qemuCommand *command, xmlNodePtr disk, struct qemuDeviceSet *set, char *top);
 
-/* Whether the disk has a medium: a source that is not an open tray's. */
-VIRT_INTERNAL bool qemuBlockdevHasMedium(xmlNodePtr disk);
+/* Whether the disk has a medium: a source that is neither an open tray's nor an optional one that is missing. */
+VIRT_INTERNAL bool qemuBlockdevHasMedium(struct qemuCommand *command, xmlNodePtr disk);
 
 #endif

@@ -134,7 +134,7 @@ VIRT_INTERNAL int qemuBuildChardev(struct qemuCommand *command, xmlNodePtr sourc
 VIRT_INTERNAL char *qemuChardevFormat(const cJSON *chardev);
 /* Part of qemuCommandFree: ends the helpers that nobody has taken over, frees qmp. [devices, deviceset.c] */
 VIRT_INTERNAL void qemuCommandFreeDevices(struct qemuCommand *command);
-/* What a guest's devices hold on the host beyond descriptors and helpers (macvtap links): given back when it has ended. [devices, net.c] */
+/* What a guest's devices hold on the host beyond descriptors and helpers (macvtap links, managed PCI devices): given back when it has ended. [devices, deviceset.c] */
 VIRT_INTERNAL void qemuDevicesRelease(xmlDocPtr liveDoc);
 
 #endif

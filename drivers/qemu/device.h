@@ -70,6 +70,10 @@ VIRT_INTERNAL int qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, 
 /* <reconnect enabled= timeout=> below node: the seconds, 0 when there is none; -1 with the error set. */
 VIRT_INTERNAL int qemuReadReconnect(xmlNodePtr node, unsigned int *seconds);
 
+/* What one device holds on the host beyond descriptors and helpers, given back: see qemuDevicesRelease. */
+VIRT_INTERNAL void qemuNetRelease(xmlNodePtr device);
+VIRT_INTERNAL void qemuHostdevRelease(xmlNodePtr device);
+
 /* The PCI address "0000:01:00.0" of an <address> element; caller frees it; NULL with the error set. */
 VIRT_INTERNAL char *qemuPciAddressText(xmlNodePtr address);
 

@@ -322,4 +322,15 @@ qemuCommandFreeDevices(struct qemuCommand *command)
     command->qmp = NULL;
 }
 
+VIRT_INTERNAL void
+qemuDevicesRelease(xmlDocPtr liveDoc)
+{
+    xmlNodePtr devices = virXmlFirst(virXmlRoot(liveDoc), "devices");
+
+    VIRT_XML_EACH(net, devices, "interface")
+        qemuNetRelease(net);
+    VIRT_XML_EACH(hostdev, devices, "hostdev")
+        qemuHostdevRelease(hostdev);
+}
+
 #undef VIRT_FROM

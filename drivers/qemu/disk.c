@@ -183,7 +183,7 @@ qemuDiskCheck(const struct qemuDisk *disk, const char *driver)
                                 qemuDiskKinds[disk->kind], disk->bus->name);
     if (disk->kind == QEMU_DISK_LUN && (type == NULL || (strcmp(type, "block") != 0 && strcmp(type, "network") != 0)))
         return qemuDeviceReport(disk->node, VIR_ERR_CONFIG_UNSUPPORTED, "device='lun' needs a block device");
-    if (!qemuBlockdevHasMedium(disk->node) &&
+    if (!qemuBlockdevHasMedium(disk->command, disk->node) &&
         (disk->kind == QEMU_DISK_HARD || disk->kind == QEMU_DISK_LUN || strcmp(disk->bus->name, "usb") == 0))
         return qemuDeviceReport(disk->node, VIR_ERR_XML_ERROR, "it has no source");
     return 0;
@@ -194,7 +194,7 @@ qemuDiskDevice(const struct qemuDisk *disk, struct qemuDeviceSet *set)
 {
     const char *driver = disk->bus->driver[disk->kind];
     char top[QEMU_NODE_NAME_SIZE];
-    bool virtio = strcmp(disk->bus->name, "virtio") == 0, medium = qemuBlockdevHasMedium(disk->node);
+    bool virtio = strcmp(disk->bus->name, "virtio") == 0, medium = qemuBlockdevHasMedium(disk->command, disk->node);
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
     if (qemuDiskCheck(disk, driver) < 0 || (medium && qemuBlockdevBuild(disk->command, disk->node, set, top) < 0))

@@ -4,9 +4,11 @@
  */
 #include "device.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +49,27 @@ qemuGraphicsPortIsFree(const char *address, int port)
     return isFree;
 }
 
+/*
+ * Between the choice of a port and QEMU's listening there, another guest's start could choose the same. So each choice is marked by
+ * an abstract socket of that name, which QEMU inherits and which goes with it; whoever comes second cannot bind it.
+ * 1: marked; 0: taken; -1: error.
+ */
+static int
+qemuGraphicsReserve(struct qemuCommand *command, int port)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    int length = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "virt-port-%d", port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return virReportSystemError(errno, "cannot reserve port %d", port);
+    if (bind(fd, (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) < 0) {
+        close(fd);
+        return 0;
+    }
+    return qemuCommandPassFd(command, fd) < 0 ? -1 : 1;
+}
+
 /* The port in an attribute; with `automatic`, the first free one from `first` on, which the document then shows. */
 static int
 qemuGraphicsPort(struct qemuCommand *command, xmlNodePtr device, const char *attribute, const char *address, int first,
@@ -64,10 +87,12 @@ qemuGraphicsPort(struct qemuCommand *command, xmlNodePtr device, const char *att
     *port = first;
     if (command->dry)
         return 0;
-    while (!qemuGraphicsPortIsFree(address, *port))
-        if (++*port > 65535)
-            return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED, "there is no free port from %d on", first);
-    return virXmlSet(device, attribute, "%d", *port);
+    for (; *port <= 65535; ++*port) {
+        if (!qemuGraphicsPortIsFree(address, *port) || (rc = qemuGraphicsReserve(command, *port)) == 0)
+            continue;
+        return rc < 0 ? -1 : virXmlSet(device, attribute, "%d", *port);
+    }
+    return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED, "there is no free port from %d on", first);
 }
 
 /* ---------- where to listen ---------- */

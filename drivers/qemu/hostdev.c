@@ -63,7 +63,20 @@ qemuHostdevIsVfio(const char *address)
     return strcmp(strrchr(link, '/') != NULL ? strrchr(link, '/') + 1 : link, "vfio-pci") == 0;
 }
 
-/* managed='yes': takes the device from the host's driver and gives it to VFIO. */
+/* Gives the device to this driver, or to the host's own when driver is empty. It may have had none. */
+static int
+qemuHostdevBind(const char *address, const char *driver)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", address);
+    if (qemuHostdevWrite(path, *driver != '\0' ? driver : "\n") < 0)
+        return -1;
+    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", address);
+    qemuHostdevWrite(path, address);
+    return qemuHostdevWrite("/sys/bus/pci/drivers_probe", address);
+}
+
 static int
 qemuHostdevPrepare(xmlNodePtr device, const char *address, bool managed)
 {
@@ -77,14 +90,25 @@ qemuHostdevPrepare(xmlNodePtr device, const char *address, bool managed)
     if (!managed)
         return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
                                 "PCI device %s is not bound to vfio-pci, and managed='yes' is not set", address);
-    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", address);
-    if (qemuHostdevWrite(path, "vfio-pci") < 0)
+    if (qemuHostdevBind(address, "vfio-pci") < 0)
         return qemuDeviceReportSystem(device, errno, "cannot hand PCI device %s to vfio-pci", address);
-    snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", address);
-    qemuHostdevWrite(path, address);  /* it may have no driver */
-    if (qemuHostdevWrite("/sys/bus/pci/drivers_probe", address) < 0 || !qemuHostdevIsVfio(address))
+    if (!qemuHostdevIsVfio(address))
         return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED, "vfio-pci does not take PCI device %s", address);
     return 0;
+}
+
+/* A managed device goes back to the host's driver. */
+VIRT_INTERNAL void
+qemuHostdevRelease(xmlNodePtr device)
+{
+    xmlNodePtr address = virXmlFind(device, "source/address");
+    VIRT_CLEANUP_FREE char *text = NULL;
+
+    if (!virXmlEquals(device, "@type", "pci") || !virXmlEquals(device, "@managed", "yes") || address == NULL ||
+        (text = qemuPciAddressText(address)) == NULL || !qemuHostdevIsVfio(text))
+        return;
+    if (qemuHostdevBind(text, "") < 0)
+        virLog(VIR_LOG_WARN, "qemu.hostdev", "cannot give PCI device %s back to the host: %s", text, strerror(errno));
 }
 
 static cJSON *

@@ -348,20 +348,19 @@ qemuNetDirect(struct qemuNet *net)
     return 0;
 }
 
-/* A macvtap link, unlike a tap, does not go with its last descriptor. */
+/*
+ * A macvtap link, unlike a tap, does not go with its last descriptor. The name alone does not make it ours (a start may have failed
+ * because somebody else has a link of that name); the guest's own address does.
+ */
 VIRT_INTERNAL void
-qemuDevicesRelease(xmlDocPtr liveDoc)
+qemuNetRelease(xmlNodePtr device)
 {
-    xmlNodePtr devices = virXmlFirst(virXmlRoot(liveDoc), "devices");
+    const char *name = virXmlEquals(device, "@type", "direct") ? virXmlString(device, "target/@dev") : NULL;
+    const char *text = virXmlString(device, "mac/@address");
+    unsigned char mac[6];
 
-    if (devices == NULL)
-        return;
-    VIRT_XML_EACH(net, devices, "interface") {
-        const char *name = virXmlEquals(net, "@type", "direct") ? virXmlString(net, "target/@dev") : NULL;
-
-        if (name != NULL)
-            qemuLinkDelete(name);
-    }
+    if (name != NULL && text != NULL && qemuParseMac(text, mac) == 0 && qemuLinkHasMac(name, mac))
+        qemuLinkDelete(name);
 }
 
 /* ---------- vhost-user, vdpa ---------- */

@@ -16,6 +16,7 @@ VIRT_INTERNAL int qemuLinkAddToBridge(xmlNodePtr device, const char *name, const
 VIRT_INTERNAL int qemuMacvtapOpen(xmlNodePtr device, const char *lower, const char *mode, const unsigned char *mac,
                                   char **name, size_t count, int *fds);
 VIRT_INTERNAL void qemuLinkDelete(const char *name);
+VIRT_INTERNAL bool qemuLinkHasMac(const char *name, const unsigned char *mac);
 /* "52:54:00:12:34:56" */
 VIRT_INTERNAL int qemuParseMac(const char *text, unsigned char *mac);
 

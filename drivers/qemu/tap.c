@@ -126,6 +126,14 @@ qemuLinkSetup(xmlNodePtr device, const char *name, const unsigned char *mac, uns
     return 0;
 }
 
+VIRT_INTERNAL bool
+qemuLinkHasMac(const char *name, const unsigned char *mac)
+{
+    struct ifreq request = { 0 };
+
+    return qemuLinkIoctl(name, SIOCGIFHWADDR, &request) == 0 && memcmp(request.ifr_hwaddr.sa_data, mac, 6) == 0;
+}
+
 VIRT_INTERNAL int
 qemuLinkAddToBridge(xmlNodePtr device, const char *name, const char *bridge)
 {
