@@ -119,7 +119,7 @@ virJsonInt(const cJSON *object, const char *key, int *value)
     if (cJSON_IsString(item))
         return virStringToInt(item->valuestring, 10, value);
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= -2147483648.0 && item->valuedouble <= 2147483647.0) ||
-        item->valuedouble != floor(item->valuedouble))
+        item->valuedouble != (double)(int)item->valuedouble)
         return -1;
     *value = (int)item->valuedouble;
     return 0;
@@ -133,7 +133,7 @@ virJsonULongLong(const cJSON *object, const char *key, unsigned long long *value
     if (cJSON_IsString(item) || cJSON_IsRaw(item))
         return virStringToULL(item->valuestring, 10, value);
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble < 18446744073709551616.0) ||
-        item->valuedouble != floor(item->valuedouble))
+        item->valuedouble != (double)(unsigned long long)item->valuedouble)
         return -1;
     *value = (unsigned long long)item->valuedouble;
     return 0;
@@ -182,7 +182,7 @@ virJsonPutNumber(struct virText *out, double value)
     char text[40];
     char *comma;
 
-    if (value == floor(value) && fabs(value) <= VIR_JSON_EXACT) {
+    if (value >= -VIR_JSON_EXACT && value <= VIR_JSON_EXACT && value == (double)(long long)value) {
         virTextAdd(out, "%lld", (long long)value);
         return;
     }
