@@ -210,15 +210,9 @@ qemuEventShutdown(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuM
                            cause == NULL ? VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED
                            : guest       ? VIR_DOMAIN_EVENT_SHUTDOWN_GUEST : VIR_DOMAIN_EVENT_SHUTDOWN_HOST);
     qemuEventSave(vm);
-    if (guest && strcmp(wanted, "preserve") != 0) {
-        char poweroff[32], crash[32];
-
-        /* It waits only because another action must not be the end; this one is. (It ends on its own otherwise, and this is harmless.) */
-        qemuEventWanted(vm, "on_poweroff", "destroy", poweroff);
-        qemuEventWanted(vm, "on_reboot", "restart", crash);
-        if (strcmp(poweroff, "destroy") != 0 || strcmp(crash, "preserve") == 0)
-            qemuMonitorPost(mon, "quit", NULL);
-    }
+    /* It may wait only because another action must not be the end; this one is. Where QEMU ends on its own, this is not even read. */
+    if (guest && strcmp(wanted, "preserve") != 0)
+        qemuMonitorPost(mon, "quit", NULL);
 }
 
 static void

@@ -167,6 +167,12 @@ qemuProcessActions(xmlDocPtr doc)
                          "s:panic", dies ? "shutdown" : "pause", NULL);
 }
 
+VIRT_INTERNAL void
+qemuProcessReadDocument(xmlDocPtr doc)
+{
+    cJSON_Delete(qemuProcessActions(doc));
+}
+
 /* Sends all that has to be known or set before the CPUs run. `qmp`: what the device builders have left. */
 static int
 qemuProcessAskAll(struct qemuDomain *priv, xmlDocPtr doc, const cJSON *qmp)
@@ -259,6 +265,30 @@ qemuProcessBuild(struct virDomainObj *vm, struct qemuCommand *command, const str
     return *mon == NULL ? -1 : 0;
 }
 
+/* Our environment with what the command adds to it, in malloc'd memory (the array only). NULL with the error set. */
+static const char **
+qemuProcessEnvironment(const struct qemuCommand *command)
+{
+    size_t count = 0, n = 0;
+    const char **env;
+
+    while (environ[count] != NULL)
+        count++;
+    if ((env = virAllocate((count + command->nenv + 1) * sizeof(*env))) == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        bool replaced = false;
+
+        for (size_t k = 0; k < command->nenv && !replaced; k++)
+            replaced = strncmp(environ[i], command->env[k], strcspn(command->env[k], "=") + 1) == 0;
+        if (!replaced)
+            env[n++] = environ[i];
+    }
+    for (size_t k = 0; k < command->nenv; k++)
+        env[n++] = command->env[k];
+    return env;
+}
+
 /* Starts the program and makes it the guest's. */
 static int
 qemuProcessExec(struct virDomainObj *vm, struct qemuCommand *command, const struct qemuProcessStart *start,
@@ -270,9 +300,13 @@ qemuProcessExec(struct virDomainObj *vm, struct qemuCommand *command, const stru
     struct virProcessSpawn spawn = { .argv = (const char *const *)command->argv, .fds = command->fds,
                                      .nfds = command->nfds, .stdinFd = -1, .stdoutFd = log, .stderrFd = log,
                                      .newSession = true };
+    VIRT_CLEANUP_FREE const char **env = NULL;
     struct virProcess process = { 0 };
 
-    if (log < 0 || virProcessStart(&spawn, &process) < 0)
+    if (log < 0 || (command->nenv > 0 && (env = qemuProcessEnvironment(command)) == NULL))
+        return -1;
+    spawn.env = env;
+    if (virProcessStart(&spawn, &process) < 0)
         return -1;
     pthread_mutex_lock(&priv->lock);
     priv->logOffset = offset;
@@ -454,7 +488,10 @@ qemuProcessUp(struct virDomainObj *vm, xmlDocPtr doc)
     pthread_mutex_unlock(&priv->lock);
     if (!stillThere)
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': it was ended while it started", vm->name);
-    return qemuProcessHook(vm, "started", "begin", NULL, NULL) < 0 || qemuStateSaveStatus(vm, false) < 0 ? -1 : 0;
+    if (qemuProcessHook(vm, "started", "begin", NULL, NULL) < 0)
+        return -1;
+    /* A fresh start is recorded as finished when its CPUs run, or are meant not to: left behind before that, it is ended. */
+    return priv->incoming ? qemuStateSaveStatus(vm, false) : 0;
 }
 
 VIRT_INTERNAL int

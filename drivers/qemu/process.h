@@ -46,5 +46,9 @@ VIRT_INTERNAL char *qemuProcessLastWords(struct virDomainObj *vm);
 
 /* All guests of a state directory that was just opened: finds those that still run, settles the others. */
 VIRT_INTERNAL void qemuProcessReconnectAll(struct qemuHost *host);
+/* The monitor of a guest that was found again but did not answer then: a new reference, or NULL with the error set. */
+VIRT_INTERNAL struct qemuMonitor *qemuReconnectMonitor(struct virDomainObj *vm);
+/* Marks as read what this file takes from a document, for the list of ignored parts. */
+VIRT_INTERNAL void qemuProcessReadDocument(xmlDocPtr doc);
 
 #endif

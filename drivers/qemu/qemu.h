@@ -142,6 +142,7 @@ VIRT_INTERNAL int qemuMigrationStatusFromName(const char *name);      /* -1: unk
 VIRT_INTERNAL const char *qemuMigrationStatusName(int status);
 
 /* ---- domain.c: the slots ---- */
+VIRT_INTERNAL void qemuDomainAutostart(struct qemuHost *host);      /* starts the guests that are marked and do not run */
 VIRT_INTERNAL virDomainPtr qemuDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags);
 VIRT_INTERNAL int qemuDomainCreate(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainSuspend(virDomainPtr domain);
