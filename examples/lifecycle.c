@@ -41,7 +41,8 @@ show(virDomainPtr domain, const char *what, int rc)
 int
 main(int argc, char **argv)
 {
-    virConnectPtr conn = virConnectOpen(argc > 1 ? argv[1] : "test:///default");
+    const char *uri = argc > 1 ? argv[1] : "test:///default";
+    virConnectPtr conn = virConnectOpen(uri);
     virDomainPtr domain;
     char xml[sizeof(document) + 16];
     int rc;
@@ -50,7 +51,7 @@ main(int argc, char **argv)
         fprintf(stderr, "%s\n", virGetLastErrorMessage());
         return 1;
     }
-    snprintf(xml, sizeof(xml), document, strcmp(virConnectGetType(conn), "Test") == 0 ? "test" : "qemu");
+    snprintf(xml, sizeof(xml), document, strncmp(uri, "test:", 5) == 0 ? "test" : "qemu");
     domain = virDomainDefineXML(conn, xml);
     if (domain == NULL) {
         fprintf(stderr, "define: %s\n", virGetLastErrorMessage());
