@@ -12,7 +12,8 @@
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
 #
 # demo, check and bench install with apt what is missing, if they may; everything else only compiles.
-# There is no configure step. CC, CFLAGS, LDFLAGS and BUILD (the folder for results) are yours.
+# There is no configure step. CC, CFLAGS, LDFLAGS and BUILD (the folder for results) are yours; V=1 shows
+# the commands.
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -36,24 +37,28 @@ SONAME   = libvirt-embed.so.0
 
 PARTS      := virt.c $(wildcard drivers/*/*.c)
 TESTS      ?= $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c))
-EXAMPLES   := $(patsubst %.c,%,$(wildcard examples/*.c))
+EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c))
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES)) -pthread
-COMPILE     = $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
+COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
+LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
+ifeq ($(V),)
+ Q = @
+endif
 
 # ---------- the library ----------
 
 lib: $(BUILD)/libvirt-embed.a $(BUILD)/$(SONAME)
 
 $(BUILD)/libvirt-embed.a: $(PARTS:%.c=$(BUILD)/obj/%.o)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/$(SONAME): $(PARTS:%.c=$(BUILD)/obj/%.o)
-	$(CC) $(CFLAGS) $(MODE) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@ $^ $(PKG_LIBS)
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -61,15 +66,15 @@ $(BUILD)/obj/%.o: %.c
 
 # Two files instead of the tree. A bug is mended in the tree and the pair made anew.
 amalgamation: $(BUILD)/dist/virt.c
-	$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(PKG_CFLAGS) -c -o $(BUILD)/dist/virt.o $<
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(PKG_CFLAGS) -c -o $(BUILD)/dist/virt.o $<
 	@rm -f $(BUILD)/dist/virt.o
 	@ls -l $(BUILD)/dist
 
 $(BUILD)/dist/virt.c: $(PARTS) virt.h $(wildcard drivers/*.h drivers/*.def drivers/*/*.h drivers/*/*.def) \
                       tests/amalgamate.awk
 	@mkdir -p $(@D)
-	awk -f tests/amalgamate.awk -v stamp="virt $(VERSION), commit $(COMMIT)" -v omit=virt.h virt.c > $@
-	(echo "/* virt $(VERSION), commit $(COMMIT). Generated; do not edit. */"; cat virt.h) > $(@D)/virt.h
+	$(Q)awk -f tests/amalgamate.awk -v stamp="virt $(VERSION), commit $(COMMIT)" -v omit=virt.h virt.c > $@
+	$(Q)(echo "/* virt $(VERSION), commit $(COMMIT). Generated; do not edit. */"; cat virt.h) > $(@D)/virt.h
 
 COMMIT = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD -- \
          virt.h virt.c drivers 2>/dev/null || echo ' with changes')
@@ -92,7 +97,7 @@ run-demo: $(BUILD)/examples/migrate $(BUILD)/guest/light.img
 
 guests: $(GUESTS) $(BUILD)/guest/linux/.done
 
-GUEST_COMPILE = $(CC) -m32 -march=i486 -Os -std=gnu11 -Wall -Wextra -ffreestanding -fno-pic -fno-pie \
+GUEST_COMPILE = $(Q)$(CC) -m32 -march=i486 -Os -std=gnu11 -Wall -Wextra -ffreestanding -fno-pic -fno-pie \
                 -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -mgeneral-regs-only
 
 $(BUILD)/guest/%.o: tests/guest/%.c
@@ -104,21 +109,21 @@ $(BUILD)/guest/%.o: tests/guest/%.S
 	$(GUEST_COMPILE) -c -o $@ $<
 
 $(BUILD)/guest/counter.img: $(BUILD)/guest/boot.o $(BUILD)/guest/counter.o tests/guest/counter.ld
-	ld -m elf_i386 --no-warn-rwx-segments -T tests/guest/counter.ld -o $(@:.img=.elf) \
+	$(Q)ld -m elf_i386 --no-warn-rwx-segments -T tests/guest/counter.ld -o $(@:.img=.elf) \
 	    $(BUILD)/guest/boot.o $(BUILD)/guest/counter.o
-	objcopy -O binary -j .image $(@:.img=.elf) $@
+	$(Q)objcopy -O binary -j .image $(@:.img=.elf) $@
 
 $(BUILD)/guest/light.img: $(BUILD)/guest/counter.img tests/guest/mkguest
-	tests/guest/mkguest --count-hz 100 --dirty-mib 8 --dirty-hz 4 $< $@
+	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 8 --dirty-hz 4 $< $@
 
 $(BUILD)/guest/heavy.img: $(BUILD)/guest/counter.img tests/guest/mkguest
-	tests/guest/mkguest --count-hz 100 --dirty-mib 64 --dirty-hz 50 $< $@
+	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 64 --dirty-hz 50 $< $@
 
 $(BUILD)/guest/idle.img: $(BUILD)/guest/counter.img tests/guest/mkguest
-	tests/guest/mkguest --count-hz 500 --dirty-hz 0 $< $@
+	$(Q)tests/guest/mkguest --count-hz 500 --dirty-hz 0 $< $@
 
 $(BUILD)/guest/bench.img: $(BUILD)/guest/counter.img tests/guest/mkguest
-	tests/guest/mkguest --count-hz 500 --dirty-mib 8 --dirty-hz 4 --fill-mib 64 $< $@
+	$(Q)tests/guest/mkguest --count-hz 500 --dirty-mib 8 --dirty-hz 4 --fill-mib 64 $< $@
 
 # Debian's kernel and busybox, unpacked and not installed; tests skip where they cannot be had.
 $(BUILD)/guest/linux/.done: tests/guest/mklinux tests/guest/init
@@ -179,15 +184,15 @@ $(BUILD)/tests/%.o: tests/%.c
 
 # A unit test includes virt.c; an API test is linked with the library.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o
-	$(CC) $(CFLAGS) $(MODE) $(LDFLAGS) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
+	$(LINK) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/tests/api/%: $(BUILD)/tests/api/%.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o \
                       $(BUILD)/libvirt-embed.a
-	$(CC) $(CFLAGS) $(MODE) $(LDFLAGS) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
+	$(LINK) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
 
 # The harness itself, without virt; tests/build.sh knows which of its tests have to fail.
 $(BUILD)/tests/selftest: $(BUILD)/tests/selftest.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o
-	$(CC) $(CFLAGS) $(MODE) $(LDFLAGS) $(FAULT_LINK) -o $@ $^
+	$(LINK) $(FAULT_LINK) -o $@ $^
 
 deps:
 	@tests/deps
@@ -208,7 +213,7 @@ $(BUILD)/bench/%-virt: tests/bench/%.c $(BUILD)/libvirt-embed.a
 # Absent where libvirt is: the comparison then leaves out its column.
 $(BUILD)/bench/%-libvirt: tests/bench/%.c
 	@mkdir -p $(@D)
-	-if pkg-config --exists libvirt; then $(COMPILE) -o $@ $< $$(pkg-config --cflags --libs libvirt) -pthread; fi
+	-$(Q)if pkg-config --exists libvirt; then $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -o $@ $< $$(pkg-config --cflags --libs libvirt) -pthread; fi
 
 $(BUILD)/bench/rawqmp: tests/bench/rawqmp.c
 	@mkdir -p $(@D)
