@@ -37,7 +37,7 @@ SONAME   = libvirt-embed.so.0
 
 PARTS      := virt.c $(wildcard drivers/*/*.c)
 TESTS      ?= $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c))
-EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c))
+EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
@@ -86,6 +86,15 @@ examples: $(EXAMPLES:%=$(BUILD)/%)
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libvirt-embed.a
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) -o $@ $< $(BUILD)/libvirt-embed.a $(PKG_LIBS)
+
+# With line editing where readline is there.
+$(BUILD)/examples/virtsh: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examples/virtsh/*.c)) $(BUILD)/libvirt-embed.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(PKG_LIBS) $$(pkg-config --silence-errors --libs readline)
+
+$(BUILD)/obj/examples/virtsh/%.o: examples/virtsh/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) $$(pkg-config --exists readline && echo -DVIRTSH_READLINE) -c -o $@ $<
 
 demo: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) run-demo
@@ -221,8 +230,9 @@ $(BUILD)/bench/rawqmp: tests/bench/rawqmp.c
 
 # ---------- installing ----------
 
-install: lib $(BUILD)/virt.pc
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+install: lib $(BUILD)/virt.pc $(BUILD)/examples/virtsh
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 755 $(BUILD)/examples/virtsh $(DESTDIR)$(PREFIX)/bin/virtsh
 	install -m 644 virt.h $(DESTDIR)$(PREFIX)/include/virt.h
 	install -m 644 $(BUILD)/libvirt-embed.a $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/
