@@ -739,6 +739,8 @@ qemuMigrationStart(struct qemuMigration *m, struct qemuMonitor *mon, const struc
 
     if (uri == NULL)
         return virReportError(VIR_ERR_INVALID_ARG, "migration %s: the destination has given no URI", m->uuid);
+    if (qemuMigrationSaveRecord(m, false) < 0)
+        return -1;
     m->started = virTimeNowUs();
     if (m->wasRunning && (call->flags & VIR_MIGRATE_LIVE) == 0) {
         m->pausedByUs = true;
@@ -969,7 +971,7 @@ qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
     m->stage = QEMU_STAGE_STARTED;
     virDomainObjEndMigration(m->vm);
     qemuMigrationCompleted(m, cookiein);
-    qemuStateSaveStatus(m->vm, false);
+    qemuMigrationForgetRecord(m);
 }
 
 /* 1 it is here for good, 0 not yet, -1 it cannot be started. */
@@ -989,6 +991,8 @@ qemuMigrationFinishRun(struct qemuMigration *m, const struct virMigrationCall *c
         priv->announced = true;
         pthread_mutex_unlock(&priv->lock);
         qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
+        if (qemuMigrationSaveRecord(m, true) < 0)
+            goto cleanup;
         m->stage = QEMU_STAGE_STARTING;
         atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATED);
         /* a guest that stays paused is only asked whether it is there */
@@ -1143,8 +1147,8 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
             if (rc < 0)
                 qemuMigrationFailed(m);
             qemuMigrationStay(m);
-            if (rc > 0 && !m->offline)
-                qemuStateSaveStatus(m->vm, false);
+            if (!m->offline)
+                qemuMigrationForgetRecord(m);
         }
     }
     pthread_mutex_unlock(&m->lock);
@@ -1352,6 +1356,7 @@ qemuMigrationOnStopped(struct virDomainObj *vm, int reason)
 VIRT_INTERNAL const struct qemuMigrationHooks qemuMigrationHooks = {
     .event = qemuMigrationOnEvent,
     .stopped = qemuMigrationOnStopped,
+    .reconnected = qemuMigrationReconnected,
 };
 
 #undef QEMU_MIGRATE_FLAGS

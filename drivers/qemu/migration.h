@@ -95,6 +95,11 @@ VIRT_INTERNAL struct qemuMigration *qemuMigrationFind(struct qemuHost *host, con
 VIRT_INTERNAL struct qemuMigration *qemuMigrationOf(struct virDomainObj *vm);
 VIRT_INTERNAL void qemuMigrationFreeAll(struct qemuHost *host);
 
+/* The record in the guest's status: saved before the effect it announces, forgotten when the migration is over. In record.c. */
+VIRT_INTERNAL int qemuMigrationSaveRecord(struct qemuMigration *m, bool told);
+VIRT_INTERNAL void qemuMigrationForgetRecord(struct qemuMigration *m);
+VIRT_INTERNAL void qemuMigrationReconnected(struct virDomainObj *vm);
+
 /* What the runtime calls; see qemu.h. */
 VIRT_INTERNAL_DATA const struct qemuMigrationHooks qemuMigrationHooks;
 

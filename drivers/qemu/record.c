@@ -1,0 +1,144 @@
+/*
+ * What survives this process of a migration: a record in the guest's status, and what is made of it when the state directory is opened
+ * again. The source is judged by its hypervisor's migration status, never by whether its CPUs stand; a destination that was told to start
+ * starts, one that was never told does not.
+ *
+ *   migration   its uuid
+ *   side        "source" or "destination"
+ *   running     the guest ran before
+ *   state, reason   ... or was paused so
+ *   told        destination: Finish has said "start" (or "stay paused", if paused is true)
+ */
+#include "migration.h"
+#include "process.h"
+#include "state.h"
+
+#define VIRT_FROM VIR_FROM_QEMU
+
+#define QEMU_RECORD_WAIT 5000000           /* us for QEMU to end a transfer that was cancelled */
+
+/* Takes text over. */
+static int
+qemuRecordSet(struct virDomainObj *vm, char *text)
+{
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+
+    pthread_mutex_lock(&priv->lock);
+    free(priv->record);
+    priv->record = text;
+    pthread_mutex_unlock(&priv->lock);
+    return qemuStateSaveStatus(vm, false);
+}
+
+VIRT_INTERNAL int
+qemuMigrationSaveRecord(struct qemuMigration *m, bool told)
+{
+    VIRT_CLEANUP_JSON cJSON *json = virJsonObject("s:migration", m->uuid, "s:side", m->incoming ? "destination" : "source",
+                                                  "b:running", m->wasRunning, "i:state", m->state, "i:reason", m->reason,
+                                                  "b:told", told, "b:paused", m->startPaused, NULL);
+    char *text = json != NULL ? virJsonFormat(json) : NULL;
+
+    return text != NULL ? qemuRecordSet(m->vm, text) : -1;
+}
+
+VIRT_INTERNAL void
+qemuMigrationForgetRecord(struct qemuMigration *m)
+{
+    if (m->vm->id >= 0 && qemuRecordSet(m->vm, NULL) < 0)
+        virLog(VIR_LOG_WARN, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
+}
+
+/* The status of the source's QEMU, once it has come to an end: a transfer under way is cancelled. -1: no answer. */
+static int
+qemuRecordJudge(struct virDomainObj *vm)
+{
+    unsigned long long end = virTimeNowUs() + QEMU_RECORD_WAIT;
+    bool cancelled = false;
+    int status = -1;
+
+    do {
+        VIRT_CLEANUP_JSON cJSON *info = NULL;
+        const char *name;
+
+        if (qemuDomainCommand(vm, "query-migrate", NULL, &info) < 0)
+            return -1;
+        name = virJsonString(info, "status");
+        status = name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
+        if (status == QEMU_MIGRATION_NONE || status == QEMU_MIGRATION_COMPLETED || status == QEMU_MIGRATION_FAILED
+            || status == QEMU_MIGRATION_CANCELLED)
+            return status;
+        if (!cancelled && qemuDomainCommand(vm, "migrate_cancel", NULL, NULL) < 0)
+            return -1;
+        cancelled = true;
+    } while (virTimeNowUs() < end);
+    return status;
+}
+
+static void
+qemuRecordSettleSource(struct virDomainObj *vm, const cJSON *record)
+{
+    VIRT_CLEANUP_JSON cJSON *reply = NULL;
+    int status = qemuRecordJudge(vm), state = VIR_DOMAIN_PAUSED, reason = VIR_DOMAIN_PAUSED_UNKNOWN;
+    bool running = false, runs = false;
+
+    virJsonBool(record, "running", &running);
+    virJsonInt(record, "state", &state);
+    virJsonInt(record, "reason", &reason);
+    if (status < 0 || status == QEMU_MIGRATION_COMPLETED) {
+        /* the destination has all of it, and may run: only who knows that it does not may let it go on here */
+        virLog(VIR_LOG_WARN, "qemu.migration", "domain '%s': its migration was complete, whether it runs at the destination is not "
+               "known here: it stays paused", vm->name);
+        virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION);
+        return;
+    }
+    if (!running)
+        virDomainObjSetState(vm, state, reason);
+    else if (qemuDomainCommand(vm, "query-status", NULL, &reply) == 0 && virJsonBool(reply, "running", &runs) == 0 && !runs
+             && qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s' does not go on: %s", vm->name, virGetLastErrorMessage());
+    qemuRecordSet(vm, NULL);
+}
+
+static void
+qemuRecordSettleDestination(struct virDomainObj *vm, const cJSON *record)
+{
+    bool told = false, paused = false;
+    int reason = VIR_DOMAIN_PAUSED_UNKNOWN;
+
+    virJsonBool(record, "told", &told);
+    virJsonBool(record, "paused", &paused);
+    virJsonInt(record, "reason", &reason);
+    if (!told) {
+        virLog(VIR_LOG_WARN, "qemu.migration", "domain '%s' was arriving, and never told to start: it is ended", vm->name);
+        qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+        return;
+    }
+    if (paused)
+        virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, reason);
+    else if (qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATED) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s' has arrived, but does not run: %s", vm->name, virGetLastErrorMessage());
+    qemuRecordSet(vm, NULL);
+}
+
+VIRT_INTERNAL void
+qemuMigrationReconnected(struct virDomainObj *vm)
+{
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+    VIRT_CLEANUP_FREE char *text = NULL;
+    VIRT_CLEANUP_JSON cJSON *record = NULL;
+    const char *side;
+
+    pthread_mutex_lock(&priv->lock);
+    text = priv->record != NULL ? strdup(priv->record) : NULL;
+    pthread_mutex_unlock(&priv->lock);
+    record = text != NULL ? virJsonParse(text, strlen(text), "migration record") : NULL;
+    side = record != NULL ? virJsonString(record, "side") : NULL;
+    if (side != NULL && strcmp(side, "source") == 0)
+        qemuRecordSettleSource(vm, record);
+    else
+        qemuRecordSettleDestination(vm, record);
+    virResetLastError();
+}
+
+#undef QEMU_RECORD_WAIT
+#undef VIRT_FROM
