@@ -315,7 +315,7 @@ qemuBlockdevAddBacking(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsign
     if (store == NULL)
         return 0;
     if (virXmlFirst(store, "source") == NULL)
-        return virJsonAdd(node, "a:backing", cJSON_CreateNull(), NULL);
+        return cJSON_AddNullToObject(node, "backing") == NULL ? virReportNoMemory() : 0;
     if (qemuBlockdevAddImage(chain, store, depth + 1, name) < 0)
         return -1;
     return virJsonAdd(node, "s:backing", name, NULL);

@@ -258,6 +258,15 @@ qemuChardevSpicePort(struct qemuCommand *command, xmlNodePtr element)
 }
 
 static cJSON *
+qemuChardevDbus(struct qemuCommand *command, xmlNodePtr element)
+{
+    const char *channel = virXmlNeed(element, "source/@channel");
+
+    (void)command;
+    return channel == NULL ? NULL : virJsonObject("s:name", channel, NULL);
+}
+
+static cJSON *
 qemuChardevAgent(struct qemuCommand *command, xmlNodePtr element)
 {
     static const char *const modes[] = { "server", "client", NULL };
@@ -287,6 +296,7 @@ static const struct qemuChardevType {
     { "udp",          "udp",          qemuChardevUdp },
     { "spicevmc",     "spicevmc",     qemuChardevSpice },
     { "spiceport",    "spiceport",    qemuChardevSpicePort },
+    { "dbus",         "dbus",         qemuChardevDbus },
     { "qemu-vdagent", "qemu-vdagent", qemuChardevAgent },
 };
 
@@ -302,6 +312,18 @@ VIRT_INTERNAL int
 qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, const char *path, bool server, unsigned int reconnect)
 {
     return qemuChardevAdd(set, id, "socket", qemuChardevSocket(qemuChardevUnixAddress(path), server, reconnect));
+}
+
+VIRT_INTERNAL int
+qemuChardevAddFd(struct qemuCommand *command, struct qemuDeviceSet *set, const char *id, int fd)
+{
+    VIRT_CLEANUP_FREE char *number = qemuPassFdText(command, fd);
+
+    if (number == NULL)
+        return -1;
+    return qemuChardevAdd(set, id, "socket",
+                          qemuChardevSocket(virJsonObject("s:type", "fd", "a:data", virJsonObject("s:str", number, NULL),
+                                                          NULL), false, 0));
 }
 
 VIRT_INTERNAL int

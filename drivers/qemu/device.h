@@ -67,6 +67,8 @@ VIRT_INTERNAL int qemuCommandAddQmp(struct qemuCommand *command, const char *exe
 /* A chardev that connects to (server false), or listens at, a Unix socket; reconnect in seconds, 0: never. */
 VIRT_INTERNAL int qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, const char *path, bool server,
                                      unsigned int reconnect);
+/* A chardev on a connected socket, which is taken over (also on failure). */
+VIRT_INTERNAL int qemuChardevAddFd(struct qemuCommand *command, struct qemuDeviceSet *set, const char *id, int fd);
 /* <reconnect enabled= timeout=> below node: the seconds, 0 when there is none; -1 with the error set. */
 VIRT_INTERNAL int qemuReadReconnect(xmlNodePtr node, unsigned int *seconds);
 

@@ -19,7 +19,7 @@ static const struct qemuDiskBus {
     { "ide",    { [QEMU_DISK_HARD] = "ide-hd", [QEMU_DISK_CDROM] = "ide-cd" }, true },
     { "sata",   { [QEMU_DISK_HARD] = "ide-hd", [QEMU_DISK_CDROM] = "ide-cd" }, true },
     { "scsi",   { [QEMU_DISK_HARD] = "scsi-hd", [QEMU_DISK_CDROM] = "scsi-cd", [QEMU_DISK_LUN] = "scsi-block" }, true },
-    { "usb",    { [QEMU_DISK_HARD] = "usb-storage", [QEMU_DISK_CDROM] = "usb-storage" }, true },
+    { "usb",    { [QEMU_DISK_HARD] = "usb-storage", [QEMU_DISK_CDROM] = "scsi-cd" }, true },
     { "fdc",    { [QEMU_DISK_FLOPPY] = "floppy" }, false },
 };
 
@@ -184,9 +184,34 @@ qemuDiskCheck(const struct qemuDisk *disk, const char *driver)
     if (disk->kind == QEMU_DISK_LUN && (type == NULL || (strcmp(type, "block") != 0 && strcmp(type, "network") != 0)))
         return qemuDeviceReport(disk->node, VIR_ERR_CONFIG_UNSUPPORTED, "device='lun' needs a block device");
     if (!qemuBlockdevHasMedium(disk->command, disk->node) &&
-        (disk->kind == QEMU_DISK_HARD || disk->kind == QEMU_DISK_LUN || strcmp(disk->bus->name, "usb") == 0))
+        (disk->kind == QEMU_DISK_HARD || disk->kind == QEMU_DISK_LUN))
         return qemuDeviceReport(disk->node, VIR_ERR_XML_ERROR, "it has no source");
     return 0;
+}
+
+/*
+ * QEMU's USB disk is always a hard disk. A CD drive is a SCSI one behind an adapter of its own: the adapter, which has the address,
+ * is added here; the drive's object, which has the alias, is returned.
+ */
+static cJSON *
+qemuDiskUsbCdrom(const struct qemuDisk *disk, struct qemuDeviceSet *set)
+{
+    VIRT_CLEANUP_JSON cJSON *adapter = qemuDeviceObject(disk->command, disk->node, "usb-bot", true);
+    VIRT_CLEANUP_FREE char *id = qemuDeviceId(disk->node, "bot-");
+    VIRT_CLEANUP_FREE char *bus = NULL;
+    VIRT_CLEANUP_JSON cJSON *object = NULL;
+    cJSON *order;
+
+    if (adapter == NULL || id == NULL || (bus = virStringFormat("%s.0", id)) == NULL ||
+        (object = virJsonObject("s:driver", "scsi-cd", "s:id", qemuDeviceAlias(disk->node), "s:bus", bus, NULL)) == NULL)
+        return NULL;
+    if ((order = cJSON_DetachItemFromObjectCaseSensitive(adapter, "bootindex")) != NULL &&
+        virJsonAdd(object, "a:bootindex", order, NULL) < 0)
+        return NULL;
+    cJSON_DeleteItemFromObjectCaseSensitive(adapter, "id");
+    if (virJsonAdd(adapter, "s:id", id, NULL) < 0 || qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &adapter) < 0)
+        return NULL;
+    return qemuTake(&object);
 }
 
 static int
@@ -200,6 +225,7 @@ qemuDiskDevice(const struct qemuDisk *disk, struct qemuDeviceSet *set)
     if (qemuDiskCheck(disk, driver) < 0 || (medium && qemuBlockdevBuild(disk->command, disk->node, set, top) < 0))
         return -1;
     object = virtio ? qemuVirtioObject(disk->command, disk->node, driver, true) :
+             strcmp(disk->bus->name, "usb") == 0 && disk->kind == QEMU_DISK_CDROM ? qemuDiskUsbCdrom(disk, set) :
              qemuDeviceObject(disk->command, disk->node, driver, true);
     if (object == NULL || (medium && virJsonAdd(object, "s:drive", top, NULL) < 0))
         return -1;

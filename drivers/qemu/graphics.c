@@ -16,6 +16,7 @@
 
 #define QEMU_GRAPHICS_FIRST_PORT 5900
 #define QEMU_GRAPHICS_FIRST_WEB_PORT 5700
+#define QEMU_GRAPHICS_CERTIFICATES "/etc/pki/libvirt-spice"
 
 /* Where a display listens: a socket's path, or an address with ports. */
 struct qemuGraphicsListen {
@@ -299,28 +300,48 @@ qemuGraphicsSpiceValues(xmlNodePtr device, struct virText *text)
     return 0;
 }
 
-/* Encryption needs certificates, for which this library has no place yet. */
+/* Encryption needs the host's certificates, where the usual place for them is. */
 static int
-qemuGraphicsSpiceChannels(xmlNodePtr device, struct virText *text)
+qemuGraphicsSpiceTls(struct qemuCommand *command, xmlNodePtr device, struct virText *text)
 {
     int port = -1;
 
     if (virXmlInt(device, "@tlsPort", &port) < 0)
         return -1;
-    if (port > 0 || virXmlEquals(device, "@defaultMode", "secure"))
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "TLS for SPICE is not supported");
-    if (virXmlEquals(device, "@defaultMode", "insecure"))
-        virTextAdd(text, ",plaintext-channel=default");
+    if (port <= 0)
+        return 0;
+    if (!command->dry && access(QEMU_GRAPHICS_CERTIFICATES "/server-cert.pem", R_OK) < 0)
+        return qemuDeviceReportSystem(device, errno, "tlsPort needs the host's certificates in '%s'",
+                                      QEMU_GRAPHICS_CERTIFICATES);
+    virTextAdd(text, ",tls-port=%d,x509-dir=%s", port, QEMU_GRAPHICS_CERTIFICATES);
+    return 1;
+}
+
+/* Which channels must, or must not, be encrypted. */
+static int
+qemuGraphicsSpiceChannel(xmlNodePtr device, struct virText *text, const char *name, const char *mode, bool tls)
+{
+    if (mode == NULL || strcmp(mode, "any") == 0)
+        return 0;
+    if (strcmp(mode, "secure") == 0 && !tls)
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "channel '%s' is to be encrypted, but there is no tlsPort",
+                                name);
+    qemuTextOption(text, strcmp(mode, "secure") == 0 ? "tls-channel" : "plaintext-channel", name);
+    return 0;
+}
+
+static int
+qemuGraphicsSpiceChannels(struct qemuCommand *command, xmlNodePtr device, struct virText *text)
+{
+    int tls = qemuGraphicsSpiceTls(command, device, text);
+
+    if (tls < 0 || qemuGraphicsSpiceChannel(device, text, "default", virXmlString(device, "@defaultMode"), tls > 0) < 0)
+        return -1;
     VIRT_XML_EACH(channel, device, "channel") {
         const char *name = virXmlNeed(channel, "@name");
 
-        if (name == NULL)
+        if (name == NULL || qemuGraphicsSpiceChannel(device, text, name, virXmlString(channel, "@mode"), tls > 0) < 0)
             return -1;
-        if (virXmlEquals(channel, "@mode", "secure"))
-            return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "channel '%s': TLS for SPICE is not supported",
-                                    name);
-        if (virXmlEquals(channel, "@mode", "insecure"))
-            qemuTextOption(text, "plaintext-channel", name);
     }
     return 0;
 }
@@ -346,7 +367,7 @@ qemuGraphicsSpiceText(struct qemuCommand *command, xmlNodePtr device, struct qem
     } else {
         virTextAdd(text, "port=0");
     }
-    if ((rc = qemuGraphicsPassword(command, device, "spice")) < 0 || qemuGraphicsSpiceChannels(device, text) < 0 ||
+    if ((rc = qemuGraphicsPassword(command, device, "spice")) < 0 || qemuGraphicsSpiceChannels(command, device, text) < 0 ||
         qemuGraphicsSpiceValues(device, text) < 0)
         return -1;
     /* a password that the monitor sets switches ticketing on by itself only if it is not disabled here */
@@ -388,6 +409,33 @@ qemuGraphicsHeadless(xmlNodePtr device, struct qemuDeviceSet *set)
     return qemuDeviceSetArguments(set, "-display", virTextTake(&text));
 }
 
+/* A display for a desktop's programs: over a bus that is given, or from peer to peer. */
+static int
+qemuGraphicsDbus(xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    const char *address = virXmlString(device, "@address"), *node = virXmlString(device, "gl/@rendernode");
+    const char *audio = virXmlString(device, "audio/@id");
+    bool peer = false, gl = false;
+    struct virText text = { 0 };
+
+    if (virXmlBool(device, "@p2p", &peer) < 0 || virXmlBool(device, "gl/@enable", &gl) < 0)
+        return -1;
+    if (!peer && address == NULL)
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "it needs p2p='yes' or the address of a bus");
+    virTextAdd(&text, "dbus");
+    if (peer)
+        virTextAdd(&text, ",p2p=on");
+    else
+        qemuTextOption(&text, "addr", address);
+    if (gl)
+        virTextAdd(&text, ",gl=on");
+    if (node != NULL)
+        qemuTextOption(&text, "rendernode", node);
+    if (audio != NULL)
+        virTextAdd(&text, ",audiodev=audio%s", audio);
+    return qemuDeviceSetArguments(set, "-display", virTextTake(&text));
+}
+
 VIRT_INTERNAL int
 qemuBuildGraphics(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -401,9 +449,12 @@ qemuBuildGraphics(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
         return qemuGraphicsSpice(command, device, set);
     if (strcmp(type, "egl-headless") == 0)
         return qemuGraphicsHeadless(device, set);
+    if (strcmp(type, "dbus") == 0)
+        return qemuGraphicsDbus(device, set);
     return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "graphics of type '%s' are not supported; use vnc or spice", type);
 }
 
 #undef QEMU_GRAPHICS_FIRST_PORT
 #undef QEMU_GRAPHICS_FIRST_WEB_PORT
+#undef QEMU_GRAPHICS_CERTIFICATES
 #undef VIRT_FROM

@@ -3,6 +3,11 @@
  */
 #include "device.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #define VIRT_FROM VIR_FROM_QEMU
 
 /* Each model as the first card of a guest, which its firmware uses, and as a further one; NULL where that cannot be. */
@@ -23,6 +28,10 @@ static const struct qemuVideoModel {
     { "ramfb",  "ramfb",         NULL,         NULL, false },
 };
 
+static const struct qemuProperty qemuVideoHeads[] = {
+    { QEMU_PROPERTY_NUMBER, "model/@heads", "max_outputs" },
+    { 0, NULL, NULL },
+};
 static const struct qemuProperty qemuVideoResolution[] = {
     { QEMU_PROPERTY_NUMBER, "model/resolution/@x", "xres" },
     { QEMU_PROPERTY_NUMBER, "model/resolution/@y", "yres" },
@@ -55,7 +64,6 @@ qemuVideoAddSize(xmlNodePtr device, cJSON *object, const char *path, const char 
 static int
 qemuVideoAddMemory(xmlNodePtr device, const char *model, cJSON *object)
 {
-    static const struct qemuProperty heads[] = { { QEMU_PROPERTY_NUMBER, "model/@heads", "max_outputs" }, { 0, NULL, NULL } };
     const unsigned long long mib = 1024 * 1024;
 
     if (strcmp(model, "vga") == 0 || strcmp(model, "vmvga") == 0)
@@ -69,7 +77,7 @@ qemuVideoAddMemory(xmlNodePtr device, const char *model, cJSON *object)
         qemuVideoAddSize(device, object, "model/@vram64", "U:vram64_size_mb", mib) < 0 ||
         qemuVideoAddSize(device, object, "model/@vgamem", "U:vgamem_mb", mib) < 0)
         return -1;
-    return qemuAddProperties(device, object, heads);
+    return qemuAddProperties(device, object, qemuVideoHeads);
 }
 
 /* The device's driver: with 3D acceleration virtio's has another name, and not every machine has the one with VGA. */
@@ -93,6 +101,46 @@ qemuVideoDriver(struct qemuCommand *command, xmlNodePtr device, const struct qem
     return qemuVirtioDriver(device, accel ? "virtio-gpu-gl" : "virtio-gpu");
 }
 
+/* driver name='vhostuser': another process draws; it and QEMU share a pair of sockets. */
+static int
+qemuVideoVhostUser(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    const char *node = virXmlString(device, "model/acceleration/@rendernode");
+    const char *render = node != NULL ? "--render-node" : NULL;
+    bool primary = qemuVideoIsPrimary(device), accel = false;
+    int pair[2], rc;
+    VIRT_CLEANUP_FREE char *id = qemuDeviceId(device, "chr-vu-");
+    VIRT_CLEANUP_FREE char *program = qemuFindProgram("vhost-user-gpu");
+    VIRT_CLEANUP_JSON cJSON *object = NULL;
+    char number[32];
+
+    if (id == NULL || virXmlBool(device, "model/acceleration/@accel3d", &accel) < 0)
+        return -1;
+    if (command->dry) {
+        rc = qemuChardevAddUnix(set, id, "gpu", false, 0);
+    } else {
+        if (program == NULL)
+            return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "it needs vhost-user-gpu, which is not installed");
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+            return virReportSystemError(errno, "cannot create a pair of sockets");
+        snprintf(number, sizeof(number), "--fd=%d", pair[0]);
+        rc = qemuStartHelper(command, device,
+                             (const char *const[]){ program, number, accel ? "--virgl" : render, accel ? render : node,
+                                                    accel ? node : NULL, NULL }, pair[0]);
+        close(pair[0]);
+        if (qemuChardevAddFd(command, set, id, pair[1]) < 0)
+            return -1;
+    }
+    if (rc < 0)
+        return -1;
+    object = primary ? qemuDeviceObject(command, device, "vhost-user-vga", false) :
+             qemuVirtioObject(command, device, "vhost-user-gpu", false);
+    if (object == NULL || (primary && qemuAddVirtioOptions(device, object) < 0) ||
+        virJsonAdd(object, "s:chardev", id, NULL) < 0 || qemuAddProperties(device, object, qemuVideoHeads) < 0)
+        return -1;
+    return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
+}
+
 VIRT_INTERNAL int
 qemuBuildVideo(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -105,6 +153,8 @@ qemuBuildVideo(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
         return -1;
     if (strcmp(name, "none") == 0)
         return 0;
+    if (backend != NULL && strcmp(backend, "vhostuser") == 0 && strcmp(name, "virtio") == 0)
+        return qemuVideoVhostUser(command, device, set);
     if (backend != NULL && strcmp(backend, "qemu") != 0)
         return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "backend '%s' is not supported", backend);
     for (size_t i = 0; i < sizeof(qemuVideoModels) / sizeof(*qemuVideoModels); i++)
