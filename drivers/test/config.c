@@ -18,8 +18,6 @@
 
 #define VIRT_FROM VIR_FROM_TEST
 
-#define TEST_NAMESPACE "http://libvirt.org/schemas/domain/test/1.0"
-
 VIRT_INTERNAL const char *const testDomainTypes[2] = { "test", NULL };
 
 /* What programs and courses written for libvirt expect to find. */
@@ -179,18 +177,7 @@ testNodeParseInfo(struct testHost *host, xmlNodePtr root)
     return 0;
 }
 
-/* <test:NAME> of a domain: how it is found at the beginning. */
-static xmlNodePtr
-testNodeOption(xmlNodePtr domain, const char *name)
-{
-    VIRT_XML_EACH(node, domain, NULL) {
-        if (virXmlIs(node, name) && node->ns != NULL && node->ns->href != NULL &&
-            strcmp((const char *)node->ns->href, TEST_NAMESPACE) == 0)
-            return node;
-    }
-    return NULL;
-}
-
+/* A domain as it is found at the beginning: in this state (test:runstate), defined or not (test:transient). */
 static int
 testNodeParseDomain(struct testHost *host, xmlNodePtr element, const char *directory)
 {
@@ -207,13 +194,13 @@ testNodeParseDomain(struct testHost *host, xmlNodePtr element, const char *direc
             return -1;
         domain = virXmlRoot(doc);
     }
-    if ((option = testNodeOption(domain, "runstate")) != NULL) {
+    if ((option = virXmlFind(domain, "test:runstate")) != NULL) {
         if (virXmlUInt(option, "", &state) < 0)
             return -1;
         if (state >= VIR_DOMAIN_LAST)
             return virReportError(VIR_ERR_XML_ERROR, "runstate '%u' is not a domain's state", state);
     }
-    transient = testNodeOption(domain, "transient") != NULL;
+    transient = virXmlFind(domain, "test:transient") != NULL;
     if (transient && state == VIR_DOMAIN_SHUTOFF)
         return virReportError(VIR_ERR_XML_ERROR, "transient domain cannot have runstate 'shutoff'");
     if ((text = virXmlFormatNode(domain)) == NULL)
@@ -331,5 +318,4 @@ testHostFormatCapabilities(const struct testHost *host)
     return virTextTake(&text);
 }
 
-#undef TEST_NAMESPACE
 #undef VIRT_FROM

@@ -545,7 +545,7 @@ testGuestParse(const char *text, struct testGuest *guest)
 {
     cJSON *cookie = virJsonParse(text, strlen(text), "the cookie of begin");
     const char *state;
-    int version;
+    int version = 0;
 
     if (cookie == NULL)
         return NULL;
