@@ -126,7 +126,7 @@ $(BUILD)/guest/light.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 8 --dirty-hz 4 $< $@
 
 $(BUILD)/guest/heavy.img: $(BUILD)/guest/counter.img tests/guest/mkguest
-	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 64 --dirty-hz 50 $< $@
+	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 16 --dirty-hz 50 $< $@
 
 $(BUILD)/guest/idle.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 	$(Q)tests/guest/mkguest --count-hz 500 --dirty-hz 0 $< $@

@@ -137,6 +137,16 @@ lengths()
     return $bad
 }
 
+# Every public function is called by some test.
+called()
+{
+    local name missing=
+    for name in $(sed -n 's/^VIRT_API .*[ *]\(vir[A-Za-z0-9]*\)(.*/\1/p' virt.h); do
+        grep -rqw "$name" tests/unit tests/api tests/*.h || missing="$missing $name"
+    done
+    [ -z "$missing" ] || { echo "called by no test:$missing"; return 1; }
+}
+
 # The two files, in a place where nothing else is.
 pair()
 {
@@ -199,6 +209,7 @@ selftest()
 check "the harness notices failures" selftest
 
 check "no file over its limit" lengths
+check "every public function is called by a test" called
 for cc in gcc clang; do
     if ! command -v $cc > /dev/null; then
         skip "everything with $cc" "no $cc"
