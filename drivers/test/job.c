@@ -50,7 +50,7 @@ testStatsNumber(struct testStats *stats, const char *name, double value)
 {
     if (stats->rc == 0)
         stats->rc = virTypedParamsAddULLong(&stats->params, &stats->n, &stats->max, name,
-                                            value > 0 ? (unsigned long long)value : 0);
+                                            value > 0 ? (unsigned long long)(value + 0.5) : 0);
 }
 
 static void

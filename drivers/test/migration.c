@@ -353,6 +353,10 @@ testMigrationFailed(const struct testMigration *m)
     return VIR_MIGRATION_FAILED;
 }
 
+/* Settling on the way back, used by all phases; see perform and finish. */
+static void testSourceStays(struct testHost *host, struct testMigration *m, bool failed);
+static void testDestinationRefuses(struct testHost *host, struct testMigration *m, bool failed, int reason);
+
 /* ---------- begin ---------- */
 
 static int
@@ -524,8 +528,10 @@ testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call,
         rc = VIR_MIGRATION_AGAIN;
     else if (m->step == TEST_STAYED)
         rc = testMigrationFailed(m);
-    else
-        rc = (cookie = virStringCopy(m->cookie)) != NULL ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
+    else if ((cookie = virStringCopy(m->cookie)) == NULL) {
+        testSourceStays(host, m, true);                    /* nothing has happened yet: no need to ask again */
+        rc = testMigrationFailed(m);
+    }
     pthread_mutex_unlock(&host->lock);
     if (rc == VIR_MIGRATION_DONE)
         *cookieout = cookie;
@@ -664,10 +670,10 @@ testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call
         rc = VIR_MIGRATION_AGAIN;
     else if (m->step == TEST_REFUSED)
         rc = testMigrationFailed(m);
-    else if ((cookie = virStringCopy(m->cookie)) == NULL || (address = virStringCopy(m->uri)) == NULL)
-        rc = VIR_MIGRATION_AGAIN;
-    else
-        rc = VIR_MIGRATION_DONE;
+    else if ((cookie = virStringCopy(m->cookie)) == NULL || (address = virStringCopy(m->uri)) == NULL) {
+        testDestinationRefuses(test->host, m, true, VIR_DOMAIN_SHUTOFF_FAILED);
+        rc = testMigrationFailed(m);
+    }
     pthread_mutex_unlock(&test->host->lock);
     if (rc == VIR_MIGRATION_DONE) {
         *cookieout = cookie;
@@ -864,7 +870,7 @@ static char *
 testMigrationFormatSent(const struct testMigration *m)
 {
     VIRT_CLEANUP_JSON cJSON *cookie =
-        virJsonObject("i:version", 1, "u:transferred", (unsigned long long)m->transfer.sent,
+        virJsonObject("i:version", 1, "u:transferred", (unsigned long long)(m->transfer.sent + 0.5),
                       "i:iterations", m->transfer.pass, "u:downtime-us", (unsigned long long)(m->transfer.downtime * 1e6), NULL);
 
     return cookie != NULL ? virJsonFormat(cookie) : NULL;
@@ -895,9 +901,10 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
         testHostWait(host, next < end ? next : end);
     }
     m->users--;
-    if (rc == VIR_MIGRATION_DONE && (testFaultLost(testConnectOf(domain->conn), TEST_FAULT_PERFORM) ||
-                                     (cookie = testMigrationFormatSent(m)) == NULL))
+    if (rc == VIR_MIGRATION_DONE && testFaultLost(testConnectOf(domain->conn), TEST_FAULT_PERFORM))
         rc = VIR_MIGRATION_AGAIN;
+    if (rc == VIR_MIGRATION_DONE)
+        cookie = testMigrationFormatSent(m);               /* information only: without memory it is left out */
     pthread_mutex_unlock(&host->lock);
     if (rc == VIR_MIGRATION_DONE)
         *cookieout = cookie;
@@ -980,6 +987,21 @@ testDestinationSettle(struct testHost *host, struct testMigration *m, bool cance
     return VIR_MIGRATION_DONE;
 }
 
+/* Drops a handle, or NULL, and keeps the thread's error. */
+static void
+testHandleFree(virDomainPtr domain)
+{
+    virErrorPtr error;
+
+    if (domain == NULL)
+        return;
+    error = virSaveLastError();
+    virDomainFree(domain);
+    if (error != NULL && error->code != VIR_ERR_OK)
+        virSetLastError(error);
+    virFreeError(error);
+}
+
 VIRT_INTERNAL int
 testDomainMigrateFinish(virConnectPtr conn, const struct virMigrationCall *call, const char *cookiein, int cancelled,
                         char **cookieout, virDomainPtr *guest)
@@ -991,33 +1013,38 @@ testDomainMigrateFinish(virConnectPtr conn, const struct virMigrationCall *call,
     struct testMigration *m;
     enum testFaultKind kind;
     char *cookie = NULL;
+    bool here;
     int rc = testPhaseEnter(conn, call, place, &kind);
 
     (void)cookiein;
     if (rc != 1)
         return rc;
-    if ((m = testMigrationFind(host, call->uuid, false)) != NULL)
+    m = testMigrationFind(host, call->uuid, false);
+    if (m != NULL)
+        domain = virDomainObjHandle(conn, m->vm);          /* first: without it, the guest is not to be started */
+    if (m != NULL && domain == NULL && m->step == TEST_PREPARED && !cancelled)
+        testDestinationRefuses(host, m, true, VIR_DOMAIN_SHUTOFF_FAILED);
+    if (m != NULL)
         rc = testDestinationSettle(host, m, cancelled != 0, kind);
     else if (!cancelled)
         rc = virReportError(VIR_ERR_OPERATION_INVALID, "host '%s' has no migration %s", host->name, call->uuid);
     else
         rc = VIR_MIGRATION_DONE;
-    if (rc == VIR_MIGRATION_DONE) {
-        bool here = m != NULL && m->step == TEST_ARRIVED;
-
-        /* What is done is done: without memory for the answer, the next call gets it. */
-        if (testFaultLost(testConnectOf(conn), place) ||
-            (json = virJsonObject("i:version", 1, "b:started", (int)here, NULL)) == NULL ||
-            (cookie = virJsonFormat(json)) == NULL || (here && (domain = virDomainObjHandle(conn, m->vm)) == NULL))
-            rc = VIR_MIGRATION_AGAIN;
-    }
+    here = rc == VIR_MIGRATION_DONE && m != NULL && m->step == TEST_ARRIVED;
+    if (rc == VIR_MIGRATION_DONE && ((here && domain == NULL) || testFaultLost(testConnectOf(conn), place)))
+        rc = VIR_MIGRATION_AGAIN;                          /* what is done is done: the next call gets the answer */
+    if (rc == VIR_MIGRATION_DONE && (json = virJsonObject("i:version", 1, "b:started", (int)here, NULL)) != NULL)
+        cookie = virJsonFormat(json);                      /* information only */
+    if (domain != NULL)
+        atomic_store(&domain->id, m->vm->id);
     pthread_mutex_unlock(&host->lock);
-    if (rc != VIR_MIGRATION_DONE) {
-        free(cookie);
-        return rc;
+    if (rc == VIR_MIGRATION_DONE && here) {
+        *guest = domain;
+        domain = NULL;
     }
-    *cookieout = cookie;
-    *guest = domain;
+    if (rc == VIR_MIGRATION_DONE)
+        *cookieout = cookie;
+    testHandleFree(domain);
     return rc;
 }
 
