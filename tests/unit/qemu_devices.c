@@ -3,7 +3,9 @@
  */
 #define VIRT_STATIC
 #include "../../virt.c"
-#include "../harness.h"
+#include "../fault.h"
+
+#include <unistd.h>
 
 #if VIRT_WITH_QEMU
 
@@ -27,9 +29,9 @@ static const struct { const char *element; qemuDeviceBuilder build; } builders[]
     { "smartcard", qemuBuildSmartcard }, { "hub", qemuBuildHub },                 { "crypto", qemuBuildCrypto },
 };
 
-/* Builds the last element of `devices`; what stands before it is only there. */
-static void
-buildDevice(struct built *built, const char *devices)
+/* Builds the last element of `devices`; what stands before it is only there. -1: not even the document was made. */
+static int
+tryDevice(struct built *built, const struct qemuCapabilities *caps, const char *devices)
 {
     char xml[8192];
     xmlNodePtr node, last = NULL;
@@ -37,19 +39,29 @@ buildDevice(struct built *built, const char *devices)
     memset(built, 0, sizeof(*built));
     snprintf(xml, sizeof(xml), "<domain type='qemu'><name>g</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>"
              "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>%s</devices></domain>", devices);
-    CHECK_PTR(built->doc = virXmlParse(xml, "domain"));
-    CHECK_PTR(built->caps = qemuCapabilitiesGet("/usr/bin/qemu-system-x86_64", NULL));
-    built->command = (struct qemuCommand){ .doc = built->doc, .caps = built->caps, .runDirectory = scratchPath("run/g"),
-                                           .logDirectory = scratchPath("log"), .dry = true };
+    built->caps = caps;
+    built->command = (struct qemuCommand){ .caps = caps, .runDirectory = "/run/g", .logDirectory = "/log", .dry = true };
+    if ((built->doc = virXmlParse(xml, "domain")) == NULL)
+        return -1;
+    built->command.doc = built->doc;
     for (node = virXmlFirst(virXmlFind(virXmlRoot(built->doc), "devices"), NULL); node != NULL;
          node = virXmlNext(node, NULL))
         last = node;
     for (size_t i = 0; i < sizeof(builders) / sizeof(*builders); i++)
         if (virXmlIs(last, builders[i].element)) {
             built->rc = builders[i].build(&built->command, last, &built->set);
-            return;
+            return 0;
         }
     FAIL("no builder for %s", virXmlName(last));
+}
+
+static void
+buildDevice(struct built *built, const char *devices)
+{
+    const struct qemuCapabilities *caps;
+
+    CHECK_PTR(caps = qemuCapabilitiesGet("/usr/bin/qemu-system-x86_64", NULL));
+    CHECK_OK(tryDevice(built, caps, devices));
 }
 
 static void
@@ -292,6 +304,158 @@ TEST(what_has_no_effect_stays_unread)
     free(paths);
     CHECK(found);
     freeBuilt(&built);
+}
+
+/* Guests whose devices a real QEMU has to take, with what they need besides. "%s" is the scratch directory. */
+static const struct { const char *options[5], *devices; } machines[] = {
+    { { "-device", "virtio-scsi-pci", "-device", "piix3-usb-uhci" },
+      "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none' discard='unmap' error_policy='enospace'/>"
+      "<source file='%s/a.img'/><target dev='vda' bus='virtio'/><serial>abc</serial><shareable/><boot order='1'/>"
+      "<geometry cyls='5' heads='4' secs='3'/>" ALIAS("d0") "</disk>"
+      "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='writethrough' copy_on_read='on'/>"
+      "<source file='%s/b.img'/><target dev='hda' bus='ide'/><wwn>5000c50015ea71ad</wwn>"
+      "<iotune><total_bytes_sec>5000</total_bytes_sec><read_iops_sec>10</read_iops_sec></iotune>" ALIAS("d1") "</disk>"
+      "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/><readonly/>" ALIAS("d2") "</disk>"
+      "<disk type='file' device='cdrom'><source file='%s/c.img'/><target dev='sda' bus='scsi'/><readonly/>" ALIAS("d3")
+      "</disk>"
+      "<disk type='file' device='disk'><source file='%s/d.img'><slices><slice type='storage' offset='512' size='1024'/>"
+      "</slices></source><target dev='sdb' bus='scsi' removable='on'/><vendor>V</vendor><product>P</product>" ALIAS("d4")
+      "</disk>"
+      "<disk type='file' device='disk'><source file='%s/e.img'/><target dev='sdc' bus='usb'/>" ALIAS("d5") "</disk>"
+      "<disk type='file' device='cdrom'><target dev='sdd' bus='usb'/>" ALIAS("d6") "</disk>"
+      "<disk type='file' device='floppy'><target dev='fda' bus='fdc'/>" ALIAS("d7") "</disk>" },
+    { { "-device", "virtio-serial", "-device", "qemu-xhci" },
+      "<serial type='pty'><target type='isa-serial' port='0'/>" ALIAS("s0") "</serial>"
+      "<serial type='file'><source path='%s/se,rial' append='on'/><log file='%s/log' append='off'/>"
+      "<target type='pci-serial' port='1'/>" ALIAS("s1") "</serial>"
+      "<serial type='unix'><source mode='bind' path='%s/sock'/><target type='isa-serial' port='2'/>" ALIAS("s2") "</serial>"
+      "<serial type='udp'><source mode='bind' host='127.0.0.1' service='0'/><source mode='connect' host='127.0.0.1' "
+      "service='9'/><target type='usb-serial' port='3'/>" ALIAS("s3") "</serial>"
+      "<parallel type='null'><target port='0'/>" ALIAS("p0") "</parallel>"
+      "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/>" ALIAS("c0") "</channel>"
+      "<console type='null'><target type='virtio' port='1'/>" ALIAS("k1") "</console>"
+      "<input type='tablet' bus='usb'>" ALIAS("i0") "</input><input type='keyboard' bus='virtio'>" ALIAS("i1") "</input>"
+      "<graphics type='vnc' passwd='x' sharePolicy='ignore'><listen type='socket' socket='%s/v,nc'/></graphics>" },
+    { { "-device", "qemu-xhci" },
+      "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/><mtu size='1400'/>"
+      "<ip family='ipv4' address='172.17.2.0' prefix='24'/><driver txmode='iothread' rx_queue_size='512'><host csum='off'/>"
+      "</driver><link state='down'/><rom enabled='no'/>" ALIAS("n0") "</interface>"
+      "<interface type='mcast'><mac address='52:54:00:00:00:02'/><source address='230.0.0.1' port='5558'/>"
+      "<model type='e1000e'/>" ALIAS("n1") "</interface>"
+      "<video><model type='vga' vram='16384'><resolution x='800' y='600'/></model>" ALIAS("v0") "</video>"
+      "<video><model type='virtio' heads='2'/>" ALIAS("v1") "</video>"
+      "<sound model='ich6'>" ALIAS("o0") "</sound><sound model='usb'>" ALIAS("o1") "</sound><sound model='pcspk'/>"
+      "<watchdog model='i6300esb' action='inject-nmi'>" ALIAS("w0") "</watchdog>"
+      "<rng model='virtio'><rate bytes='123' period='1234'/><backend model='random'>/dev/urandom</backend>" ALIAS("r0")
+      "</rng>"
+      "<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats period='10'/>" ALIAS("b0") "</memballoon>"
+      "<panic model='isa'>" ALIAS("x0") "</panic><hub type='usb'>" ALIAS("h0") "</hub>"
+      "<crypto model='virtio' type='qemu'><backend model='builtin' queues='1'/>" ALIAS("y0") "</crypto>"
+      "<filesystem type='mount' accessmode='mapped' multidevs='remap'><source dir='%s'/><target dir='t'/>" ALIAS("f0")
+      "</filesystem>" },
+};
+
+/* The whole command, and what the monitor is to be told. */
+static void
+startMachine(struct qemuCommand *command, const char *const *options, char **input)
+{
+    static const char *const base[] = {
+        "/usr/bin/qemu-system-x86_64", "-S", "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg", "-m", "64",
+        "-display", "none", "-qmp", "stdio",
+    };
+    struct virText text = { 0 };
+
+    for (size_t i = 0; i < sizeof(base) / sizeof(*base); i++)
+        CHECK_OK(qemuCommandAdd(command, base[i]));
+    for (; *options != NULL; options++)
+        CHECK_OK(qemuCommandAdd(command, *options));
+    for (size_t i = 0; i < sizeof(builders) / sizeof(*builders); i++)
+        VIRT_XML_EACH(device, virXmlFind(virXmlRoot(command->doc), "devices"), builders[i].element) {
+            struct qemuDeviceSet set = { 0 };
+
+            CHECK_OK(builders[i].build(command, device, &set));
+            CHECK_OK(qemuCommandAddSet(command, &set));
+            qemuDeviceSetFree(&set);
+        }
+    virTextAdd(&text, "{\"execute\":\"qmp_capabilities\"}\n");
+    for (int i = 0; command->qmp != NULL && i < cJSON_GetArraySize(command->qmp); i++) {
+        char *line = virJsonFormat(cJSON_GetArrayItem(command->qmp, i));
+
+        virTextAdd(&text, "%s\n", line);
+        free(line);
+    }
+    virTextAdd(&text, "{\"execute\":\"query-status\"}\n{\"execute\":\"quit\"}\n");
+    CHECK_PTR(*input = virTextTake(&text));
+}
+
+TEST(a_real_qemu_takes_what_is_built)
+{
+    const char *dir = scratchDir();
+    const struct qemuCapabilities *caps;
+
+    CHECK_INT(runShell("which qemu-system-x86_64 >/dev/null", NULL), 0);
+    CHECK_PTR(caps = qemuCapabilitiesGet("/usr/bin/qemu-system-x86_64", NULL));
+    for (const char *name = "abcde"; *name != '\0'; name++) {
+        writeFile(scratchPath("%c.img", *name), "");
+        CHECK_OK(truncate(scratchPath("%c.img", *name), 1 << 20));
+    }
+    for (size_t i = 0; i < sizeof(machines) / sizeof(*machines); i++) {
+        struct qemuCommand command = { .caps = caps, .runDirectory = scratchPath("run"), .logDirectory = dir };
+        char devices[8192], xml[10000], *input, *output = NULL, *errors = NULL;
+        int status;
+
+        snprintf(devices, sizeof(devices), machines[i].devices, dir, dir, dir, dir, dir, dir);
+        snprintf(xml, sizeof(xml), "<domain type='qemu'><os><type arch='x86_64' machine='pc'>hvm</type></os>"
+                 "<devices>%s</devices></domain>", devices);
+        CHECK_PTR(command.doc = virXmlParse(xml, "domain"));
+        startMachine(&command, machines[i].options, &input);
+        CHECK_OK(status = virProcessRun((const char *const *)command.argv, NULL, input, &output, &errors, 65536, 30000));
+        CHECK_MSG(status == 0 && strstr(output, "prelaunch") != NULL && strstr(output, "\"error\"") == NULL,
+                  "machine %zu: status %d\n%s\n%s", i, status, output, errors);
+        free(input);
+        free(output);
+        free(errors);
+        virXmlFree(command.doc);
+        qemuCommandFree(&command);
+    }
+    qemuCapabilitiesUnref(caps);
+}
+
+/* The same under failing allocations. */
+struct attempt {
+    const struct qemuCapabilities *caps;
+    const char *xml;
+};
+
+static int
+attemptDevice(void *opaque)
+{
+    struct attempt *attempt = opaque;
+    struct built built;
+    int rc = tryDevice(&built, attempt->caps, attempt->xml);
+
+    if (rc == 0 && (rc = built.rc) == 0)
+        rc = qemuCommandAddSet(&built.command, &built.set);
+    qemuDeviceSetFree(&built.set);
+    qemuCommandFree(&built.command);
+    virXmlFree(built.doc);
+    return rc;
+}
+
+TEST_LIMIT(devices_survive_every_failing_allocation, 300)
+{
+    struct attempt attempt;
+
+    CHECK_PTR(attempt.caps = qemuCapabilitiesGet("/usr/bin/qemu-system-x86_64", NULL));
+    faultSpare("libxml2");
+    for (size_t i = 0; i < sizeof(conversions) / sizeof(*conversions); i++) {
+        if (*conversions[i].objects == '\0')
+            continue;                 /* nothing is made: nothing can fail */
+        attempt.xml = conversions[i].xml;
+        harnessContext("%s", attempt.xml);
+        FAULT_EACH_ALLOCATION(attemptDevice, &attempt);
+    }
+    qemuCapabilitiesUnref(attempt.caps);
 }
 
 #endif /* VIRT_WITH_QEMU */
