@@ -155,9 +155,17 @@ failed:
 int
 virTypedParamsAddStringList(virTypedParameterPtr *params, int *nparams, int *maxparams, const char *name, const char **values)
 {
-    for (; values != NULL && *values != NULL; values++)
-        if (virTypedParamsAddString(params, nparams, maxparams, name, *values) < 0)
-            return -1;
+    int before = nparams != NULL ? *nparams : 0;
+
+    for (; values != NULL && *values != NULL; values++) {
+        if (virTypedParamsAddString(params, nparams, maxparams, name, *values) == 0)
+            continue;
+        if (params != NULL && nparams != NULL && *params != NULL) {
+            virTypedParamsClear(*params + before, *nparams - before);
+            *nparams = before;
+        }
+        return -1;
+    }
     return 0;
 }
 
