@@ -53,10 +53,4 @@ VIRT_INTERNAL bool qemuPeekIs(xmlNodePtr node, const char *attribute, const char
 /* The boot index of a device: its <boot order>, or what the document's <os><boot dev> list makes of it; 0: none. -1: malformed. */
 VIRT_INTERNAL int qemuBootIndex(xmlDocPtr doc, xmlNodePtr device, unsigned int *order);
 
-/* Puts all devices that have no address yet where they belong; adds controllers that this takes. 0 or -1. */
-VIRT_INTERNAL int qemuAddressesAssign(xmlDocPtr doc);   /* all but PCI: drives, serial ports, USB, CCW, VIO, ISA, ... */
-VIRT_INTERNAL int qemuPciAssign(xmlDocPtr doc);         /* pci.c */
-/* Gives every device an alias (a name of its own) unless it has one. 0 or -1. */
-VIRT_INTERNAL int qemuAliasesAssign(xmlDocPtr doc);
-
 #endif
