@@ -2185,9 +2185,11 @@ virMigrationFinish(virMigrationPtr m, const struct virMigrationCall *call, char 
 
     if (rc != VIR_MIGRATION_DONE)
         return (enum virMigrationResult)rc;
+    pthread_mutex_lock(&m->lock);
     m->guest = guest;
     /* it had been started when the order to cancel came: it has moved, then */
     m->cancelled = guest == NULL;
+    pthread_mutex_unlock(&m->lock);
     return VIR_MIGRATION_DONE;
 }
 
@@ -2205,13 +2207,14 @@ virMigrationConfirm(virMigrationPtr m, const struct virMigrationCall *call, char
 static void
 virMigrationUpdateStats(virMigrationPtr m)
 {
-    virDomainPtr from[2] = { m->domain, m->guest };
+    /* a job under way, then a completed one: the destination knows the downtime as the guest felt it */
+    virDomainPtr from[4] = { m->domain, m->guest, m->guest, m->domain };
     virTypedParameterPtr stats = NULL;
     int i, type, n = 0, rc = -1;
 
     for (i = 0; i < 4 && rc < 0; i++) {
         unsigned int flags = i < 2 ? 0 : VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
-        virDomainPtr domain = from[i % 2];
+        virDomainPtr domain = from[i];
 
         if (domain == NULL || domain->conn->driver->domain.getJobStats == NULL)
             continue;
@@ -2714,5 +2717,52 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 #  include "drivers/test/job.c"
 #  include "drivers/test/migration.c"
 #  include "drivers/test/test.c"
+# endif
+# if VIRT_WITH_QEMU
+#  include "drivers/qemu/capabilities.c"
+#  include "drivers/qemu/state.c"
+#  include "drivers/qemu/hooks.c"
+#  include "drivers/qemu/monitor.c"
+#  include "drivers/qemu/events.c"
+#  include "drivers/qemu/process.c"
+#  include "drivers/qemu/reconnect.c"
+#  include "drivers/qemu/domain.c"
+#  include "drivers/qemu/cookie.c"
+#  include "drivers/qemu/stats.c"
+#  include "drivers/qemu/record.c"
+#  include "drivers/qemu/migration.c"
+#  include "drivers/qemu/deviceset.c"
+#  include "drivers/qemu/pci.c"
+#  include "drivers/qemu/address.c"
+#  include "drivers/qemu/place.c"
+#  include "drivers/qemu/usb.c"
+#  include "drivers/qemu/alias.c"
+#  include "drivers/qemu/defaults.c"
+#  include "drivers/qemu/complete.c"
+#  include "drivers/qemu/controller.c"
+#  include "drivers/qemu/machine.c"
+#  include "drivers/qemu/cpu.c"
+#  include "drivers/qemu/memory.c"
+#  include "drivers/qemu/numa.c"
+#  include "drivers/qemu/clock.c"
+#  include "drivers/qemu/os.c"
+#  include "drivers/qemu/firmware.c"
+#  include "drivers/qemu/command.c"
+#  include "drivers/qemu/blocknet.c"
+#  include "drivers/qemu/blockdev.c"
+#  include "drivers/qemu/disk.c"
+#  include "drivers/qemu/tap.c"
+#  include "drivers/qemu/net.c"
+#  include "drivers/qemu/chardev.c"
+#  include "drivers/qemu/serial.c"
+#  include "drivers/qemu/input.c"
+#  include "drivers/qemu/graphics.c"
+#  include "drivers/qemu/video.c"
+#  include "drivers/qemu/sound.c"
+#  include "drivers/qemu/tpm.c"
+#  include "drivers/qemu/filesystem.c"
+#  include "drivers/qemu/hostdev.c"
+#  include "drivers/qemu/misc.c"
+#  include "drivers/qemu/qemu.c"
 # endif
 #endif
