@@ -92,8 +92,9 @@ qemuBlockdevFile(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr sour
     const char *path = virXmlNeed(source, block ? "@dev" : "@file");
     bool cdrom = virXmlEquals(device, "@device", "cdrom");
 
-    return path == NULL ? NULL :
-           virJsonObject("s:driver", qemuBlockdevFileDriver(command, path, block, cdrom), "s:filename", path, NULL);
+    return path == NULL ? NULL
+                        : virJsonObject("s:driver", qemuBlockdevFileDriver(command, path, block, cdrom),
+                                        "s:filename", path, NULL);
 }
 
 static cJSON *
@@ -104,11 +105,12 @@ qemuBlockdevDirectory(xmlNodePtr device, xmlNodePtr source)
     if (path == NULL)
         return NULL;
     if (virXmlFirst(device, "readonly") == NULL && !virXmlEquals(device, "@device", "floppy")) {
-        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "a directory can only be a floppy or <readonly/>");
+        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                         "a directory can only be a floppy or <readonly/>");
         return NULL;
     }
-    return virJsonObject("s:driver", "vvfat", "s:dir", path, "b:floppy", (int)virXmlEquals(device, "@device", "floppy"),
-                         NULL);
+    return virJsonObject("s:driver", "vvfat", "s:dir", path, "b:floppy",
+                         (int)virXmlEquals(device, "@device", "floppy"), NULL);
 }
 
 static cJSON *
@@ -143,7 +145,8 @@ qemuBlockdevSource(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr ow
     if (strcmp(type, "network") == 0)
         return qemuBlockdevNetwork(device, source);
     if (strcmp(type, "volume") == 0)
-        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "volume '%s' of pool '%s': storage pools are not supported",
+        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                         "volume '%s' of pool '%s': storage pools are not supported",
                          virXmlString(source, "@volume"), virXmlString(source, "@pool"));
     else
         qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "source type '%s' is not supported", type);
@@ -173,8 +176,10 @@ qemuBlockdevAddCache(xmlNodePtr disk, cJSON *node)
         return 0;
     for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
         if (strcmp(modes[i].mode, mode) == 0)
-            return virJsonAdd(node, "a:cache", virJsonObject("b:direct", (int)modes[i].direct, "b:no-flush",
-                                                             (int)modes[i].noFlush, NULL), NULL);
+            return virJsonAdd(node, "a:cache",
+                              virJsonObject("b:direct", (int)modes[i].direct, "b:no-flush",
+                                            (int)modes[i].noFlush, NULL),
+                              NULL);
     return qemuDeviceReport(disk, VIR_ERR_CONFIG_UNSUPPORTED, "unknown cache mode '%s'", mode);
 }
 
@@ -191,7 +196,8 @@ qemuBlockdevAddReservations(struct qemuBlockdevChain *chain, xmlNodePtr source, 
 
     if (reservations == NULL)
         return 0;
-    if (virXmlBool(reservations, "@managed", &managed) < 0 || (id = qemuDeviceId(chain->disk, "pr-")) == NULL)
+    if (virXmlBool(reservations, "@managed", &managed) < 0 ||
+        (id = qemuDeviceId(chain->disk, "pr-")) == NULL)
         return -1;
     if (managed) {
         if ((own = qemuRunPath(chain->command, chain->disk, ".pr")) == NULL)
@@ -200,22 +206,24 @@ qemuBlockdevAddReservations(struct qemuBlockdevChain *chain, xmlNodePtr source, 
             return qemuDeviceReport(chain->disk, VIR_ERR_CONFIG_UNSUPPORTED,
                                     "managed reservations need qemu-pr-helper, which is not installed");
         if (!chain->command->dry &&
-            qemuStartHelper(chain->command, chain->disk, (const char *const[]){ program, "-k", own, NULL }, -1) < 0)
+            qemuStartHelper(chain->command, chain->disk,
+                            (const char *const[]){ program, "-k", own, NULL }, -1) < 0)
             return -1;
         path = own;
     } else if ((path = virXmlNeed(reservations, "source/@path")) == NULL) {
         return -1;
     }
-    if (qemuDeviceSetAdd(chain->set, QEMU_OPTION_OBJECT,
-                         virJsonObject("s:qom-type", "pr-manager-helper", "s:id", id, "s:path", path, NULL)) < 0)
+    if (qemuDeviceSetAdd(
+            chain->set, QEMU_OPTION_OBJECT,
+            virJsonObject("s:qom-type", "pr-manager-helper", "s:id", id, "s:path", path, NULL)) < 0)
         return -1;
     return virJsonAdd(node, "s:pr-manager", id, NULL);
 }
 
 /* Adds the storage node; `file` gets the name that the format node refers to. */
 static int
-qemuBlockdevAddStorage(struct qemuBlockdevChain *chain, xmlNodePtr owner, xmlNodePtr source, unsigned int depth,
-                       char *file)
+qemuBlockdevAddStorage(struct qemuBlockdevChain *chain, xmlNodePtr owner, xmlNodePtr source,
+                       unsigned int depth, char *file)
 {
     static const char *const ios[] = { "threads", "native", "io_uring", NULL };
     VIRT_CLEANUP_JSON cJSON *node = qemuBlockdevSource(chain->command, chain->disk, owner, source);
@@ -227,7 +235,8 @@ qemuBlockdevAddStorage(struct qemuBlockdevChain *chain, xmlNodePtr owner, xmlNod
         qemuBlockdevAddCache(chain->disk, node) < 0)
         return -1;
     driver = virJsonString(node, "driver");
-    if (strcmp(driver, "file") == 0 || strcmp(driver, "host_device") == 0 || strcmp(driver, "host_cdrom") == 0) {
+    if (strcmp(driver, "file") == 0 || strcmp(driver, "host_device") == 0 ||
+        strcmp(driver, "host_cdrom") == 0) {
         if (virXmlEnum(chain->disk, "driver/@io", ios, &io) < 0 ||
             virJsonAdd(node, "S:aio", io < 0 ? NULL : ios[io], NULL) < 0 ||
             qemuBlockdevAddReservations(chain, source, node) < 0)
@@ -247,12 +256,14 @@ qemuBlockdevAddSlice(struct qemuBlockdevChain *chain, xmlNodePtr source, unsigne
     if (slice == NULL)
         return 0;
     if (!virXmlEquals(slice, "@type", "storage"))
-        return qemuDeviceReport(chain->disk, VIR_ERR_CONFIG_UNSUPPORTED, "only slices of type='storage' are supported");
+        return qemuDeviceReport(chain->disk, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "only slices of type='storage' are supported");
     if (virXmlULongLong(slice, "@offset", &offset) < 0 || virXmlULongLong(slice, "@size", &size) < 0 ||
         qemuBlockdevName(chain->disk, depth, "slice", name) < 0 ||
         qemuDeviceSetAdd(chain->set, QEMU_OPTION_BLOCKDEV,
-                         virJsonObject("s:driver", "raw", "s:node-name", name, "s:file", file, "u:offset", offset,
-                                       "U:size", size, "b:auto-read-only", 1, "s:discard", "unmap", NULL)) < 0)
+                         virJsonObject("s:driver", "raw", "s:node-name", name, "s:file", file,
+                                       "u:offset", offset, "U:size", size, "b:auto-read-only", 1,
+                                       "s:discard", "unmap", NULL)) < 0)
         return -1;
     strcpy(file, name);
     return 0;
@@ -300,7 +311,8 @@ qemuBlockdevAddDiscard(xmlNodePtr disk, cJSON *node)
                       "S:detect-zeroes", detect < 0 ? NULL : zeroes[detect], NULL);
 }
 
-static int qemuBlockdevAddImage(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsigned int depth, char *top);
+static int qemuBlockdevAddImage(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsigned int depth,
+                                char *top);
 
 /*
  * What backs an image: a named image, nothing (an empty <backingStore/> ends the chain), or, when the document does not
@@ -334,9 +346,11 @@ static int
 qemuBlockdevCheckSource(xmlNodePtr disk, xmlNodePtr owner, xmlNodePtr source)
 {
     if (virXmlFirst(source, "encryption") != NULL || virXmlFirst(owner, "encryption") != NULL)
-        return qemuDeviceReport(disk, VIR_ERR_CONFIG_UNSUPPORTED, "encrypted images need secrets, which are not supported");
+        return qemuDeviceReport(disk, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "encrypted images need secrets, which are not supported");
     if (virXmlFirst(source, "auth") != NULL || virXmlFirst(owner, "auth") != NULL)
-        return qemuDeviceReport(disk, VIR_ERR_CONFIG_UNSUPPORTED, "<auth> needs secrets, which are not supported");
+        return qemuDeviceReport(disk, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "<auth> needs secrets, which are not supported");
     if (virXmlFirst(source, "cookies") != NULL)
         return qemuDeviceReport(disk, VIR_ERR_CONFIG_UNSUPPORTED, "<cookies> are not supported");
     return 0;
@@ -353,11 +367,12 @@ qemuBlockdevAddImage(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsigned
     char file[QEMU_NODE_NAME_SIZE];
     VIRT_CLEANUP_JSON cJSON *node = NULL;
 
-    if ((format = qemuBlockdevFormat(chain->disk, options != NULL ? virXmlString(options, "@type") : NULL)) == NULL ||
+    if ((format = qemuBlockdevFormat(chain->disk, options != NULL ? virXmlString(options, "@type")
+                                                                  : NULL)) == NULL ||
         qemuBlockdevCheckSource(chain->disk, owner, source) < 0 ||
         qemuBlockdevName(chain->disk, depth, "format", top) < 0 ||
-        (node = virJsonObject("s:driver", format->driver, "s:node-name", top,
-                              "b:read-only", (int)qemuBlockdevIsReadOnly(chain, depth), NULL)) == NULL)
+        (node = virJsonObject("s:driver", format->driver, "s:node-name", top, "b:read-only",
+                              (int)qemuBlockdevIsReadOnly(chain, depth), NULL)) == NULL)
         return -1;
     if (format->backing && qemuBlockdevAddBacking(chain, owner, depth, node) < 0)
         return -1;
@@ -434,8 +449,8 @@ qemuBlockdevAddThrottle(struct qemuBlockdevChain *chain, char *top)
         return -1;
     if (qemuBlockdevName(chain->disk, 0, "throttle", node) < 0 ||
         qemuDeviceSetAdd(chain->set, QEMU_OPTION_BLOCKDEV,
-                         virJsonObject("s:driver", "throttle", "s:node-name", node, "s:throttle-group", id,
-                                       "s:file", top, NULL)) < 0)
+                         virJsonObject("s:driver", "throttle", "s:node-name", node, "s:throttle-group",
+                                       id, "s:file", top, NULL)) < 0)
         return -1;
     strcpy(top, node);
     return 0;
@@ -452,8 +467,9 @@ qemuBlockdevAddCopyOnRead(struct qemuBlockdevChain *chain, char *top)
     if (!on)
         return 0;
     if (qemuBlockdevName(chain->disk, 0, "cor", node) < 0 ||
-        qemuDeviceSetAdd(chain->set, QEMU_OPTION_BLOCKDEV,
-                         virJsonObject("s:driver", "copy-on-read", "s:node-name", node, "s:file", top, NULL)) < 0)
+        qemuDeviceSetAdd(
+            chain->set, QEMU_OPTION_BLOCKDEV,
+            virJsonObject("s:driver", "copy-on-read", "s:node-name", node, "s:file", top, NULL)) < 0)
         return -1;
     strcpy(top, node);
     return 0;
@@ -483,7 +499,8 @@ qemuBlockdevHasMedium(struct qemuCommand *command, xmlNodePtr disk)
     if (source == NULL || (cdrom && virXmlEquals(disk, "target/@tray", "open")))
         return false;
     path = virXmlString(source, "@file");
-    if (virXmlEquals(source, "@startupPolicy", "optional") && cdrom && path != NULL && !command->dry && access(path, F_OK) < 0)
+    if (virXmlEquals(source, "@startupPolicy", "optional") && cdrom && path != NULL && !command->dry &&
+        access(path, F_OK) < 0)
         return false;
     for (size_t i = 0; where[i] != NULL; i++)
         if (virXmlString(source, where[i]) != NULL)

@@ -16,7 +16,8 @@ static cJSON *
 qemuBlockNetNeedHost(const struct qemuBlockNet *net)
 {
     if (net->server == NULL)
-        qemuDeviceReport(net->device, VIR_ERR_XML_ERROR, "protocol '%s' needs a <host name=...>", net->protocol);
+        qemuDeviceReport(net->device, VIR_ERR_XML_ERROR, "protocol '%s' needs a <host name=...>",
+                         net->protocol);
     else if (net->name == NULL)
         qemuDeviceReport(net->device, VIR_ERR_XML_ERROR, "protocol '%s' needs a name", net->protocol);
     return NULL;
@@ -43,7 +44,8 @@ qemuBlockNetAddress(const struct qemuBlockNet *net, xmlNodePtr host, const char 
         qemuDeviceReport(net->device, VIR_ERR_XML_ERROR, "a <host> needs a name");
         return NULL;
     }
-    return virJsonObject("s:type", "inet", "s:host", name, "s:port", port != NULL ? port : defaultPort, NULL);
+    return virJsonObject("s:type", "inet", "s:host", name, "s:port", port != NULL ? port : defaultPort,
+                         NULL);
 }
 
 static cJSON *
@@ -54,7 +56,8 @@ qemuBlockNetNbd(const struct qemuBlockNet *net)
 
     if (net->host == NULL)
         return qemuBlockNetNeedHost(net);
-    if (virXmlBool(net->source, "@tls", &tls) < 0 || virXmlULongLong(net->source, "reconnect/@delay", &delay) < 0)
+    if (virXmlBool(net->source, "@tls", &tls) < 0 ||
+        virXmlULongLong(net->source, "reconnect/@delay", &delay) < 0)
         return NULL;
     if (tls) {
         qemuDeviceReport(net->device, VIR_ERR_CONFIG_UNSUPPORTED, "TLS for NBD is not supported");
@@ -80,11 +83,13 @@ qemuBlockNetIscsi(const struct qemuBlockNet *net)
     }
     if ((portal = virStringFormat(strchr(net->server, ':') != NULL ? "[%s]:%s" : "%s:%s", net->server,
                                   net->port != NULL ? net->port : "3260")) == NULL ||
-        (target = virStringFormat("%.*s", slash != NULL ? (int)(slash - net->name) : (int)strlen(net->name),
-                                  net->name)) == NULL)
+        (target =
+             virStringFormat("%.*s", slash != NULL ? (int)(slash - net->name) : (int)strlen(net->name),
+                             net->name)) == NULL)
         return NULL;
-    return virJsonObject("s:driver", "iscsi", "s:transport", "tcp", "s:portal", portal, "s:target", target, "u:lun", lun,
-                         "S:initiator-name", virXmlString(net->source, "initiator/iqn/@name"), NULL);
+    return virJsonObject("s:driver", "iscsi", "s:transport", "tcp", "s:portal", portal, "s:target",
+                         target, "u:lun", lun, "S:initiator-name",
+                         virXmlString(net->source, "initiator/iqn/@name"), NULL);
 }
 
 static cJSON *
@@ -101,7 +106,8 @@ qemuBlockNetUrl(const struct qemuBlockNet *net)
     VIRT_CLEANUP_JSON cJSON *node = NULL;
 
     QEMU_BLOCK_NET_NEED(net);
-    if ((url = virStringFormat(strchr(net->server, ':') != NULL ? "%s://[%s]%s%s/%s%s%s" : "%s://%s%s%s/%s%s%s",
+    if ((url = virStringFormat(strchr(net->server, ':') != NULL ? "%s://[%s]%s%s/%s%s%s"
+                                                                : "%s://%s%s%s/%s%s%s",
                                net->protocol, net->server, net->port != NULL ? ":" : "",
                                net->port != NULL ? net->port : "", net->name + (net->name[0] == '/'),
                                query != NULL ? "?" : "", query != NULL ? query : "")) == NULL ||
@@ -115,10 +121,10 @@ static cJSON *
 qemuBlockNetSsh(const struct qemuBlockNet *net)
 {
     QEMU_BLOCK_NET_NEED(net);
-    return virJsonObject("s:driver", "ssh", "s:path", net->name,
-                         "a:server", virJsonObject("s:host", net->server, "s:port", net->port != NULL ? net->port : "22",
-                                                   NULL),
-                         "S:user", virXmlString(net->source, "identity/@username"), NULL);
+    return virJsonObject(
+        "s:driver", "ssh", "s:path", net->name, "a:server",
+        virJsonObject("s:host", net->server, "s:port", net->port != NULL ? net->port : "22", NULL),
+        "S:user", virXmlString(net->source, "identity/@username"), NULL);
 }
 
 /* "volume/path/of/image" */
@@ -130,7 +136,8 @@ qemuBlockNetGluster(const struct qemuBlockNet *net)
     VIRT_CLEANUP_JSON cJSON *servers = virJsonArray();
 
     if (slash == NULL || net->host == NULL) {
-        qemuDeviceReport(net->device, VIR_ERR_XML_ERROR, "gluster needs a <host> and a name 'volume/path'");
+        qemuDeviceReport(net->device, VIR_ERR_XML_ERROR,
+                         "gluster needs a <host> and a name 'volume/path'");
         return NULL;
     }
     VIRT_XML_EACH(host, net->source, "host")
@@ -152,7 +159,8 @@ qemuBlockNetId(const struct qemuBlockNet *net, const char *path, const char *key
     if (text == NULL)
         return 0;
     if (virStringToULL(text + (text[0] == '+'), 10, &id) < 0)
-        return qemuDeviceReport(net->device, VIR_ERR_CONFIG_UNSUPPORTED, "identity '%s' is not a number", text);
+        return qemuDeviceReport(net->device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "identity '%s' is not a number", text);
     return virJsonAdd(node, key, id, NULL);
 }
 
@@ -162,8 +170,9 @@ qemuBlockNetNfs(const struct qemuBlockNet *net)
     VIRT_CLEANUP_JSON cJSON *node = NULL;
 
     QEMU_BLOCK_NET_NEED(net);
-    if ((node = virJsonObject("s:driver", "nfs", "s:path", net->name,
-                              "a:server", virJsonObject("s:host", net->server, "s:type", "inet", NULL), NULL)) == NULL ||
+    if ((node = virJsonObject("s:driver", "nfs", "s:path", net->name, "a:server",
+                              virJsonObject("s:host", net->server, "s:type", "inet", NULL), NULL)) ==
+            NULL ||
         qemuBlockNetId(net, "identity/@user", "u:user", node) < 0 ||
         qemuBlockNetId(net, "identity/@group", "u:group", node) < 0)
         return NULL;
@@ -191,12 +200,14 @@ qemuBlockNetRbd(const struct qemuBlockNet *net)
         const char *port = virXmlString(host, "@port"), *name = virXmlNeed(host, "@name");
 
         if (name == NULL || (servers == NULL && (servers = virJsonArray()) == NULL) ||
-            virJsonAppend(servers, virJsonObject("s:host", name, "s:port", port != NULL ? port : "6789", NULL)) < 0)
+            virJsonAppend(servers, virJsonObject("s:host", name, "s:port", port != NULL ? port : "6789",
+                                                 NULL)) < 0)
             return NULL;
     }
     return virJsonObject("s:driver", "rbd", "s:pool", pool, "S:namespace", space, "s:image", last + 1,
-                         "A:server", qemuTake(&servers), "S:conf", virXmlString(net->source, "config/@file"),
-                         "S:snapshot", virXmlString(net->source, "snapshot/@name"), NULL);
+                         "A:server", qemuTake(&servers), "S:conf",
+                         virXmlString(net->source, "config/@file"), "S:snapshot",
+                         virXmlString(net->source, "snapshot/@name"), NULL);
 }
 
 static const struct { const char *name; qemuBlockNetMaker make; } qemuBlockNetProtocols[] = {
@@ -223,7 +234,8 @@ qemuBlockdevNetwork(xmlNodePtr device, xmlNodePtr source)
     for (size_t i = 0; i < sizeof(qemuBlockNetProtocols) / sizeof(*qemuBlockNetProtocols); i++)
         if (strcmp(qemuBlockNetProtocols[i].name, net.protocol) == 0)
             return qemuBlockNetProtocols[i].make(&net);
-    qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "this QEMU has no block protocol '%s'", net.protocol);
+    qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "this QEMU has no block protocol '%s'",
+                     net.protocol);
     return NULL;
 }
 

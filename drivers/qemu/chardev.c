@@ -20,8 +20,8 @@ typedef cJSON *(*qemuChardevMaker)(struct qemuCommand *command, xmlNodePtr eleme
 static cJSON *
 qemuChardevInet(const char *host, const char *port)
 {
-    return virJsonObject("s:type", "inet",
-                         "a:data", virJsonObject("s:host", host != NULL ? host : "", "s:port", port, NULL), NULL);
+    return virJsonObject("s:type", "inet", "a:data",
+                         virJsonObject("s:host", host != NULL ? host : "", "s:port", port, NULL), NULL);
 }
 
 static cJSON *
@@ -82,7 +82,8 @@ qemuChardevReadSocket(xmlNodePtr element, xmlNodePtr *source, bool *server, unsi
         qemuReadReconnect(*source, reconnect) < 0)
         return -1;
     if (tls)
-        return qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED, "TLS for character devices is not supported");
+        return qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "TLS for character devices is not supported");
     *server = mode == 1;
     if (*server && *reconnect > 0)
         return qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED, "only mode='connect' can reconnect");
@@ -106,7 +107,8 @@ qemuChardevTcp(struct qemuCommand *command, xmlNodePtr element)
         (service = virXmlNeed(source, "@service")) == NULL)
         return NULL;
     if (protocol >= 2) {
-        qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED, "protocol '%s' is not supported", protocols[protocol]);
+        qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED, "protocol '%s' is not supported",
+                         protocols[protocol]);
         return NULL;
     }
     data = qemuChardevSocket(qemuChardevInet(virXmlString(source, "@host"), service), server, reconnect);
@@ -138,7 +140,10 @@ qemuChardevChannelPath(struct qemuCommand *command, xmlNodePtr element, xmlNodeP
         return 0;
     if ((made = qemuRunPath(command, element, ".channel")) == NULL)
         return -1;
-    return virXmlSet(element, "source/@path", "%s", made) < 0 || virXmlSet(element, "source/@mode", "bind") < 0 ? -1 : 0;
+    return virXmlSet(element, "source/@path", "%s", made) < 0 ||
+                   virXmlSet(element, "source/@mode", "bind") < 0
+               ? -1
+               : 0;
 }
 
 static cJSON *
@@ -153,7 +158,8 @@ qemuChardevUnix(struct qemuCommand *command, xmlNodePtr element)
 
     if (qemuChardevChannelPath(command, element, source) < 0)
         return NULL;
-    if (command->dry && virXmlIs(element, "channel") && (source == NULL || virXmlString(source, "@path") == NULL))
+    if (command->dry && virXmlIs(element, "channel") &&
+        (source == NULL || virXmlString(source, "@path") == NULL))
         return qemuChardevSocket(qemuChardevUnixAddress("channel"), true, 0);
     if (qemuChardevReadSocket(element, &source, &server, &reconnect) < 0 ||
         (path = virXmlNeed(source, "@path")) == NULL)
@@ -163,19 +169,21 @@ qemuChardevUnix(struct qemuCommand *command, xmlNodePtr element)
 
     /* Longer than an address can be: a descriptor that listens there already. */
     if (!server || command->dry) {
-        qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED, "the path of the socket is too long: '%s'", path);
+        qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED,
+                         "the path of the socket is too long: '%s'", path);
         return NULL;
     }
     if ((fd = virFileListen(path, 8)) < 0 || (number = qemuPassFdText(command, fd)) == NULL)
         return NULL;
-    return qemuChardevSocket(virJsonObject("s:type", "fd", "a:data", virJsonObject("s:str", number, NULL), NULL),
-                             true, 0);
+    return qemuChardevSocket(
+        virJsonObject("s:type", "fd", "a:data", virJsonObject("s:str", number, NULL), NULL), true, 0);
 }
 
 static cJSON *
 qemuChardevUdp(struct qemuCommand *command, xmlNodePtr element)
 {
-    xmlNodePtr local = qemuChardevSourceOf(element, "bind"), remote = qemuChardevSourceOf(element, "connect");
+    xmlNodePtr local = qemuChardevSourceOf(element, "bind"),
+               remote = qemuChardevSourceOf(element, "connect");
     const char *port, *localPort;
     VIRT_CLEANUP_JSON cJSON *data = NULL;
 
@@ -185,7 +193,8 @@ qemuChardevUdp(struct qemuCommand *command, xmlNodePtr element)
         return NULL;
     }
     if ((port = virXmlNeed(remote, "@service")) == NULL ||
-        (data = virJsonObject("a:remote", qemuChardevInet(virXmlString(remote, "@host"), port), NULL)) == NULL)
+        (data = virJsonObject("a:remote", qemuChardevInet(virXmlString(remote, "@host"), port),
+                              NULL)) == NULL)
         return NULL;
     if (local != NULL) {
         localPort = virXmlString(local, "@service");
@@ -212,7 +221,8 @@ qemuChardevPath(xmlNodePtr element)
     xmlNodePtr source = virXmlFirst(element, "source");
 
     if (source == NULL) {
-        qemuDeviceReport(element, VIR_ERR_XML_ERROR, "type '%s' needs a <source path=...>", virXmlString(element, "@type"));
+        qemuDeviceReport(element, VIR_ERR_XML_ERROR, "type '%s' needs a <source path=...>",
+                         virXmlString(element, "@type"));
         return NULL;
     }
     return virXmlNeed(source, "@path");
@@ -242,7 +252,9 @@ qemuChardevFile(struct qemuCommand *command, xmlNodePtr element)
 static cJSON *
 qemuChardevSpice(struct qemuCommand *command, xmlNodePtr element)
 {
-    const char *kind = virXmlIs(element, "redirdev") ? "usbredir" : virXmlIs(element, "smartcard") ? "smartcard" : "vdagent";
+    const char *kind = virXmlIs(element, "redirdev")    ? "usbredir"
+                       : virXmlIs(element, "smartcard") ? "smartcard"
+                                                        : "vdagent";
 
     (void)command;
     return virJsonObject("s:type", kind, NULL);
@@ -309,9 +321,11 @@ qemuChardevAdd(struct qemuDeviceSet *set, const char *id, const char *backend, c
 }
 
 VIRT_INTERNAL int
-qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, const char *path, bool server, unsigned int reconnect)
+qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, const char *path, bool server,
+                   unsigned int reconnect)
 {
-    return qemuChardevAdd(set, id, "socket", qemuChardevSocket(qemuChardevUnixAddress(path), server, reconnect));
+    return qemuChardevAdd(set, id, "socket",
+                          qemuChardevSocket(qemuChardevUnixAddress(path), server, reconnect));
 }
 
 VIRT_INTERNAL int
@@ -322,12 +336,14 @@ qemuChardevAddFd(struct qemuCommand *command, struct qemuDeviceSet *set, const c
     if (number == NULL)
         return -1;
     return qemuChardevAdd(set, id, "socket",
-                          qemuChardevSocket(virJsonObject("s:type", "fd", "a:data", virJsonObject("s:str", number, NULL),
-                                                          NULL), false, 0));
+                          qemuChardevSocket(virJsonObject("s:type", "fd", "a:data",
+                                                          virJsonObject("s:str", number, NULL), NULL),
+                                            false, 0));
 }
 
 VIRT_INTERNAL int
-qemuBuildChardev(struct qemuCommand *command, xmlNodePtr source, const char *id, struct qemuDeviceSet *set)
+qemuBuildChardev(struct qemuCommand *command, xmlNodePtr source, const char *id,
+                 struct qemuDeviceSet *set)
 {
     static const struct qemuProperty log[] = {
         { QEMU_PROPERTY_STRING, "log/@file",   "logfile" },

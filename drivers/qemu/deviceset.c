@@ -163,7 +163,8 @@ qemuAddRom(xmlNodePtr device, cJSON *object)
     bool enabled = true, bar = true;
     int rc;
 
-    if (virXmlBool(device, "rom/@enabled", &enabled) < 0 || (rc = virXmlBool(device, "rom/@bar", &bar)) < 0)
+    if (virXmlBool(device, "rom/@enabled", &enabled) < 0 ||
+        (rc = virXmlBool(device, "rom/@bar", &bar)) < 0)
         return -1;
     if (!enabled)
         return virJsonAdd(object, "s:romfile", "", NULL);
@@ -248,14 +249,16 @@ qemuRunPath(struct qemuCommand *command, xmlNodePtr device, const char *suffix)
 
     if (alias == NULL || (!command->dry && virFileMakePath(command->runDirectory, 0700) < 0))
         return NULL;
-    return virStringFormat("%s/%s%s", command->runDirectory != NULL ? command->runDirectory : "", alias, suffix);
+    return virStringFormat("%s/%s%s", command->runDirectory != NULL ? command->runDirectory : "", alias,
+                           suffix);
 }
 
 VIRT_INTERNAL char *
 qemuFindProgram(const char *name)
 {
     static const char *const folders[] = {
-        "/usr/bin", "/bin", "/usr/libexec", "/usr/lib/qemu", "/usr/local/bin", "/usr/local/libexec", "/usr/sbin", NULL,
+        "/usr/bin",           "/bin",      "/usr/libexec", "/usr/lib/qemu", "/usr/local/bin",
+        "/usr/local/libexec", "/usr/sbin", NULL,
     };
 
     for (size_t i = 0; folders[i] != NULL; i++) {
@@ -304,7 +307,8 @@ qemuCommandAddQmp(struct qemuCommand *command, const char *execute, cJSON *argum
         cJSON_Delete(arguments);
         return -1;
     }
-    return virJsonAppend(command->qmp, virJsonObject("s:execute", execute, "A:arguments", arguments, NULL));
+    return virJsonAppend(command->qmp,
+                         virJsonObject("s:execute", execute, "A:arguments", arguments, NULL));
 }
 
 /* Helpers that nobody has taken over belong to a guest that never came up. */

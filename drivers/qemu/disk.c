@@ -78,7 +78,8 @@ qemuDiskAddWwn(const struct qemuDisk *disk, cJSON *object)
     if (text == NULL)
         return 0;
     if (virStringToULL(text, 16, &wwn) < 0)
-        return qemuDeviceReport(disk->node, VIR_ERR_XML_ERROR, "wwn '%s' is not a hexadecimal number", text);
+        return qemuDeviceReport(disk->node, VIR_ERR_XML_ERROR, "wwn '%s' is not a hexadecimal number",
+                                text);
     return virJsonAdd(object, "u:wwn", wwn, NULL);
 }
 
@@ -95,8 +96,8 @@ qemuDiskAddErrors(const struct qemuDisk *disk, cJSON *object)
         return -1;
     if (read < 0 && write >= 0 && write < 3)
         read = write;
-    return virJsonAdd(object, "S:werror", write < 0 ? NULL : theirs[write], "S:rerror", read < 0 ? NULL : theirs[read],
-                      NULL);
+    return virJsonAdd(object, "S:werror", write < 0 ? NULL : theirs[write], "S:rerror",
+                      read < 0 ? NULL : theirs[read], NULL);
 }
 
 /* The guest's write cache, the other half of cache= (blockdev.c). */
@@ -107,8 +108,9 @@ qemuDiskAddWriteCache(const struct qemuDisk *disk, cJSON *object)
 
     if (mode == NULL || strcmp(mode, "default") == 0 || disk->kind == QEMU_DISK_LUN)
         return 0;
-    return virJsonAdd(object, "s:write-cache",
-                      strcmp(mode, "writethrough") == 0 || strcmp(mode, "directsync") == 0 ? "off" : "on", NULL);
+    return virJsonAdd(
+        object, "s:write-cache",
+        strcmp(mode, "writethrough") == 0 || strcmp(mode, "directsync") == 0 ? "off" : "on", NULL);
 }
 
 static int
@@ -155,7 +157,8 @@ qemuDiskAddIdentity(const struct qemuDisk *disk, cJSON *object, const char *driv
     if (disk->kind == QEMU_DISK_LUN)
         return virtio ? 0 : qemuAddProperties(disk->node, object, qemuDiskRotation);
     serial = disk->kind != QEMU_DISK_FLOPPY ? virXmlString(disk->node, "serial") : NULL;
-    if (qemuAddProperties(disk->node, object, qemuDiskCommon) < 0 || virJsonAdd(object, "S:serial", serial, NULL) < 0)
+    if (qemuAddProperties(disk->node, object, qemuDiskCommon) < 0 ||
+        virJsonAdd(object, "S:serial", serial, NULL) < 0)
         return -1;
     if ((ide || scsi) && qemuDiskAddWwn(disk, object) < 0)
         return -1;
@@ -181,8 +184,10 @@ qemuDiskCheck(const struct qemuDisk *disk, const char *driver)
     if (driver == NULL)
         return qemuDeviceReport(disk->node, VIR_ERR_CONFIG_UNSUPPORTED, "a %s cannot be on bus '%s'",
                                 qemuDiskKinds[disk->kind], disk->bus->name);
-    if (disk->kind == QEMU_DISK_LUN && (type == NULL || (strcmp(type, "block") != 0 && strcmp(type, "network") != 0)))
-        return qemuDeviceReport(disk->node, VIR_ERR_CONFIG_UNSUPPORTED, "device='lun' needs a block device");
+    if (disk->kind == QEMU_DISK_LUN &&
+        (type == NULL || (strcmp(type, "block") != 0 && strcmp(type, "network") != 0)))
+        return qemuDeviceReport(disk->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "device='lun' needs a block device");
     if (!qemuBlockdevHasMedium(disk->command, disk->node) &&
         (disk->kind == QEMU_DISK_HARD || disk->kind == QEMU_DISK_LUN))
         return qemuDeviceReport(disk->node, VIR_ERR_XML_ERROR, "it has no source");
@@ -203,13 +208,15 @@ qemuDiskUsbCdrom(const struct qemuDisk *disk, struct qemuDeviceSet *set)
     cJSON *order;
 
     if (adapter == NULL || id == NULL || (bus = virStringFormat("%s.0", id)) == NULL ||
-        (object = virJsonObject("s:driver", "scsi-cd", "s:id", qemuDeviceAlias(disk->node), "s:bus", bus, NULL)) == NULL)
+        (object = virJsonObject("s:driver", "scsi-cd", "s:id", qemuDeviceAlias(disk->node), "s:bus",
+                                bus, NULL)) == NULL)
         return NULL;
     if ((order = cJSON_DetachItemFromObjectCaseSensitive(adapter, "bootindex")) != NULL &&
         virJsonAdd(object, "a:bootindex", order, NULL) < 0)
         return NULL;
     cJSON_DeleteItemFromObjectCaseSensitive(adapter, "id");
-    if (virJsonAdd(adapter, "s:id", id, NULL) < 0 || qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &adapter) < 0)
+    if (virJsonAdd(adapter, "s:id", id, NULL) < 0 ||
+        qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &adapter) < 0)
         return NULL;
     return qemuTake(&object);
 }
@@ -219,21 +226,26 @@ qemuDiskDevice(const struct qemuDisk *disk, struct qemuDeviceSet *set)
 {
     const char *driver = disk->bus->driver[disk->kind];
     char top[QEMU_NODE_NAME_SIZE];
-    bool virtio = strcmp(disk->bus->name, "virtio") == 0, medium = qemuBlockdevHasMedium(disk->command, disk->node);
+    bool virtio = strcmp(disk->bus->name, "virtio") == 0,
+         medium = qemuBlockdevHasMedium(disk->command, disk->node);
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
-    if (qemuDiskCheck(disk, driver) < 0 || (medium && qemuBlockdevBuild(disk->command, disk->node, set, top) < 0))
+    if (qemuDiskCheck(disk, driver) < 0 ||
+        (medium && qemuBlockdevBuild(disk->command, disk->node, set, top) < 0))
         return -1;
-    object = virtio ? qemuVirtioObject(disk->command, disk->node, driver, true) :
-             strcmp(disk->bus->name, "usb") == 0 && disk->kind == QEMU_DISK_CDROM ? qemuDiskUsbCdrom(disk, set) :
-             qemuDeviceObject(disk->command, disk->node, driver, true);
+    object = virtio ? qemuVirtioObject(disk->command, disk->node, driver, true)
+             : strcmp(disk->bus->name, "usb") == 0 && disk->kind == QEMU_DISK_CDROM
+                 ? qemuDiskUsbCdrom(disk, set)
+                 : qemuDeviceObject(disk->command, disk->node, driver, true);
     if (object == NULL || (medium && virJsonAdd(object, "s:drive", top, NULL) < 0))
         return -1;
     if (disk->kind != QEMU_DISK_CDROM && virXmlFirst(disk->node, "shareable") != NULL &&
         virJsonAdd(object, "b:share-rw", 1, NULL) < 0)
         return -1;
-    if (qemuDiskAddWriteCache(disk, object) < 0 || (disk->bus->errors && qemuDiskAddErrors(disk, object) < 0) ||
-        qemuDiskAddIdentity(disk, object, driver) < 0 || (virtio && qemuDiskAddVirtio(disk, object) < 0))
+    if (qemuDiskAddWriteCache(disk, object) < 0 ||
+        (disk->bus->errors && qemuDiskAddErrors(disk, object) < 0) ||
+        qemuDiskAddIdentity(disk, object, driver) < 0 ||
+        (virtio && qemuDiskAddVirtio(disk, object) < 0))
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
@@ -254,11 +266,14 @@ qemuDiskVhostUser(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
     const char *path;
 
     if (source == NULL || !virXmlEquals(source, "@type", "unix"))
-        return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "a vhostuser disk needs <source type='unix' path=...>");
-    if (id == NULL || (path = virXmlNeed(source, "@path")) == NULL || qemuReadReconnect(source, &reconnect) < 0 ||
+        return qemuDeviceReport(device, VIR_ERR_XML_ERROR,
+                                "a vhostuser disk needs <source type='unix' path=...>");
+    if (id == NULL || (path = virXmlNeed(source, "@path")) == NULL ||
+        qemuReadReconnect(source, &reconnect) < 0 ||
         qemuChardevAddUnix(set, id, path, false, reconnect) < 0 ||
         (object = qemuVirtioObject(command, device, "vhost-user-blk", true)) == NULL ||
-        virJsonAdd(object, "s:chardev", id, NULL) < 0 || qemuAddProperties(device, object, properties) < 0)
+        virJsonAdd(object, "s:chardev", id, NULL) < 0 ||
+        qemuAddProperties(device, object, properties) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
@@ -267,11 +282,13 @@ qemuDiskVhostUser(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
 static int
 qemuDiskSd(xmlNodePtr device, struct qemuDeviceSet *set)
 {
-    const char *path = virXmlString(device, "source/@file"), *format = virXmlString(device, "driver/@type");
+    const char *path = virXmlString(device, "source/@file"),
+               *format = virXmlString(device, "driver/@type");
     struct virText text = { 0 };
 
     if (path == NULL && (path = virXmlString(device, "source/@dev")) == NULL)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "an SD card needs a file or block device as its source");
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "an SD card needs a file or block device as its source");
     virTextAdd(&text, "if=sd,format=%s,readonly=%s", format != NULL ? format : "raw",
                virXmlFirst(device, "readonly") != NULL ? "on" : "off");
     qemuTextOption(&text, "file", path);
@@ -290,7 +307,8 @@ qemuBuildDisk(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceS
         return -1;
     disk.kind = (enum qemuDiskKind)kind;
     if (driver != NULL && strcmp(driver, "qemu") != 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "driver name '%s' is not QEMU's", driver);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "driver name '%s' is not QEMU's",
+                                driver);
     if (virXmlEquals(device, "@type", "vhostuser"))
         return qemuDiskVhostUser(command, device, set);
     if (strcmp(bus, "sd") == 0)

@@ -14,7 +14,8 @@ qemuFilesystem9p(struct qemuCommand *command, xmlNodePtr device, struct qemuDevi
 {
     static const char *const modes[] = { "passthrough", "mapped", "squash", NULL };
     static const char *const models[] = { "passthrough", "mapped", "none" };
-    const char *path = virXmlNeed(device, "source/@dir"), *tag = virXmlNeed(device, "target/@dir"), *value;
+    const char *path = virXmlNeed(device, "source/@dir"), *tag = virXmlNeed(device, "target/@dir"),
+               *value;
     int mode = 0;
     struct virText text = { 0 };
     VIRT_CLEANUP_FREE char *id = qemuDeviceId(device, "fsdev-");
@@ -88,11 +89,13 @@ qemuFilesystemStart(struct qemuCommand *command, xmlNodePtr device, const char *
     VIRT_CLEANUP_CLOSE int fd = -1;
 
     if (program == NULL)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "virtiofs needs virtiofsd, which is not installed");
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "virtiofs needs virtiofsd, which is not installed");
     unlink(socket);
     if ((fd = virFileListen(socket, 1)) < 0 || (number = virStringFormat("--fd=%d", fd)) == NULL)
         return -1;
-    return qemuStartHelper(command, device, (const char *const[]){ program, number, "-o", options, NULL }, fd);
+    return qemuStartHelper(command, device,
+                           (const char *const[]){ program, number, "-o", options, NULL }, fd);
 }
 
 static int
@@ -112,14 +115,16 @@ qemuFilesystemVirtiofs(struct qemuCommand *command, xmlNodePtr device, struct qe
     if (id == NULL || tag == NULL)
         return -1;
     if (path == NULL) {
-        if ((own = qemuRunPath(command, device, ".fs")) == NULL || (options = qemuFilesystemOptions(device)) == NULL ||
+        if ((own = qemuRunPath(command, device, ".fs")) == NULL ||
+            (options = qemuFilesystemOptions(device)) == NULL ||
             (!command->dry && qemuFilesystemStart(command, device, program, own, options) < 0))
             return -1;
         path = own;
     }
     if (qemuChardevAddUnix(set, id, path, false, 0) < 0 ||
         (object = qemuVirtioObject(command, device, "vhost-user-fs", true)) == NULL ||
-        virJsonAdd(object, "s:chardev", id, "s:tag", tag, NULL) < 0 || qemuAddProperties(device, object, properties) < 0)
+        virJsonAdd(object, "s:chardev", id, "s:tag", tag, NULL) < 0 ||
+        qemuAddProperties(device, object, properties) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
@@ -130,12 +135,14 @@ qemuBuildFilesystem(struct qemuCommand *command, xmlNodePtr device, struct qemuD
     const char *type = virXmlString(device, "@type"), *driver = virXmlString(device, "driver/@type");
 
     if (type != NULL && strcmp(type, "mount") != 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "QEMU has no filesystem of type '%s'", type);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "QEMU has no filesystem of type '%s'", type);
     if (driver == NULL || strcmp(driver, "path") == 0)
         return qemuFilesystem9p(command, device, set);
     if (strcmp(driver, "virtiofs") == 0)
         return qemuFilesystemVirtiofs(command, device, set);
-    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "this QEMU has no filesystem driver '%s'", driver);
+    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                            "this QEMU has no filesystem driver '%s'", driver);
 }
 
 #undef VIRT_FROM

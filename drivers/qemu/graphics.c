@@ -33,7 +33,8 @@ struct qemuGraphicsListen {
 static bool
 qemuGraphicsPortIsFree(const char *address, int port)
 {
-    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *info = NULL;
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM },
+                    *info = NULL;
     char service[16];
     bool isFree = false;
     int fd, on = 1;
@@ -64,7 +65,8 @@ qemuGraphicsReserve(struct qemuCommand *command, int port)
 
     if (fd < 0)
         return virReportSystemError(errno, "cannot reserve port %d", port);
-    if (bind(fd, (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) < 0) {
+    if (bind(fd, (struct sockaddr *)&name,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) < 0) {
         close(fd);
         return 0;
     }
@@ -73,8 +75,8 @@ qemuGraphicsReserve(struct qemuCommand *command, int port)
 
 /* The port in an attribute; with `automatic`, the first free one from `first` on, which the document then shows. */
 static int
-qemuGraphicsPort(struct qemuCommand *command, xmlNodePtr device, const char *attribute, const char *address, int first,
-                 bool automatic, int *port)
+qemuGraphicsPort(struct qemuCommand *command, xmlNodePtr device, const char *attribute,
+                 const char *address, int first, bool automatic, int *port)
 {
     int rc = virXmlInt(device, attribute, port);
 
@@ -100,7 +102,8 @@ qemuGraphicsPort(struct qemuCommand *command, xmlNodePtr device, const char *att
 
 /* <listen type='socket'> without a path: one in the run directory; its name tells that it is ours to choose. */
 static int
-qemuGraphicsSocket(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr listen, struct qemuGraphicsListen *where)
+qemuGraphicsSocket(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr listen,
+                   struct qemuGraphicsListen *where)
 {
     const char *path = virXmlString(listen, "@socket");
     size_t length = path != NULL ? strlen(path) : 0;
@@ -155,8 +158,8 @@ qemuGraphicsExpiry(xmlNodePtr device, const char *text, char *seconds, size_t si
 {
     struct tm tm = { 0 };
 
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec) != 6)
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec) != 6)
         return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "'%s' is not a date and time", text);
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -168,18 +171,20 @@ qemuGraphicsExpiry(xmlNodePtr device, const char *text, char *seconds, size_t si
 static int
 qemuGraphicsPassword(struct qemuCommand *command, xmlNodePtr device, const char *protocol)
 {
-    const char *password = virXmlString(device, "@passwd"), *until = virXmlString(device, "@passwdValidTo");
+    const char *password = virXmlString(device, "@passwd"),
+               *until = virXmlString(device, "@passwdValidTo");
     const char *connected = virXmlString(device, "@connected");
     char time[32] = "never";
 
     if (password == NULL)
         return 0;
     if (strcmp(protocol, "vnc") == 0 && strlen(password) > 8)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "a VNC password has at most 8 characters");
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "a VNC password has at most 8 characters");
     if ((until != NULL && qemuGraphicsExpiry(device, until, time, sizeof(time)) < 0) ||
         qemuCommandAddQmp(command, "set_password",
-                          virJsonObject("s:protocol", protocol, "s:password", password, "S:connected", connected,
-                                        NULL)) < 0 ||
+                          virJsonObject("s:protocol", protocol, "s:password", password, "S:connected",
+                                        connected, NULL)) < 0 ||
         qemuCommandAddQmp(command, "expire_password",
                           virJsonObject("s:protocol", protocol, "s:time", time, NULL)) < 0)
         return -1;
@@ -207,7 +212,8 @@ qemuGraphicsVncAddress(struct qemuCommand *command, xmlNodePtr device, struct qe
     }
     address = where->address != NULL ? where->address : "127.0.0.1";
     if (virXmlBool(device, "@autoport", &automatic) < 0 ||
-        qemuGraphicsPort(command, device, "@port", address, QEMU_GRAPHICS_FIRST_PORT, automatic, &where->port) < 0)
+        qemuGraphicsPort(command, device, "@port", address, QEMU_GRAPHICS_FIRST_PORT, automatic,
+                         &where->port) < 0)
         return -1;
     virTextAdd(text, strchr(address, ':') != NULL ? "[%s]:%d" : "%s:%d", address,
                where->port - QEMU_GRAPHICS_FIRST_PORT);
@@ -258,7 +264,8 @@ qemuGraphicsVnc(struct qemuCommand *command, xmlNodePtr device, struct qemuDevic
     int rc = -1;
 
     if (qemuGraphicsReadListen(command, device, &where) == 0 &&
-        qemuGraphicsVncAddress(command, device, &where, &text) == 0 && qemuGraphicsVncOptions(command, device, &text) == 0 &&
+        qemuGraphicsVncAddress(command, device, &where, &text) == 0 &&
+        qemuGraphicsVncOptions(command, device, &text) == 0 &&
         qemuDeviceSetArguments(set, "-vnc", virTextTake(&text)) == 0)
         rc = qemuGraphicsKeymap(device, set);
     virTextFree(&text);
@@ -319,13 +326,14 @@ qemuGraphicsSpiceTls(struct qemuCommand *command, xmlNodePtr device, struct virT
 
 /* Which channels must, or must not, be encrypted. */
 static int
-qemuGraphicsSpiceChannel(xmlNodePtr device, struct virText *text, const char *name, const char *mode, bool tls)
+qemuGraphicsSpiceChannel(xmlNodePtr device, struct virText *text, const char *name, const char *mode,
+                         bool tls)
 {
     if (mode == NULL || strcmp(mode, "any") == 0)
         return 0;
     if (strcmp(mode, "secure") == 0 && !tls)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "channel '%s' is to be encrypted, but there is no tlsPort",
-                                name);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "channel '%s' is to be encrypted, but there is no tlsPort", name);
     qemuTextOption(text, strcmp(mode, "secure") == 0 ? "tls-channel" : "plaintext-channel", name);
     return 0;
 }
@@ -335,12 +343,14 @@ qemuGraphicsSpiceChannels(struct qemuCommand *command, xmlNodePtr device, struct
 {
     int tls = qemuGraphicsSpiceTls(command, device, text);
 
-    if (tls < 0 || qemuGraphicsSpiceChannel(device, text, "default", virXmlString(device, "@defaultMode"), tls > 0) < 0)
+    if (tls < 0 || qemuGraphicsSpiceChannel(device, text, "default",
+                                            virXmlString(device, "@defaultMode"), tls > 0) < 0)
         return -1;
     VIRT_XML_EACH(channel, device, "channel") {
         const char *name = virXmlNeed(channel, "@name");
 
-        if (name == NULL || qemuGraphicsSpiceChannel(device, text, name, virXmlString(channel, "@mode"), tls > 0) < 0)
+        if (name == NULL ||
+            qemuGraphicsSpiceChannel(device, text, name, virXmlString(channel, "@mode"), tls > 0) < 0)
             return -1;
     }
     return 0;
@@ -360,14 +370,16 @@ qemuGraphicsSpiceText(struct qemuCommand *command, xmlNodePtr device, struct qem
         virTextAdd(text, "unix=on");
         qemuTextOption(text, "addr", where->socket);
     } else if (!where->none) {
-        if (qemuGraphicsPort(command, device, "@port", address, QEMU_GRAPHICS_FIRST_PORT, automatic, &where->port) < 0)
+        if (qemuGraphicsPort(command, device, "@port", address, QEMU_GRAPHICS_FIRST_PORT, automatic,
+                             &where->port) < 0)
             return -1;
         virTextAdd(text, "port=%d", where->port);
         qemuTextOption(text, "addr", address);
     } else {
         virTextAdd(text, "port=0");
     }
-    if ((rc = qemuGraphicsPassword(command, device, "spice")) < 0 || qemuGraphicsSpiceChannels(command, device, text) < 0 ||
+    if ((rc = qemuGraphicsPassword(command, device, "spice")) < 0 ||
+        qemuGraphicsSpiceChannels(command, device, text) < 0 ||
         qemuGraphicsSpiceValues(device, text) < 0)
         return -1;
     /* a password that the monitor sets switches ticketing on by itself only if it is not disabled here */
@@ -413,7 +425,8 @@ qemuGraphicsHeadless(xmlNodePtr device, struct qemuDeviceSet *set)
 static int
 qemuGraphicsDbus(xmlNodePtr device, struct qemuDeviceSet *set)
 {
-    const char *address = virXmlString(device, "@address"), *node = virXmlString(device, "gl/@rendernode");
+    const char *address = virXmlString(device, "@address"),
+               *node = virXmlString(device, "gl/@rendernode");
     const char *audio = virXmlString(device, "audio/@id");
     bool peer = false, gl = false;
     struct virText text = { 0 };
@@ -421,7 +434,8 @@ qemuGraphicsDbus(xmlNodePtr device, struct qemuDeviceSet *set)
     if (virXmlBool(device, "@p2p", &peer) < 0 || virXmlBool(device, "gl/@enable", &gl) < 0)
         return -1;
     if (!peer && address == NULL)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "it needs p2p='yes' or the address of a bus");
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "it needs p2p='yes' or the address of a bus");
     virTextAdd(&text, "dbus");
     if (peer)
         virTextAdd(&text, ",p2p=on");
@@ -451,7 +465,8 @@ qemuBuildGraphics(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
         return qemuGraphicsHeadless(device, set);
     if (strcmp(type, "dbus") == 0)
         return qemuGraphicsDbus(device, set);
-    return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "graphics of type '%s' are not supported; use vnc or spice", type);
+    return virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                          "graphics of type '%s' are not supported; use vnc or spice", type);
 }
 
 #undef QEMU_GRAPHICS_FIRST_PORT

@@ -84,16 +84,19 @@ qemuHostdevPrepare(xmlNodePtr device, const char *address, bool managed)
 
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
     if (access(path, F_OK) < 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "the host has no PCI device %s", address);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "the host has no PCI device %s",
+                                address);
     if (qemuHostdevIsVfio(address))
         return 0;
     if (!managed)
         return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
-                                "PCI device %s is not bound to vfio-pci, and managed='yes' is not set", address);
+                                "PCI device %s is not bound to vfio-pci, and managed='yes' is not set",
+                                address);
     if (qemuHostdevBind(address, "vfio-pci") < 0)
         return qemuDeviceReportSystem(device, errno, "cannot hand PCI device %s to vfio-pci", address);
     if (!qemuHostdevIsVfio(address))
-        return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED, "vfio-pci does not take PCI device %s", address);
+        return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED,
+                                "vfio-pci does not take PCI device %s", address);
     return 0;
 }
 
@@ -104,11 +107,12 @@ qemuHostdevRelease(xmlNodePtr device)
     xmlNodePtr address = virXmlFind(device, "source/address");
     VIRT_CLEANUP_FREE char *text = NULL;
 
-    if (!virXmlEquals(device, "@type", "pci") || !virXmlEquals(device, "@managed", "yes") || address == NULL ||
-        (text = qemuPciAddressText(address)) == NULL || !qemuHostdevIsVfio(text))
+    if (!virXmlEquals(device, "@type", "pci") || !virXmlEquals(device, "@managed", "yes") ||
+        address == NULL || (text = qemuPciAddressText(address)) == NULL || !qemuHostdevIsVfio(text))
         return;
     if (qemuHostdevBind(text, "") < 0)
-        virLog(VIR_LOG_WARN, "qemu.hostdev", "cannot give PCI device %s back to the host: %s", text, strerror(errno));
+        virLog(VIR_LOG_WARN, "qemu.hostdev", "cannot give PCI device %s back to the host: %s", text,
+               strerror(errno));
 }
 
 static cJSON *
@@ -153,15 +157,18 @@ qemuHostdevMdev(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr sourc
     VIRT_CLEANUP_FREE char *path = NULL;
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
-    if (model == NULL || uuid == NULL || (path = virStringFormat("/sys/bus/mdev/devices/%s", uuid)) == NULL)
+    if (model == NULL || uuid == NULL ||
+        (path = virStringFormat("/sys/bus/mdev/devices/%s", uuid)) == NULL)
         return NULL;
     if (!command->dry && access(path, F_OK) < 0) {
         qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "the host has no mediated device %s", uuid);
         return NULL;
     }
     if (virXmlBool(device, "@ramfb", &ramfb) < 0 ||
-        (object = qemuDeviceObject(command, device, ramfb ? "vfio-pci-nohotplug" : model, true)) == NULL ||
-        virJsonAdd(object, "s:sysfsdev", path, NULL) < 0 || qemuAddProperties(device, object, properties) < 0)
+        (object = qemuDeviceObject(command, device, ramfb ? "vfio-pci-nohotplug" : model, true)) ==
+            NULL ||
+        virJsonAdd(object, "s:sysfsdev", path, NULL) < 0 ||
+        qemuAddProperties(device, object, properties) < 0)
         return NULL;
     return qemuTake(&object);
 }
@@ -189,21 +196,24 @@ qemuHostdevScsiNode(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr s
 
     if (virXmlString(source, "@protocol") != NULL) {
         if (virXmlFirst(source, "auth") != NULL) {
-            qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "<auth> needs secrets, which are not supported");
+            qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                             "<auth> needs secrets, which are not supported");
             return NULL;
         }
         return qemuBlockdevNetwork(device, source);
     }
     if (adapter == NULL || sscanf(adapter, "scsi_host%u", &place[0]) != 1)
         return qemuHostdevNeedSource(device);
-    if (virXmlUInt(source, "address/@bus", &place[1]) < 0 || virXmlUInt(source, "address/@target", &place[2]) < 0 ||
+    if (virXmlUInt(source, "address/@bus", &place[1]) < 0 ||
+        virXmlUInt(source, "address/@target", &place[2]) < 0 ||
         virXmlUInt(source, "address/@unit", &place[3]) < 0 ||
-        (directory = virStringFormat("/sys/bus/scsi/devices/%u:%u:%u:%u/scsi_generic", place[0], place[1], place[2],
-                                     place[3])) == NULL)
+        (directory = virStringFormat("/sys/bus/scsi/devices/%u:%u:%u:%u/scsi_generic", place[0],
+                                     place[1], place[2], place[3])) == NULL)
         return NULL;
-    if (!command->dry && (access(directory, F_OK) < 0 || virFileEach(directory, qemuHostdevFirstName, name) < 0)) {
-        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "the host has no SCSI unit %u:%u:%u:%u", place[0], place[1],
-                         place[2], place[3]);
+    if (!command->dry &&
+        (access(directory, F_OK) < 0 || virFileEach(directory, qemuHostdevFirstName, name) < 0)) {
+        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "the host has no SCSI unit %u:%u:%u:%u",
+                         place[0], place[1], place[2], place[3]);
         return NULL;
     }
     if ((path = virStringFormat("/dev/%s", name)) == NULL)
@@ -212,17 +222,20 @@ qemuHostdevScsiNode(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr s
 }
 
 static cJSON *
-qemuHostdevScsi(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source, struct qemuDeviceSet *set)
+qemuHostdevScsi(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source,
+                struct qemuDeviceSet *set)
 {
     char name[QEMU_NODE_NAME_SIZE];
     VIRT_CLEANUP_JSON cJSON *node = qemuHostdevScsiNode(command, device, source);
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
     if (node == NULL || qemuBlockdevName(device, 0, "storage", name) < 0 ||
-        virJsonAdd(node, "s:node-name", name, "b:read-only", virXmlFirst(device, "readonly") != NULL, NULL) < 0 ||
+        virJsonAdd(node, "s:node-name", name, "b:read-only", virXmlFirst(device, "readonly") != NULL,
+                   NULL) < 0 ||
         qemuDeviceSetTake(set, QEMU_OPTION_BLOCKDEV, &node) < 0 ||
         (object = qemuDeviceObject(command, device, "scsi-generic", true)) == NULL ||
-        virJsonAdd(object, "s:drive", name, "B:share-rw", virXmlFirst(device, "shareable") != NULL, NULL) < 0)
+        virJsonAdd(object, "s:drive", name, "B:share-rw", virXmlFirst(device, "shareable") != NULL,
+                   NULL) < 0)
         return NULL;
     return qemuTake(&object);
 }
@@ -255,11 +268,13 @@ qemuBuildHostdev(struct qemuCommand *command, xmlNodePtr device, struct qemuDevi
     bool interface = virXmlIs(device, "interface");
     const char *mode = interface ? NULL : virXmlString(device, "@mode");
     xmlNodePtr source = virXmlFirst(device, "source");
-    const char *type = interface && source != NULL ? virXmlString(source, "address/@type") : virXmlNeed(device, "@type");
+    const char *type = interface && source != NULL ? virXmlString(source, "address/@type")
+                                                   : virXmlNeed(device, "@type");
     cJSON *object = NULL;
 
     if (mode != NULL && strcmp(mode, "subsystem") != 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "mode '%s' is not supported by QEMU", mode);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "mode '%s' is not supported by QEMU", mode);
     if (source == NULL || type == NULL) {
         qemuHostdevNeedSource(device);
         return -1;

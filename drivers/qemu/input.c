@@ -5,7 +5,13 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
-enum { QEMU_INPUT_MOUSE, QEMU_INPUT_TABLET, QEMU_INPUT_KEYBOARD, QEMU_INPUT_PASSTHROUGH, QEMU_INPUT_EVDEV };
+enum {
+    QEMU_INPUT_MOUSE,
+    QEMU_INPUT_TABLET,
+    QEMU_INPUT_KEYBOARD,
+    QEMU_INPUT_PASSTHROUGH,
+    QEMU_INPUT_EVDEV
+};
 static const char *const qemuInputTypes[] = { "mouse", "tablet", "keyboard", "passthrough", "evdev", NULL };
 
 /* A host's device whose events QEMU takes for itself. */
@@ -21,7 +27,8 @@ qemuInputEvdev(xmlNodePtr device, struct qemuDeviceSet *set)
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
     if (path == NULL || alias == NULL ||
-        (object = virJsonObject("s:qom-type", "input-linux", "s:id", alias, "s:evdev", path, NULL)) == NULL ||
+        (object = virJsonObject("s:qom-type", "input-linux", "s:id", alias, "s:evdev", path, NULL)) ==
+            NULL ||
         qemuAddProperties(device, object, properties) < 0 ||
         virJsonAdd(object, "B:grab_all", (int)virXmlEquals(device, "source/@grab", "all"), NULL) < 0)
         return -1;
@@ -35,7 +42,8 @@ qemuInputVirtio(struct qemuCommand *command, xmlNodePtr device, int type, struct
     VIRT_CLEANUP_JSON cJSON *object = qemuVirtioObject(command, device, drivers[type], false);
     const char *path = NULL;
 
-    if (object == NULL || (type == QEMU_INPUT_PASSTHROUGH && (path = virXmlNeed(device, "source/@evdev")) == NULL) ||
+    if (object == NULL ||
+        (type == QEMU_INPUT_PASSTHROUGH && (path = virXmlNeed(device, "source/@evdev")) == NULL) ||
         virJsonAdd(object, "S:evdev", path, NULL) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
@@ -59,10 +67,12 @@ qemuBuildInput(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
     if (strcmp(bus, "ps2") == 0 && (type == QEMU_INPUT_MOUSE || type == QEMU_INPUT_KEYBOARD))
         return 0;                     /* part of the machine */
     if (strcmp(bus, "usb") == 0 && type <= QEMU_INPUT_KEYBOARD)
-        return qemuDeviceSetAdd(set, QEMU_OPTION_DEVICE, qemuDeviceObject(command, device, usb[type], false));
+        return qemuDeviceSetAdd(set, QEMU_OPTION_DEVICE,
+                                qemuDeviceObject(command, device, usb[type], false));
     if (strcmp(bus, "virtio") == 0)
         return qemuInputVirtio(command, device, type, set);
-    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "QEMU has no %s on bus '%s'", qemuInputTypes[type], bus);
+    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "QEMU has no %s on bus '%s'",
+                            qemuInputTypes[type], bus);
 }
 
 #undef VIRT_FROM

@@ -38,8 +38,9 @@ qemuBuildMemballoon(struct qemuCommand *command, xmlNodePtr device, struct qemuD
         (path = qemuDeviceId(device, "/machine/peripheral/")) == NULL)
         return -1;
     if (period > 0 &&
-        qemuCommandAddQmp(command, "qom-set", virJsonObject("s:path", path, "s:property", "guest-stats-polling-interval",
-                                                            "u:value", period, NULL)) < 0)
+        qemuCommandAddQmp(command, "qom-set",
+                          virJsonObject("s:path", path, "s:property", "guest-stats-polling-interval",
+                                        "u:value", period, NULL)) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
@@ -63,13 +64,16 @@ qemuRngBackend(struct qemuCommand *command, xmlNodePtr device, const char *id, s
                                               "s:filename", path != NULL ? path : "/dev/random", NULL));
     }
     if (strcmp(model, "builtin") == 0)
-        return qemuDeviceSetAdd(set, QEMU_OPTION_OBJECT, virJsonObject("s:qom-type", "rng-builtin", "s:id", id, NULL));
+        return qemuDeviceSetAdd(set, QEMU_OPTION_OBJECT,
+                                virJsonObject("s:qom-type", "rng-builtin", "s:id", id, NULL));
     if (strcmp(model, "egd") != 0)
         return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "unknown backend model '%s'", model);
-    if ((chardev = qemuDeviceId(device, "char")) == NULL || qemuBuildChardev(command, backend, chardev, set) < 0)
+    if ((chardev = qemuDeviceId(device, "char")) == NULL ||
+        qemuBuildChardev(command, backend, chardev, set) < 0)
         return -1;
-    return qemuDeviceSetAdd(set, QEMU_OPTION_OBJECT,
-                            virJsonObject("s:qom-type", "rng-egd", "s:id", id, "s:chardev", chardev, NULL));
+    return qemuDeviceSetAdd(
+        set, QEMU_OPTION_OBJECT,
+        virJsonObject("s:qom-type", "rng-egd", "s:id", id, "s:chardev", chardev, NULL));
 }
 
 VIRT_INTERNAL int
@@ -82,7 +86,8 @@ qemuBuildRng(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSe
 
     if (id == NULL || qemuRngBackend(command, device, id, set) < 0 ||
         (object = qemuVirtioObject(command, device, "virtio-rng", false)) == NULL ||
-        virJsonAdd(object, "s:rng", id, NULL) < 0 || (rc = virXmlULongLong(device, "rate/@bytes", &bytes)) < 0 ||
+        virJsonAdd(object, "s:rng", id, NULL) < 0 ||
+        (rc = virXmlULongLong(device, "rate/@bytes", &bytes)) < 0 ||
         virXmlULongLong(device, "rate/@period", &period) < 0)
         return -1;
     if (rc > 0 && virJsonAdd(object, "u:max-bytes", bytes, "u:period", period, NULL) < 0)
@@ -100,11 +105,14 @@ qemuBuildCrypto(struct qemuCommand *command, xmlNodePtr device, struct qemuDevic
     unsigned long long queues = 0;
     int model = 0, type = 0;
 
-    if (id == NULL || virXmlEnum(device, "@type", types, &type) < 0 || virXmlEnum(device, "backend/@model", models, &model) < 0 ||
+    if (id == NULL || virXmlEnum(device, "@type", types, &type) < 0 ||
+        virXmlEnum(device, "backend/@model", models, &model) < 0 ||
         virXmlULongLong(device, "backend/@queues", &queues) < 0 ||
-        qemuDeviceSetAdd(set, QEMU_OPTION_OBJECT,
-                         virJsonObject("s:qom-type", model == 0 ? "cryptodev-backend-builtin" : "cryptodev-backend-lkcf",
-                                       "s:id", id, "U:queues", queues, NULL)) < 0 ||
+        qemuDeviceSetAdd(
+            set, QEMU_OPTION_OBJECT,
+            virJsonObject("s:qom-type",
+                          model == 0 ? "cryptodev-backend-builtin" : "cryptodev-backend-lkcf", "s:id",
+                          id, "U:queues", queues, NULL)) < 0 ||
         (object = qemuVirtioObject(command, device, "virtio-crypto", false)) == NULL ||
         virJsonAdd(object, "s:cryptodev", id, NULL) < 0)
         return -1;
@@ -121,7 +129,8 @@ qemuBuildWatchdog(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
     int model = 0, action = 0;
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
-    if (virXmlEnum(device, "@model", models, &model) < 0 || virXmlEnum(device, "@action", actions, &action) < 0)
+    if (virXmlEnum(device, "@model", models, &model) < 0 ||
+        virXmlEnum(device, "@action", actions, &action) < 0)
         return -1;
     if (model == 3) {                 /* part of the q35 chip set: only to be let loose */
         if (qemuDeviceSetArguments(set, "-global", virStringCopy("ICH9-LPC.noreboot=off")) < 0)
@@ -132,8 +141,8 @@ qemuBuildWatchdog(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
             return -1;
     }
     /* QEMU does not dump by itself: the guest is paused, so that there is something to be dumped */
-    return qemuDeviceSetArguments(set, "-action",
-                                  virStringFormat("watchdog=%s", action == 4 ? "pause" : actions[action]));
+    return qemuDeviceSetArguments(
+        set, "-action", virStringFormat("watchdog=%s", action == 4 ? "pause" : actions[action]));
 }
 
 VIRT_INTERNAL int
@@ -144,12 +153,14 @@ qemuBuildPanic(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
     cJSON *base;
 
     /* these are part of the CPU, or of the machine */
-    if (model != NULL && (strcmp(model, "hyperv") == 0 || strcmp(model, "pseries") == 0 || strcmp(model, "s390") == 0))
+    if (model != NULL &&
+        (strcmp(model, "hyperv") == 0 || strcmp(model, "pseries") == 0 || strcmp(model, "s390") == 0))
         return 0;
     if (model != NULL && strcmp(model, "isa") != 0 && strcmp(model, "pvpanic") != 0)
         return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "unknown model '%s'", model);
-    object = qemuDeviceObject(command, device, model != NULL && strcmp(model, "pvpanic") == 0 ? "pvpanic-pci" : "pvpanic",
-                              false);
+    object = qemuDeviceObject(
+        command, device, model != NULL && strcmp(model, "pvpanic") == 0 ? "pvpanic-pci" : "pvpanic",
+        false);
     if (object == NULL)
         return -1;
     /* the one ISA device whose port has another name */
@@ -186,10 +197,12 @@ qemuBuildVsock(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
     VIRT_CLEANUP_FREE char *number = NULL;
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
-    if (virXmlBool(device, "cid/@auto", &automatic) < 0 || (rc = virXmlULongLong(device, "cid/@address", &cid)) < 0)
+    if (virXmlBool(device, "cid/@auto", &automatic) < 0 ||
+        (rc = virXmlULongLong(device, "cid/@address", &cid)) < 0)
         return -1;
     if (!automatic && rc == 0)
-        return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "it needs <cid auto='yes'/> or <cid address=...>");
+        return qemuDeviceReport(device, VIR_ERR_XML_ERROR,
+                                "it needs <cid auto='yes'/> or <cid address=...>");
     if (cid < 3)
         return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "context ids below 3 are reserved");
     if ((object = qemuVirtioObject(command, device, "vhost-vsock", false)) == NULL)
@@ -216,7 +229,8 @@ qemuBuildVsock(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
 
 /* Memory under a name, shared with whoever opens it on this host. */
 static int
-qemuShmemPlain(struct qemuCommand *command, xmlNodePtr device, const char *name, struct qemuDeviceSet *set)
+qemuShmemPlain(struct qemuCommand *command, xmlNodePtr device, const char *name,
+               struct qemuDeviceSet *set)
 {
     unsigned long long size = 4 << 20;
     VIRT_CLEANUP_FREE char *id = qemuDeviceId(device, "shmmem-");
@@ -226,19 +240,21 @@ qemuShmemPlain(struct qemuCommand *command, xmlNodePtr device, const char *name,
 
     if (id == NULL || path == NULL || virXmlSize(device, "size", "b", &size) < 0 ||
         qemuDeviceSetAdd(set, QEMU_OPTION_OBJECT,
-                         virJsonObject("s:qom-type", "memory-backend-file", "s:id", id, "s:mem-path", path, "u:size", size,
-                                       "b:share", 1, NULL)) < 0 ||
+                         virJsonObject("s:qom-type", "memory-backend-file", "s:id", id, "s:mem-path",
+                                       path, "u:size", size, "b:share", 1, NULL)) < 0 ||
         (object = qemuDeviceObject(command, device, "ivshmem-plain", false)) == NULL ||
         virJsonAdd(object, "s:memdev", id, NULL) < 0)
         return -1;
-    if (role != NULL && virJsonAdd(object, "s:master", strcmp(role, "master") == 0 ? "on" : "off", NULL) < 0)
+    if (role != NULL &&
+        virJsonAdd(object, "s:master", strcmp(role, "master") == 0 ? "on" : "off", NULL) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
 /* The same with interrupts, by a server that all guests connect to. */
 static int
-qemuShmemDoorbell(struct qemuCommand *command, xmlNodePtr device, const char *name, struct qemuDeviceSet *set)
+qemuShmemDoorbell(struct qemuCommand *command, xmlNodePtr device, const char *name,
+                  struct qemuDeviceSet *set)
 {
     static const struct qemuProperty msi[] = {
         { QEMU_PROPERTY_NUMBER, "msi/@vectors",   "vectors" },
@@ -250,7 +266,8 @@ qemuShmemDoorbell(struct qemuCommand *command, xmlNodePtr device, const char *na
     VIRT_CLEANUP_FREE char *usual = virStringFormat("/var/lib/libvirt/shmem-%s-sock", name);
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
-    if (id == NULL || usual == NULL || qemuChardevAddUnix(set, id, path != NULL ? path : usual, false, 0) < 0 ||
+    if (id == NULL || usual == NULL ||
+        qemuChardevAddUnix(set, id, path != NULL ? path : usual, false, 0) < 0 ||
         (object = qemuDeviceObject(command, device, "ivshmem-doorbell", false)) == NULL ||
         virJsonAdd(object, "s:chardev", id, NULL) < 0 || qemuAddProperties(device, object, msi) < 0)
         return -1;
@@ -302,8 +319,10 @@ qemuRedirFilter(xmlNodePtr filter)
             else
                 virTextAdd(&text, i == 0 ? "0x%02X:" : "0x%04X:", value);
         }
-        if (version != NULL && strcmp(version, "-1") != 0 && sscanf(version, "%2u.%2u", &major, &minor) >= 1)
-            virTextAdd(&text, "0x%04X:", (major / 10) << 12 | (major % 10) << 8 | (minor / 10) << 4 | minor % 10);
+        if (version != NULL && strcmp(version, "-1") != 0 &&
+            sscanf(version, "%2u.%2u", &major, &minor) >= 1)
+            virTextAdd(&text, "0x%04X:",
+                       (major / 10) << 12 | (major % 10) << 8 | (minor / 10) << 4 | minor % 10);
         else
             virTextAdd(&text, "-1:");
         if (virXmlBool(rule, "@allow", &allow) < 0)
@@ -364,7 +383,8 @@ qemuSmartcardCertificates(struct qemuCommand *command, xmlNodePtr device, struct
             return -1;
     }
     if (count != 3)
-        return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "host-certificates needs exactly three certificates");
+        return qemuDeviceReport(device, VIR_ERR_XML_ERROR,
+                                "host-certificates needs exactly three certificates");
     if (virJsonAdd(object, "s:db", database != NULL ? database : "/etc/pki/nssdb", NULL) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
@@ -386,8 +406,11 @@ qemuBuildSmartcard(struct qemuCommand *command, xmlNodePtr device, struct qemuDe
         return qemuSmartcardCertificates(command, device, set);
     if (mode == 2 && qemuBuildChardev(command, device, id, set) < 0)
         return -1;
-    if ((object = qemuDeviceObject(command, device, mode == 0 ? "ccid-card-emulated" : "ccid-card-passthru", false)) == NULL ||
-        virJsonAdd(object, mode == 0 ? "s:backend" : "s:chardev", mode == 0 ? "nss-emulated" : id, NULL) < 0)
+    if ((object = qemuDeviceObject(command, device,
+                                   mode == 0 ? "ccid-card-emulated" : "ccid-card-passthru", false)) ==
+            NULL ||
+        virJsonAdd(object, mode == 0 ? "s:backend" : "s:chardev", mode == 0 ? "nss-emulated" : id,
+                   NULL) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }

@@ -52,11 +52,13 @@ qemuNetAddForward(struct qemuNet *net, xmlNodePtr forward, cJSON *rules)
             virXmlBool(range, "@exclude", &exclude) < 0)
             return -1;
         if (exclude || start == 0 || end < start || end > 65535)
-            return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "QEMU's user network cannot forward ports %u to %u%s",
-                                    start, end, exclude ? " by exclusion" : "");
+            return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                    "QEMU's user network cannot forward ports %u to %u%s", start, end,
+                                    exclude ? " by exclusion" : "");
         for (unsigned int port = start; port <= end; port++) {
-            VIRT_CLEANUP_FREE char *rule = virStringFormat("%s:%s:%u-:%u", proto != NULL ? proto : "tcp",
-                                                           address != NULL ? address : "", port, to + port - start);
+            VIRT_CLEANUP_FREE char *rule =
+                virStringFormat("%s:%s:%u-:%u", proto != NULL ? proto : "tcp",
+                                address != NULL ? address : "", port, to + port - start);
 
             if (rule == NULL || virJsonAppend(rules, virJsonObject("s:str", rule, NULL)) < 0)
                 return -1;
@@ -77,8 +79,10 @@ qemuNetAddUserAddresses(struct qemuNet *net, cJSON *netdev)
 
         if (address == NULL || virXmlUInt(ip, "@prefix", &prefix) < 0)
             return -1;
-        if (v6 ? virJsonAdd(netdev, "s:ipv6-prefix", address, "u:ipv6-prefixlen", (unsigned long long)prefix, NULL) < 0 :
-            (network = virStringFormat("%s/%u", address, prefix)) == NULL || virJsonAdd(netdev, "s:net", network, NULL) < 0)
+        if (v6 ? virJsonAdd(netdev, "s:ipv6-prefix", address, "u:ipv6-prefixlen",
+                            (unsigned long long)prefix, NULL) < 0
+               : (network = virStringFormat("%s/%u", address, prefix)) == NULL ||
+                     virJsonAdd(netdev, "s:net", network, NULL) < 0)
             return -1;
     }
     return 0;
@@ -92,7 +96,8 @@ qemuNetUser(struct qemuNet *net)
     VIRT_CLEANUP_JSON cJSON *rules = virJsonArray();
 
     if (backend != NULL && strcmp(backend, "default") != 0)
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "backend '%s' is not supported", backend);
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "backend '%s' is not supported",
+                                backend);
     if (netdev == NULL || rules == NULL || qemuNetAddUserAddresses(net, netdev) < 0)
         return -1;
     VIRT_XML_EACH(forward, net->node, "portForward")
@@ -111,7 +116,8 @@ qemuNetSocket(struct qemuNet *net)
     static const struct { const char *type, *member; bool local; } kinds[] = {
         { "client", "connect", false }, { "server", "listen", false }, { "mcast", "mcast", false }, { "udp", "udp", true },
     };
-    const char *type = virXmlString(net->node, "@type"), *address = virXmlString(net->node, "source/@address");
+    const char *type = virXmlString(net->node, "@type"),
+               *address = virXmlString(net->node, "source/@address");
     const char *port = virXmlNeed(net->node, "source/@port"), *localPort;
     VIRT_CLEANUP_FREE char *to = NULL;
     VIRT_CLEANUP_FREE char *from = NULL;
@@ -139,7 +145,8 @@ qemuNetSocket(struct qemuNet *net)
 
 /* Descriptors become the members "fd", or "fds" with colons between them, as QEMU has it. Takes them over. */
 static int
-qemuNetAddFds(struct qemuNet *net, cJSON *netdev, const char *one, const char *many, int *fds, size_t count)
+qemuNetAddFds(struct qemuNet *net, cJSON *netdev, const char *one, const char *many, int *fds,
+              size_t count)
 {
     struct virText text = { 0 };
     VIRT_CLEANUP_FREE char *list = NULL;
@@ -153,7 +160,8 @@ qemuNetAddFds(struct qemuNet *net, cJSON *netdev, const char *one, const char *m
     }
     if ((list = virTextTake(&text)) == NULL || rc < 0)
         return -1;
-    return cJSON_AddStringToObject(netdev, count > 1 ? many : one, list) == NULL ? virReportNoMemory() : 0;
+    return cJSON_AddStringToObject(netdev, count > 1 ? many : one, list) == NULL ? virReportNoMemory()
+                                                                                 : 0;
 }
 
 /*
@@ -163,12 +171,14 @@ qemuNetAddFds(struct qemuNet *net, cJSON *netdev, const char *one, const char *m
 static int
 qemuNetAddVhost(struct qemuNet *net, cJSON *netdev)
 {
-    const char *name = virXmlString(net->node, "driver/@name"), *path = virXmlString(net->node, "backend/@vhost");
+    const char *name = virXmlString(net->node, "driver/@name"),
+               *path = virXmlString(net->node, "backend/@vhost");
     int fds[QEMU_NET_MAX_QUEUES];
     size_t count = 0;
 
     if (name != NULL && strcmp(name, "vhost") != 0 && strcmp(name, "qemu") != 0)
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "driver name '%s' is not supported", name);
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "driver name '%s' is not supported", name);
     if (!net->virtio || (name != NULL && strcmp(name, "qemu") == 0) || net->command->dry)
         return 0;
     for (; count < net->queues; count++) {
@@ -181,7 +191,9 @@ qemuNetAddVhost(struct qemuNet *net, cJSON *netdev)
 
         while (count > 0)
             close(fds[--count]);
-        return name == NULL ? 0 : qemuDeviceReportSystem(net->node, saved, "vhost was asked for, but cannot be opened");
+        return name == NULL ? 0
+                            : qemuDeviceReportSystem(net->node, saved,
+                                                     "vhost was asked for, but cannot be opened");
     }
     if (virJsonAdd(netdev, "b:vhost", 1, NULL) < 0) {
         while (count > 0)
@@ -229,7 +241,9 @@ qemuNetHostMac(struct qemuNet *net, unsigned char *mac)
     const char *text = virXmlNeed(net->node, "mac/@address");
 
     if (text == NULL || qemuParseMac(text, mac) < 0)
-        return text == NULL ? -1 : qemuDeviceReport(net->node, VIR_ERR_XML_ERROR, "'%s' is not a MAC address", text);
+        return text == NULL
+                   ? -1
+                   : qemuDeviceReport(net->node, VIR_ERR_XML_ERROR, "'%s' is not a MAC address", text);
     mac[0] = 0xfe;
     return 0;
 }
@@ -253,13 +267,15 @@ qemuNetBridge(struct qemuNet *net)
     if (bridge == NULL || qemuNetHostMac(net, mac) < 0 || virXmlUInt(net->node, "mtu/@size", &mtu) < 0)
         return -1;
     if (port != NULL)
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "virtualport type '%s' is not supported", port);
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "virtualport type '%s' is not supported", port);
     if (net->command->dry)
         return qemuNetAddTap(net, fds);
     if ((name = virStringCopy(wanted != NULL ? wanted : "vnet%d")) == NULL ||
         qemuTapOpen(net->node, &name, true, net->queues, fds) < 0)
         return -1;
-    if (qemuLinkSetup(net->node, name, mac, mtu, false) < 0 || qemuLinkAddToBridge(net->node, name, bridge) < 0 ||
+    if (qemuLinkSetup(net->node, name, mac, mtu, false) < 0 ||
+        qemuLinkAddToBridge(net->node, name, bridge) < 0 ||
         qemuLinkSetup(net->node, name, NULL, 0, qemuNetLinkIsUp(net)) < 0 ||
         virXmlSet(net->node, "target/@dev", "%s", name) < 0) {
         for (size_t i = 0; i < net->queues; i++)
@@ -274,7 +290,8 @@ static int
 qemuNetRunScript(struct qemuNet *net, const char *script, const char *name)
 {
     VIRT_CLEANUP_FREE char *errors = NULL;
-    int status = virProcessRun((const char *const[]){ script, name, NULL }, NULL, NULL, NULL, &errors, 1024, 30000);
+    int status = virProcessRun((const char *const[]){ script, name, NULL }, NULL, NULL, NULL, &errors,
+                               1024, 30000);
 
     if (status > 0)
         return qemuDeviceReport(net->node, VIR_ERR_OPERATION_FAILED, "script '%s' failed: %s", script,
@@ -296,13 +313,15 @@ qemuNetEthernet(struct qemuNet *net)
         virXmlUInt(net->node, "mtu/@size", &mtu) < 0)
         return -1;
     if (!managed && wanted == NULL)
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "managed='no' needs the name of a device that exists");
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "managed='no' needs the name of a device that exists");
     if (net->command->dry)
         return qemuNetAddTap(net, fds);
     if ((name = virStringCopy(wanted != NULL ? wanted : "vnet%d")) == NULL ||
         qemuTapOpen(net->node, &name, managed, net->queues, fds) < 0)
         return -1;
-    if ((managed && qemuLinkSetup(net->node, name, mac, mtu, script == NULL && qemuNetLinkIsUp(net)) < 0) ||
+    if ((managed &&
+         qemuLinkSetup(net->node, name, mac, mtu, script == NULL && qemuNetLinkIsUp(net)) < 0) ||
         (script != NULL && qemuNetRunScript(net, script, name) < 0) ||
         virXmlSet(net->node, "target/@dev", "%s", name) < 0) {
         for (size_t i = 0; i < net->queues; i++)
@@ -319,7 +338,8 @@ qemuNetDirect(struct qemuNet *net)
 {
     static const char *const modes[] = { "vepa", "bridge", "private", "passthrough", NULL };
     const char *lower = virXmlNeed(net->node, "source/@dev"), *wanted = qemuNetTarget(net, "macvtap");
-    const char *text = virXmlNeed(net->node, "mac/@address"), *port = virXmlString(net->node, "virtualport/@type");
+    const char *text = virXmlNeed(net->node, "mac/@address"),
+               *port = virXmlString(net->node, "virtualport/@type");
     VIRT_CLEANUP_FREE char *name = NULL;
     int fds[QEMU_NET_MAX_QUEUES], mode = 0;
     unsigned char mac[6];
@@ -327,7 +347,8 @@ qemuNetDirect(struct qemuNet *net)
     if (lower == NULL || text == NULL || virXmlEnum(net->node, "source/@mode", modes, &mode) < 0)
         return -1;
     if (port != NULL)
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "virtualport type '%s' is not supported", port);
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "virtualport type '%s' is not supported", port);
     if (qemuParseMac(text, mac) < 0)
         return qemuDeviceReport(net->node, VIR_ERR_XML_ERROR, "'%s' is not a MAC address", text);
     if (net->command->dry)
@@ -355,7 +376,8 @@ qemuNetDirect(struct qemuNet *net)
 VIRT_INTERNAL void
 qemuNetRelease(xmlNodePtr device)
 {
-    const char *name = virXmlEquals(device, "@type", "direct") ? virXmlString(device, "target/@dev") : NULL;
+    const char *name =
+        virXmlEquals(device, "@type", "direct") ? virXmlString(device, "target/@dev") : NULL;
     const char *text = virXmlString(device, "mac/@address");
     unsigned char mac[6];
 
@@ -376,15 +398,20 @@ qemuNetVhostUser(struct qemuNet *net)
     int mode = 1;
 
     if (source == NULL || (path = virXmlNeed(source, "@path")) == NULL)
-        return source != NULL ? -1 : qemuDeviceReport(net->node, VIR_ERR_XML_ERROR, "a vhostuser interface needs a <source>");
+        return source != NULL ? -1
+                              : qemuDeviceReport(net->node, VIR_ERR_XML_ERROR,
+                                                 "a vhostuser interface needs a <source>");
     if (!net->virtio)
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "type='vhostuser' needs a virtio model");
-    if (chardev == NULL || virXmlEnum(source, "@mode", modes, &mode) < 0 || qemuReadReconnect(source, &reconnect) < 0 ||
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "type='vhostuser' needs a virtio model");
+    if (chardev == NULL || virXmlEnum(source, "@mode", modes, &mode) < 0 ||
+        qemuReadReconnect(source, &reconnect) < 0 ||
         qemuChardevAddUnix(net->set, chardev, path, mode == 0, reconnect) < 0)
         return -1;
-    return qemuDeviceSetAdd(net->set, QEMU_OPTION_NETDEV,
-                            virJsonObject("s:type", "vhost-user", "s:id", net->id, "s:chardev", chardev,
-                                          "U:queues", net->queues > 1 ? (unsigned long long)net->queues : 0ULL, NULL));
+    return qemuDeviceSetAdd(
+        net->set, QEMU_OPTION_NETDEV,
+        virJsonObject("s:type", "vhost-user", "s:id", net->id, "s:chardev", chardev, "U:queues",
+                      net->queues > 1 ? (unsigned long long)net->queues : 0ULL, NULL));
 }
 
 static int
@@ -393,10 +420,10 @@ qemuNetVdpa(struct qemuNet *net)
     const char *path = virXmlNeed(net->node, "source/@dev");
     unsigned long long queues = net->queues > 1 ? net->queues : 0;
 
-    return path == NULL ? -1 :
-           qemuDeviceSetAdd(net->set, QEMU_OPTION_NETDEV,
-                            virJsonObject("s:type", "vhost-vdpa", "s:id", net->id, "s:vhostdev", path, "U:queues", queues,
-                                          NULL));
+    return path == NULL ? -1
+                        : qemuDeviceSetAdd(net->set, QEMU_OPTION_NETDEV,
+                                           virJsonObject("s:type", "vhost-vdpa", "s:id", net->id,
+                                                         "s:vhostdev", path, "U:queues", queues, NULL));
 }
 
 /* ---------- the card ---------- */
@@ -438,7 +465,8 @@ qemuNetAddVirtio(struct qemuNet *net, cJSON *object)
         qemuAddProperties(net->node, object, qemuNetVirtio) < 0 ||
         virJsonAdd(object, "S:tx", mode < 0 ? NULL : mode == 0 ? "bh" : "timer", NULL) < 0)
         return -1;
-    if (virXmlEquals(net->node, "teaming/@type", "persistent") && virJsonAdd(object, "b:failover", 1, NULL) < 0)
+    if (virXmlEquals(net->node, "teaming/@type", "persistent") &&
+        virJsonAdd(object, "b:failover", 1, NULL) < 0)
         return -1;
     /* one vector for each direction of each queue, one for control, one for configuration */
     if (net->queues > 1 &&
@@ -456,7 +484,8 @@ qemuNetAddCard(struct qemuNet *net)
     if (model == NULL)
         return -1;
     if (!net->virtio && !qemuCapabilitiesHasDevice(net->command->caps, model))
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "this QEMU has no network card '%s'", model);
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "this QEMU has no network card '%s'", model);
     object = net->virtio ? qemuVirtioObject(net->command, net->node, "virtio-net", true) :
              qemuDeviceObject(net->command, net->node, model, true);
     if (object == NULL || virJsonAdd(object, "s:netdev", net->id, NULL) < 0 ||
@@ -492,8 +521,8 @@ qemuNetReadQueues(struct qemuNet *net, const char *type, bool allowed)
     if (virXmlUInt(net->node, "driver/@queues", &net->queues) < 0)
         return -1;
     if (net->queues == 0 || net->queues > QEMU_NET_MAX_QUEUES || (net->queues > 1 && !allowed))
-        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "%u queues are not possible with type='%s'",
-                                net->queues, type);
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "%u queues are not possible with type='%s'", net->queues, type);
     return 0;
 }
 
@@ -509,15 +538,20 @@ qemuBuildInterface(struct qemuCommand *command, xmlNodePtr device, struct qemuDe
     if (strcmp(type, "hostdev") == 0)
         return qemuBuildHostdev(command, device, set);
     if (strcmp(type, "network") == 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
-                                "network '%s': virtual networks are not supported; use type='bridge' or type='user'",
-                                virXmlString(device, "source/@network"));
+        return qemuDeviceReport(
+            device, VIR_ERR_CONFIG_UNSUPPORTED,
+            "network '%s': virtual networks are not supported; use type='bridge' or type='user'",
+            virXmlString(device, "source/@network"));
     net.virtio = model != NULL && strncmp(model, "virtio", 6) == 0;
     for (size_t i = 0; i < sizeof(qemuNetTypes) / sizeof(*qemuNetTypes); i++)
         if (strcmp(qemuNetTypes[i].type, type) == 0)
-            return qemuNetReadQueues(&net, type, qemuNetTypes[i].queues) < 0 || qemuNetTypes[i].backend(&net) < 0 ||
-                   qemuNetAddCard(&net) < 0 || qemuNetAddLink(&net) < 0 ? -1 : 0;
-    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "type='%s' is not supported by QEMU", type);
+            return qemuNetReadQueues(&net, type, qemuNetTypes[i].queues) < 0 ||
+                           qemuNetTypes[i].backend(&net) < 0 || qemuNetAddCard(&net) < 0 ||
+                           qemuNetAddLink(&net) < 0
+                       ? -1
+                       : 0;
+    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "type='%s' is not supported by QEMU",
+                            type);
 }
 
 #undef QEMU_NET_MAX_QUEUES

@@ -72,7 +72,8 @@ qemuSerialDefaultType(struct qemuCommand *command)
 static const struct qemuSerialTarget *
 qemuSerialFindTarget(struct qemuCommand *command, xmlNodePtr device)
 {
-    const char *type = virXmlString(device, "target/@type"), *model = virXmlString(device, "target/model/@name");
+    const char *type = virXmlString(device, "target/@type"),
+               *model = virXmlString(device, "target/model/@name");
 
     if (type == NULL || strcmp(type, "serial") == 0)
         type = qemuSerialDefaultType(command);
@@ -94,7 +95,8 @@ qemuBuildSerial(struct qemuCommand *command, xmlNodePtr device, struct qemuDevic
     if (target == NULL)
         return -1;
     if (target->driver != NULL)
-        return qemuSerialDevice(command, device, target->driver, strcmp(target->driver, "isa-serial") == 0, set);
+        return qemuSerialDevice(command, device, target->driver,
+                                strcmp(target->driver, "isa-serial") == 0, set);
     if ((chardev = qemuSerialChardev(command, device, set)) == NULL)
         return -1;
     return qemuDeviceSetArguments(set, "-serial", virStringFormat("chardev:%s", chardev));
@@ -118,7 +120,8 @@ qemuConsoleSerial(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
     xmlNodePtr first = virXmlFirst(device->parent, "console");
 
     if (first != device)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "only the first console can be a serial port");
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "only the first console can be a serial port");
     if (virXmlFirst(device->parent, "serial") == NULL)
         return qemuBuildSerial(command, device, set);
     virXmlMark(device);
@@ -138,7 +141,8 @@ qemuBuildConsole(struct qemuCommand *command, xmlNodePtr device, struct qemuDevi
     for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++)
         if (strcmp(targets[i].type, type) == 0)
             return qemuSerialDevice(command, device, targets[i].driver, false, set);
-    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "target type '%s' is not supported by QEMU", type);
+    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                            "target type '%s' is not supported by QEMU", type);
 }
 
 /* ---------- channel ---------- */
@@ -151,9 +155,11 @@ qemuChannelVirtio(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
     VIRT_CLEANUP_JSON cJSON *object = NULL;
 
     /* The agent's two kinds go by a name that the guest's tools look for. */
-    if (name == NULL && type != NULL && (strcmp(type, "spicevmc") == 0 || strcmp(type, "qemu-vdagent") == 0))
+    if (name == NULL && type != NULL &&
+        (strcmp(type, "spicevmc") == 0 || strcmp(type, "qemu-vdagent") == 0))
         name = "com.redhat.spice.0";
-    if (chardev == NULL || (object = qemuDeviceObject(command, device, "virtserialport", false)) == NULL ||
+    if (chardev == NULL ||
+        (object = qemuDeviceObject(command, device, "virtserialport", false)) == NULL ||
         virJsonAdd(object, "s:chardev", chardev, "S:name", name, NULL) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
@@ -175,8 +181,9 @@ qemuChannelGuestForward(struct qemuCommand *command, xmlNodePtr device, struct q
         (rules = virJsonArray()) == NULL ||
         virJsonAppend(rules, virJsonObject("s:str", rule, NULL)) < 0)
         return -1;
-    return qemuDeviceSetAdd(set, QEMU_OPTION_NETDEV,
-                            virJsonObject("s:type", "user", "s:id", alias, "a:guestfwd", qemuTake(&rules), NULL));
+    return qemuDeviceSetAdd(
+        set, QEMU_OPTION_NETDEV,
+        virJsonObject("s:type", "user", "s:id", alias, "a:guestfwd", qemuTake(&rules), NULL));
 }
 
 VIRT_INTERNAL int
@@ -188,7 +195,8 @@ qemuBuildChannel(struct qemuCommand *command, xmlNodePtr device, struct qemuDevi
         return qemuChannelVirtio(command, device, set);
     if (strcmp(type, "guestfwd") == 0)
         return qemuChannelGuestForward(command, device, set);
-    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "target type '%s' is not supported by QEMU", type);
+    return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                            "target type '%s' is not supported by QEMU", type);
 }
 
 #undef VIRT_FROM

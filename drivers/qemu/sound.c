@@ -52,7 +52,8 @@ qemuAudioAddDirection(xmlNodePtr device, const char *element, const char *key, c
 
     if (node == NULL)
         return 0;
-    if ((object = virJsonObject("S:", NULL, NULL)) == NULL || qemuAddProperties(node, object, qemuAudioDirection) < 0)
+    if ((object = virJsonObject("S:", NULL, NULL)) == NULL ||
+        qemuAddProperties(node, object, qemuAudioDirection) < 0)
         return -1;
     return virJsonAdd(audio, key, qemuTake(&object), NULL);
 }
@@ -79,7 +80,8 @@ qemuBuildAudio(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
     if (driver == NULL)
         return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "audio '%s': unknown type '%s'", id, type);
     if ((audio = virJsonObject("s:id", name, "s:driver", driver, NULL)) == NULL ||
-        qemuAddProperties(device, audio, qemuAudioCommon) < 0 || qemuAudioAddDirection(device, "input", "a:in", audio) < 0 ||
+        qemuAddProperties(device, audio, qemuAudioCommon) < 0 ||
+        qemuAudioAddDirection(device, "input", "a:in", audio) < 0 ||
         qemuAudioAddDirection(device, "output", "a:out", audio) < 0)
         return -1;
     return qemuAudioAdd(set, audio);
@@ -103,14 +105,16 @@ qemuSoundAudio(xmlNodePtr device, struct qemuDeviceSet *set)
     if (id != NULL)
         return virStringFormat("audio%s", id);
     if (virXmlFirst(device->parent, "sound") == device &&
-        ((silent = virJsonObject("s:id", "audio1", "s:driver", "none", NULL)) == NULL || qemuAudioAdd(set, silent) < 0))
+        ((silent = virJsonObject("s:id", "audio1", "s:driver", "none", NULL)) == NULL ||
+         qemuAudioAdd(set, silent) < 0))
         return NULL;
     return virStringCopy("audio1");
 }
 
 /* One codec on the card's own bus. */
 static int
-qemuSoundAddCodec(const char *alias, const char *type, unsigned int number, const char *audio, struct qemuDeviceSet *set)
+qemuSoundAddCodec(const char *alias, const char *type, unsigned int number, const char *audio,
+                  struct qemuDeviceSet *set)
 {
     VIRT_CLEANUP_FREE char *driver = virStringFormat("hda-%s", type);
     VIRT_CLEANUP_FREE char *id = virStringFormat("%s-codec%u", alias, number);
@@ -119,8 +123,8 @@ qemuSoundAddCodec(const char *alias, const char *type, unsigned int number, cons
     if (driver == NULL || id == NULL || bus == NULL)
         return -1;
     return qemuDeviceSetAdd(set, QEMU_OPTION_DEVICE,
-                            virJsonObject("s:driver", driver, "s:id", id, "s:bus", bus, "i:cad", (int)number,
-                                          "s:audiodev", audio, NULL));
+                            virJsonObject("s:driver", driver, "s:id", id, "s:bus", bus, "i:cad",
+                                          (int)number, "s:audiodev", audio, NULL));
 }
 
 static int

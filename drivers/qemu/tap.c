@@ -28,7 +28,8 @@ qemuParseMac(const char *text, unsigned char *mac)
     unsigned int part[6];
     int end = 0;
 
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &part[0], &part[1], &part[2], &part[3], &part[4], &part[5], &end) != 6 ||
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &part[0], &part[1], &part[2], &part[3], &part[4],
+               &part[5], &end) != 6 ||
         text[end] != '\0')
         return -1;
     for (int i = 0; i < 6; i++)
@@ -54,15 +55,18 @@ qemuTapOpenQueue(xmlNodePtr device, char **name, bool fresh, bool multi)
     unsigned int header = 12;         /* virtio's, with the number of buffers */
 
     if (strlen(*name) >= IFNAMSIZ)
-        return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "the name '%s' is too long for a network device", *name);
+        return qemuDeviceReport(device, VIR_ERR_XML_ERROR,
+                                "the name '%s' is too long for a network device", *name);
     if (!fresh && if_nametoindex(*name) == 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "there is no network device '%s'", *name);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "there is no network device '%s'",
+                                *name);
     if ((fd = qemuOpenFor(device, "/dev/net/tun", O_RDWR | O_NONBLOCK)) < 0)
         return -1;
     request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi ? IFF_MULTI_QUEUE : 0));
     strcpy(request.ifr_name, *name);
     if (ioctl(fd, TUNSETIFF, &request) < 0)
-        return qemuDeviceReportSystem(device, errno, "cannot %s the tap device '%s'", fresh ? "create" : "open", *name);
+        return qemuDeviceReportSystem(device, errno, "cannot %s the tap device '%s'",
+                                      fresh ? "create" : "open", *name);
     ioctl(fd, TUNSETVNETHDRSZ, &header);
     if (strcmp(*name, request.ifr_name) != 0) {
         char *copy = virStringCopy(request.ifr_name);
@@ -131,7 +135,8 @@ qemuLinkHasMac(const char *name, const unsigned char *mac)
 {
     struct ifreq request = { 0 };
 
-    return qemuLinkIoctl(name, SIOCGIFHWADDR, &request) == 0 && memcmp(request.ifr_hwaddr.sa_data, mac, 6) == 0;
+    return qemuLinkIoctl(name, SIOCGIFHWADDR, &request) == 0 &&
+           memcmp(request.ifr_hwaddr.sa_data, mac, 6) == 0;
 }
 
 VIRT_INTERNAL int
@@ -163,7 +168,8 @@ qemuNetlinkAdd(struct qemuNetlink *message, int type, const void *data, size_t l
     attr->rta_len = (unsigned short)RTA_LENGTH(length);
     if (length > 0)
         memcpy(RTA_DATA(attr), data, length);
-    message->header.nlmsg_len = (unsigned int)(NLMSG_ALIGN(message->header.nlmsg_len) + RTA_ALIGN(attr->rta_len));
+    message->header.nlmsg_len =
+        (unsigned int)(NLMSG_ALIGN(message->header.nlmsg_len) + RTA_ALIGN(attr->rta_len));
     return attr;
 }
 
@@ -181,7 +187,8 @@ qemuNetlinkCall(struct qemuNetlink *message)
     VIRT_CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
     message->header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-    if (fd < 0 || send(fd, message, message->header.nlmsg_len, 0) < 0 || recv(fd, &reply, sizeof(reply), 0) < 0)
+    if (fd < 0 || send(fd, message, message->header.nlmsg_len, 0) < 0 ||
+        recv(fd, &reply, sizeof(reply), 0) < 0)
         return -1;
     if (reply.header.nlmsg_type == NLMSG_ERROR && reply.error.error != 0) {
         errno = -reply.error.error;
@@ -251,7 +258,8 @@ qemuMacvtapOpenQueues(xmlNodePtr device, const char *name, size_t count, int *fd
 
 /* The first free name for a pattern. Another process may take it meanwhile; the kernel then says EEXIST, and the next is tried. */
 static int
-qemuMacvtapCreateNamed(xmlNodePtr device, char **name, unsigned int lower, unsigned int mode, const unsigned char *mac)
+qemuMacvtapCreateNamed(xmlNodePtr device, char **name, unsigned int lower, unsigned int mode,
+                       const unsigned char *mac)
 {
     bool pattern = strchr(*name, '%') != NULL;
     char candidate[IFNAMSIZ];
@@ -273,14 +281,15 @@ qemuMacvtapCreateNamed(xmlNodePtr device, char **name, unsigned int lower, unsig
             return 0;
         }
         if (!pattern || errno != EEXIST)
-            return qemuDeviceReportSystem(device, errno, "cannot create the macvtap device '%s'", candidate);
+            return qemuDeviceReportSystem(device, errno, "cannot create the macvtap device '%s'",
+                                          candidate);
     }
     return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED, "all names for macvtap devices are taken");
 }
 
 VIRT_INTERNAL int
-qemuMacvtapOpen(xmlNodePtr device, const char *lower, const char *mode, const unsigned char *mac, char **name,
-                size_t count, int *fds)
+qemuMacvtapOpen(xmlNodePtr device, const char *lower, const char *mode, const unsigned char *mac,
+                char **name, size_t count, int *fds)
 {
     static const struct { const char *name; unsigned int mode; } modes[] = {
         { "vepa", MACVLAN_MODE_VEPA },       { "bridge", MACVLAN_MODE_BRIDGE },
@@ -290,14 +299,17 @@ qemuMacvtapOpen(xmlNodePtr device, const char *lower, const char *mode, const un
     size_t i = 0;
 
     if (index == 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "there is no network device '%s'", lower);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "there is no network device '%s'",
+                                lower);
     if (strlen(*name) >= IFNAMSIZ)
-        return qemuDeviceReport(device, VIR_ERR_XML_ERROR, "the name '%s' is too long for a network device", *name);
+        return qemuDeviceReport(device, VIR_ERR_XML_ERROR,
+                                "the name '%s' is too long for a network device", *name);
     while (strcmp(modes[i].name, mode) != 0)
         i++;
     if (qemuMacvtapCreateNamed(device, name, index, modes[i].mode, mac) < 0)
         return -1;
-    if (qemuLinkSetup(device, *name, NULL, 0, true) < 0 || qemuMacvtapOpenQueues(device, *name, count, fds) < 0) {
+    if (qemuLinkSetup(device, *name, NULL, 0, true) < 0 ||
+        qemuMacvtapOpenQueues(device, *name, count, fds) < 0) {
         qemuLinkDelete(*name);
         return -1;
     }

@@ -37,15 +37,17 @@ qemuTpmStart(struct qemuCommand *command, xmlNodePtr device, const char *socket,
     if (directory == NULL)
         return -1;
     if (program == NULL)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "an emulated TPM needs swtpm, which is not installed");
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                "an emulated TPM needs swtpm, which is not installed");
     unlink(socket);
     if (virFileMakePath(directory, 0700) < 0 || (fd = virFileListen(socket, 1)) < 0 ||
         (control = virStringFormat("type=unixio,fd=%d", fd)) == NULL ||
         (state = virStringFormat("dir=%s,mode=0600", directory)) == NULL)
         return -1;
     return qemuStartHelper(command, device,
-                           (const char *const[]){ program, "socket", "--ctrl", control, "--tpmstate", state, "--terminate",
-                                                  two ? "--tpm2" : NULL, NULL }, fd);
+                           (const char *const[]){ program, "socket", "--ctrl", control, "--tpmstate",
+                                                  state, "--terminate", two ? "--tpm2" : NULL, NULL },
+                           fd);
 }
 
 /* The backend: its text for -tpmdev, or NULL with the error set. */
@@ -74,14 +76,16 @@ qemuTpmBackend(struct qemuCommand *command, xmlNodePtr device, const char *id, s
         return virTextTake(&text);
     }
     if (virXmlFind(device, "backend/encryption") != NULL) {
-        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "encrypted TPM state needs secrets, which are not supported");
+        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                         "encrypted TPM state needs secrets, which are not supported");
         return NULL;
     }
     if (type == 2)
         path = virXmlNeed(device, "backend/source/@path");
     else
         path = own = qemuRunPath(command, device, ".tpm");
-    if (path == NULL || (type == 1 && !command->dry && qemuTpmStart(command, device, path, version == 0) < 0) ||
+    if (path == NULL ||
+        (type == 1 && !command->dry && qemuTpmStart(command, device, path, version == 0) < 0) ||
         qemuChardevAddUnix(set, chardev, path, false, 0) < 0)
         return NULL;
     virTextAdd(&text, "emulator,id=%s,chardev=%s", id, chardev);
@@ -99,7 +103,9 @@ qemuBuildTpm(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSe
 
     if (id == NULL || virXmlEnum(device, "@model", models, &model) < 0)
         return -1;
-    driver = model == 0 && (strcmp(arch, "aarch64") == 0 || strncmp(arch, "arm", 3) == 0) ? "tpm-tis-device" : models[model];
+    driver = model == 0 && (strcmp(arch, "aarch64") == 0 || strncmp(arch, "arm", 3) == 0)
+                 ? "tpm-tis-device"
+                 : models[model];
     if (model == 3) {
         const char *path = virXmlString(device, "backend/device/@path");
 

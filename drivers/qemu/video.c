@@ -50,7 +50,8 @@ qemuVideoIsPrimary(xmlNodePtr device)
 
 /* A size given in KiB, as QEMU's property wants it: in units of `unit` bytes. */
 static int
-qemuVideoAddSize(xmlNodePtr device, cJSON *object, const char *path, const char *key, unsigned long long unit)
+qemuVideoAddSize(xmlNodePtr device, cJSON *object, const char *path, const char *key,
+                 unsigned long long unit)
 {
     unsigned long long kib = 0;
 
@@ -88,7 +89,8 @@ qemuVideoDriver(struct qemuCommand *command, xmlNodePtr device, const struct qem
     bool accel = false;
 
     if (driver == NULL) {
-        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "model '%s' can only be the primary card", model->name);
+        qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "model '%s' can only be the primary card",
+                         model->name);
         return NULL;
     }
     if (strcmp(model->name, "virtio") != 0)
@@ -120,13 +122,15 @@ qemuVideoVhostUser(struct qemuCommand *command, xmlNodePtr device, struct qemuDe
         rc = qemuChardevAddUnix(set, id, "gpu", false, 0);
     } else {
         if (program == NULL)
-            return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "it needs vhost-user-gpu, which is not installed");
+            return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
+                                    "it needs vhost-user-gpu, which is not installed");
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
             return virReportSystemError(errno, "cannot create a pair of sockets");
         snprintf(number, sizeof(number), "--fd=%d", pair[0]);
         rc = qemuStartHelper(command, device,
-                             (const char *const[]){ program, number, accel ? "--virgl" : render, accel ? render : node,
-                                                    accel ? node : NULL, NULL }, pair[0]);
+                             (const char *const[]){ program, number, accel ? "--virgl" : render,
+                                                    accel ? render : node, accel ? node : NULL, NULL },
+                             pair[0]);
         close(pair[0]);
         if (qemuChardevAddFd(command, set, id, pair[1]) < 0)
             return -1;
@@ -136,7 +140,8 @@ qemuVideoVhostUser(struct qemuCommand *command, xmlNodePtr device, struct qemuDe
     object = primary ? qemuDeviceObject(command, device, "vhost-user-vga", false) :
              qemuVirtioObject(command, device, "vhost-user-gpu", false);
     if (object == NULL || (primary && qemuAddVirtioOptions(device, object) < 0) ||
-        virJsonAdd(object, "s:chardev", id, NULL) < 0 || qemuAddProperties(device, object, qemuVideoHeads) < 0)
+        virJsonAdd(object, "s:chardev", id, NULL) < 0 ||
+        qemuAddProperties(device, object, qemuVideoHeads) < 0)
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
@@ -156,7 +161,8 @@ qemuBuildVideo(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
     if (backend != NULL && strcmp(backend, "vhostuser") == 0 && strcmp(name, "virtio") == 0)
         return qemuVideoVhostUser(command, device, set);
     if (backend != NULL && strcmp(backend, "qemu") != 0)
-        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "backend '%s' is not supported", backend);
+        return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED, "backend '%s' is not supported",
+                                backend);
     for (size_t i = 0; i < sizeof(qemuVideoModels) / sizeof(*qemuVideoModels); i++)
         if (strcmp(qemuVideoModels[i].name, name) == 0)
             model = &qemuVideoModels[i];
