@@ -768,6 +768,18 @@ virDomainObjLoadHot(struct virDomainObj *vm, xmlDocPtr doc)
     return 0;
 }
 
+/* The document as text to be kept: in as much memory as it needs. */
+static char *
+virDomainFormatText(xmlDocPtr doc)
+{
+    char *text = virXmlFormat(doc), *fitting;
+
+    if (text == NULL)
+        return NULL;
+    fitting = realloc(text, strlen(text) + 1);
+    return fitting != NULL ? fitting : text;
+}
+
 VIRT_INTERNAL int
 virDomainObjStarted(struct virDomainObj *vm, xmlDocPtr liveDoc, int id, int state, int reason)
 {
@@ -776,7 +788,7 @@ virDomainObjStarted(struct virDomainObj *vm, xmlDocPtr liveDoc, int id, int stat
     char *text;
 
     if (virDomainSizesOf(liveDoc, &sizes) < 0 || virXmlSet(virXmlRoot(liveDoc), "@id", "%d", id) < 0 ||
-        (text = virXmlFormat(liveDoc)) == NULL)
+        (text = virDomainFormatText(liveDoc)) == NULL)
         return -1;
 
     pthread_mutex_lock(&list->lock);
@@ -827,7 +839,7 @@ virDomainObjDefine(struct virDomainObj *vm, xmlDocPtr doc)
     char *text;
 
     virXmlRemove(virXmlRoot(doc), "@id");
-    if (virDomainSizesOf(doc, &sizes) < 0 || (text = virXmlFormat(doc)) == NULL)
+    if (virDomainSizesOf(doc, &sizes) < 0 || (text = virDomainFormatText(doc)) == NULL)
         return -1;
     if (config->saveDefinition != NULL && config->saveDefinition(vm, vm->name, text, config->opaque) < 0) {
         free(text);

@@ -455,7 +455,7 @@ static int
 testMigrationPlan(struct testMigration *m, const struct testConnect *test, const struct virMigrationCall *call)
 {
     struct testDomain *settings = testDomainOf(m->vm);
-    unsigned long long speed, downtime;
+    unsigned long long speed = 0, downtime = 0;
 
     if (settings == NULL)
         return -1;
