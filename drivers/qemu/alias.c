@@ -14,6 +14,7 @@ static const struct { const char *element, *prefix; } qemuAliasPrefixes[] = {
     { "serial", "serial" }, { "parallel", "parallel" }, { "channel", "channel" }, { "console", "console" }, { "redirdev", "redir" },
     { "smartcard", "smartcard" }, { "watchdog", "watchdog" }, { "memballoon", "balloon" }, { "rng", "rng" }, { "tpm", "tpm" }, { "panic", "panic" },
     { "shmem", "shmem" }, { "hub", "hub" }, { "iommu", "iommu" }, { "vsock", "vsock" }, { "crypto", "crypto" }, { "nvram", "nvram" },
+    { "graphics", "graphics" },
 };
 
 static const struct { const char *model, *prefix; } qemuAliasMemory[] = {
@@ -144,7 +145,23 @@ qemuAliasDevice(xmlDocPtr doc, xmlNodePtr devices, xmlNodePtr device)
     for (size_t i = 0; i < sizeof(qemuAliasPrefixes) / sizeof(qemuAliasPrefixes[0]); i++)
         if (strcmp(name, qemuAliasPrefixes[i].element) == 0)
             return qemuAliasNumber(devices, device, qemuAliasPrefixes[i].prefix, position);
-    return 0;                                   /* graphics, emulator, lease: nobody asks for them by name */
+    return 0;                                   /* emulator, lease: nobody asks for them by name */
+}
+
+/* Alias and address stand last in an element, as people are used to read them. */
+static void
+qemuAliasArrange(xmlNodePtr device)
+{
+    static const char *const last[] = { "alias", "address" };
+
+    for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
+        xmlNodePtr node = qemuPeekFirst(device, last[i]);
+
+        if (node != NULL && qemuPeekNext(node, NULL) != NULL) {
+            xmlUnlinkNode(node);
+            xmlAddChild(device, node);
+        }
+    }
 }
 
 VIRT_INTERNAL int
@@ -169,9 +186,11 @@ qemuAliasesAssign(xmlDocPtr doc)
             break;
         }
     }
-    QEMU_PEEK_EACH(device, devices, NULL)
+    QEMU_PEEK_EACH(device, devices, NULL) {
         if (qemuAliasOf(device) == NULL && qemuAliasDevice(doc, devices, device) < 0)
             return -1;
+        qemuAliasArrange(device);
+    }
     return 0;
 }
 

@@ -194,7 +194,7 @@ qemuAddDevice(struct qemuCommand *command, xmlNodePtr device, qemuDeviceBuilder 
     struct qemuDeviceSet set = { 0 };
     int rc;
 
-    virXmlFirst(device, "alias");
+    virXmlString(device, "alias/@name");
     rc = build(command, device, &set);
     if (rc == 0)
         rc = qemuCommandAddSet(command, &set);

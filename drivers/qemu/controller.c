@@ -27,7 +27,7 @@ static const struct qemuControllerModel {
     { "scsi", "virtio-scsi", "virtio-scsi", true },
     { "scsi", "virtio-transitional", "virtio-scsi", true },
     { "scsi", "virtio-non-transitional", "virtio-scsi", true },
-    { "scsi", "lsilogic", "lsi", false },
+    { "scsi", "lsilogic", "lsi53c895a", false },
     { "scsi", "lsisas1068", "mptsas1068", false },
     { "scsi", "lsisas1078", "megasas", false },
     { "scsi", "ibmvscsi", "spapr-vscsi", false },

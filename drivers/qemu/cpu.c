@@ -326,6 +326,7 @@ qemuAddVcpus(struct qemuCommand *command)
     if (virXmlUInt(root, "vcpu", &max) < 0)
         return -1;
     now = max;
+    virXmlEquals(root, "vcpu/@placement", "static");
     if (virXmlUInt(root, "vcpu/@current", &now) < 0 || qemuTopologyOf(command, max, &topology) < 0)
         return -1;
     if (limit != 0 && max > limit)

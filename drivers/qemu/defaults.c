@@ -86,8 +86,6 @@ qemuDefaultVideo(xmlNodePtr video, const struct qemuMachine *machine, bool first
     } else if ((strcmp(type, "vga") == 0 || strcmp(type, "cirrus") == 0 || strcmp(type, "vmvga") == 0) && qemuDefault(video, "model/@vram", "16384") < 0) {
         return -1;
     }
-    if (qemuDefault(video, "model/@heads", "1") < 0)
-        return -1;
     return first ? qemuDefault(video, "model/@primary", "yes") : 0;
 }
 

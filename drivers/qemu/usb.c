@@ -200,7 +200,7 @@ qemuUsbRun(struct qemuUsb *usb)
     static const char *const order[] = { "hostdev", "disk", "controller", "input", "serial", "sound", "redirdev" };
 
     QEMU_PEEK_EACH(device, usb->devices, NULL)
-        if (qemuUsbIsDevice(device) && qemuPeek(qemuPeekFirst(device, "address"), "bus") != NULL &&
+        if ((qemuUsbIsDevice(device) || strcmp((const char *)device->name, "hub") == 0) && qemuPeekIs(qemuPeekFirst(device, "address"), "type", "usb") &&
             qemuEnsureController(usb->doc, "usb", qemuPeekUInt(qemuPeekFirst(device, "address"), "bus", 0), NULL) == NULL)
             return -1;
     if (qemuUsbCollect(usb) < 0 || qemuUsbReserveAll(usb) < 0)
