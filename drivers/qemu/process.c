@@ -565,7 +565,26 @@ qemuProcessPause(struct virDomainObj *vm, int reason)
 
 /* ---- end ---- */
 
-/* SIGTERM, and where that does not help, SIGKILL. 1: it has ended; 0: it goes on (GRACEFUL). */
+/*
+ * Asks QEMU to end, in good order: by its monitor, where that can be used. A signal that comes while QEMU's main loop is about to sleep is
+ * noticed only when something else wakes it, up to seconds later; and a command that meets the end which a signal has begun can hang
+ * QEMU 7.2 in its clean-up. So it is one or the other, never both.
+ */
+static void
+qemuProcessAskToEnd(struct qemuDomain *priv, const struct virProcess *process)
+{
+    struct qemuMonitor *mon = NULL;
+
+    pthread_mutex_lock(&priv->lock);
+    if (priv->monitor != NULL)
+        mon = qemuMonitorRef(priv->monitor);
+    pthread_mutex_unlock(&priv->lock);
+    if (mon == NULL || !qemuMonitorIsOpen(mon) || qemuMonitorPost(mon, "quit", NULL) < 0)
+        virProcessSignal(process, SIGTERM);
+    qemuMonitorUnref(mon);
+}
+
+/* Asked, and where that does not help, killed. 1: it has ended; 0: it goes on (GRACEFUL). */
 static int
 qemuProcessKill(struct virDomainObj *vm, struct virProcess *process, unsigned int flags)
 {
@@ -573,9 +592,11 @@ qemuProcessKill(struct virDomainObj *vm, struct virProcess *process, unsigned in
 
     if (process->pid <= 0)
         return 1;
-    if ((flags & QEMU_PROCESS_STOP_KILL) == 0 && virProcessSignal(process, SIGTERM) >= 0
-        && virProcessWait(process, graceful ? QEMU_PROCESS_GRACEFUL : QEMU_PROCESS_GRACE, NULL) > 0)
-        return 1;
+    if ((flags & QEMU_PROCESS_STOP_KILL) == 0) {
+        qemuProcessAskToEnd(qemuDomainPeek(vm), process);
+        if (virProcessWait(process, graceful ? QEMU_PROCESS_GRACEFUL : QEMU_PROCESS_GRACE, NULL) > 0)
+            return 1;
+    }
     if (graceful)
         return 0;
     virProcessSignal(process, SIGKILL);
@@ -699,7 +720,7 @@ qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags)
 
     if (qemuProcessKill(vm, &process, flags) == 0) {
         qemuProcessSetPhase(priv, before);
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': process %d does not end within %d s of SIGTERM",
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': process %d does not end within %d s",
                               vm->name, (int)process.pid, QEMU_PROCESS_GRACEFUL / 1000);
     }
     atomic_store(&priv->pid, 0);
