@@ -795,7 +795,8 @@ virDomainObjStarted(struct virDomainObj *vm, xmlDocPtr liveDoc, int id, int stat
     pthread_mutex_lock(&vm->lock);
     free(vm->live);
     vm->live = text;
-    vm->hasSecrets |= virDocumentHasSecrets(liveDoc);
+    if (virDocumentHasSecrets(liveDoc))
+        atomic_store(&vm->hasSecrets, true);
     virDomainObjSetSizes(vm, &sizes);
     virDomainObjSetState(vm, state, reason);
     if (vm->id >= 0)
@@ -849,7 +850,8 @@ virDomainObjDefine(struct virDomainObj *vm, xmlDocPtr doc)
     free(vm->definition);
     vm->definition = text;
     vm->defined = sizes;
-    vm->hasSecrets |= virDocumentHasSecrets(doc);
+    if (virDocumentHasSecrets(doc))
+        atomic_store(&vm->hasSecrets, true);
     if (vm->live == NULL)
         virDomainObjSetSizes(vm, &sizes);
     else if (before)

@@ -49,7 +49,7 @@ struct virDomainObj {
     pthread_mutex_t lock;                /* guards what follows */
     char *definition;                    /* the persistent document; NULL: transient */
     char *live;                          /* the document of the running guest; NULL: not running. Never changed in place: replaced */
-    bool hasSecrets;                     /* either document has something that VIR_DOMAIN_XML_SECURE alone shows */
+    atomic_bool hasSecrets;              /* either document has something that VIR_DOMAIN_XML_SECURE alone shows */
     struct virDomainSizes defined;       /* what the definition says; the hot fields tell of the running guest while there is one */
 
     enum virDomainJobKind job;           /* the modifying or asynchronous job, one at a time */

@@ -59,8 +59,10 @@ static const char testDefaultDomain[] =
 static void
 testDomainRefresh(struct virDomainObj *vm, void *opaque)
 {
-    if (vm->job == VIR_DOMAIN_JOB_KIND_MIGRATION_IN)       /* a hint, read without the lock; the function looks properly */
-        testMigrationRefresh(opaque, vm);
+    struct testHost *host = opaque;
+
+    if (host->arriving > 0)                                /* else there is nothing to look for, and nothing to lock */
+        testMigrationRefresh(host, vm);
 }
 
 static struct testHost *

@@ -625,6 +625,7 @@ testMigrationPrepare(struct testHost *host, const struct virMigrationCall *call,
         if ((m->uri = testMigrationAddress(host, call)) != NULL && testMigrationReceive(host, m, doc, &guest) == 0 &&
             virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_IN, call->uuid) == 0) {
             testMigrationInsert(host, m);
+            atomic_fetch_add(&host->arriving, 1);
             if (!m->offline)
                 virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
             virDomainObjUnref(vm);
@@ -913,6 +914,16 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
 
 /* ---------- finish ---------- */
 
+/* This side has settled it, one way or the other. */
+static void
+testDestinationOver(struct testHost *host, struct testMigration *m, enum testStep step)
+{
+    m->step = step;
+    testChannelClose(m);
+    atomic_fetch_sub(&host->arriving, 1);
+    virDomainObjEndMigration(m->vm);
+}
+
 /* Nothing of it remains here; for the error that is set, if `failed`. */
 static void
 testDestinationRefuses(struct testHost *host, struct testMigration *m, bool failed, int reason)
@@ -921,9 +932,7 @@ testDestinationRefuses(struct testHost *host, struct testMigration *m, bool fail
 
     if (failed)
         testMigrationKeepError(m);
-    m->step = TEST_REFUSED;
-    testChannelClose(m);
-    virDomainObjEndMigration(m->vm);
+    testDestinationOver(host, m, TEST_REFUSED);
     if (arriving) {
         virDomainObjStopped(m->vm, reason);
         virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
@@ -946,7 +955,7 @@ testDestinationDefine(struct testMigration *m)
 
 /* Everything that can fail comes before the guest runs. */
 static int
-testDestinationStart(struct testMigration *m, enum testFaultKind fault)
+testDestinationStart(struct testHost *host, struct testMigration *m, enum testFaultKind fault)
 {
     if (!m->offline && (m->vm->id != m->id || m->channel->dead))
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was arriving", m->vm->name);
@@ -959,7 +968,6 @@ testDestinationStart(struct testMigration *m, enum testFaultKind fault)
     if (testDestinationDefine(m) < 0)
         return -1;
 
-    m->step = TEST_ARRIVED;
     if (!m->offline && m->state == VIR_DOMAIN_PAUSED) {
         virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
         virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
@@ -967,8 +975,7 @@ testDestinationStart(struct testMigration *m, enum testFaultKind fault)
         virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED);
         virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
     }
-    testChannelClose(m);
-    virDomainObjEndMigration(m->vm);
+    testDestinationOver(host, m, TEST_ARRIVED);
     return 0;
 }
 
@@ -979,7 +986,7 @@ testDestinationSettle(struct testHost *host, struct testMigration *m, bool cance
     if (m->step == TEST_PREPARED) {
         if (cancelled)
             testDestinationRefuses(host, m, false, VIR_DOMAIN_SHUTOFF_FAILED);
-        else if (testDestinationStart(m, fault) < 0)
+        else if (testDestinationStart(host, m, fault) < 0)
             testDestinationRefuses(host, m, true, VIR_DOMAIN_SHUTOFF_FAILED);
     }
     if (m->step == TEST_REFUSED && !cancelled)
@@ -1145,9 +1152,7 @@ testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm)
     if (!m->source) {
         m->id = -1;                                        /* whoever ends it tells of it */
         testMigrationKeepError(m);
-        m->step = TEST_REFUSED;
-        testChannelClose(m);
-        virDomainObjEndMigration(vm);
+        testDestinationOver(host, m, TEST_REFUSED);
     } else if (m->step != TEST_PERFORMED) {
         m->id = -1;
         testSourceStays(host, m, true);

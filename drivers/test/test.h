@@ -53,6 +53,7 @@ struct testHost {
     pthread_mutex_t lock;
     pthread_cond_t changed;              /* something a transfer may be waiting for: an abort, a destroy */
     struct testMigration *migrations;
+    atomic_int arriving;                 /* how many of them are prepared here and not settled */
 };
 
 /* A connection: conn->priv. */
