@@ -2459,7 +2459,7 @@ virMigrationGetPhase(virMigrationPtr m)
 const char *
 virMigrationPhaseGetName(virMigrationPhase phase)
 {
-    return (unsigned int)phase < VIR_MIGRATION_PHASE_LAST ? virMigrationPhases[phase].name : NULL;
+    return (unsigned int)phase < VIR_MIGRATION_PHASE_LAST ? virMigrationPhases[phase].name : "unknown";
 }
 
 int
