@@ -27,7 +27,7 @@ qemuAliasOf(xmlNodePtr device)
     return qemuPeek(qemuPeekFirst(device, "alias"), "name");
 }
 
-/* Companions of a USB controller share its name; a console that is a serial port shares that. */
+/* A console that is a serial port shares its name; libvirt's companions of a USB controller share that. */
 static bool
 qemuAliasMayRepeat(xmlNodePtr device)
 {
@@ -69,6 +69,11 @@ qemuAliasController(xmlDocPtr doc, xmlNodePtr devices, xmlNodePtr device)
         return 0;
     if (strcmp(type, "pci") == 0)
         return virXmlSet(device, "alias/@name", index == 0 && qemuPeekIs(device, "model", "pcie-root") ? "pcie.%u" : "pci.%u", index);
+    /* Companions have no bus, so nobody calls them by name. */
+    if (strcmp(type, "usb") == 0 && qemuPeekFirst(device, "master") != NULL) {
+        snprintf(prefix, sizeof(prefix), "usb%u-uhci", index);
+        return qemuAliasNumber(devices, device, prefix, 1);
+    }
     if (strcmp(type, "usb") == 0)
         return index == 0 ? virXmlSet(device, "alias/@name", "usb") : virXmlSet(device, "alias/@name", "usb%u", index);
     if ((strcmp(type, "ide") == 0 || strcmp(type, "sata") == 0) && qemuControllerIsBuiltin(doc, device))

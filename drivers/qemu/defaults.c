@@ -303,29 +303,53 @@ qemuDefaultControllerModels(xmlNodePtr devices, const struct qemuMachine *machin
     return 0;
 }
 
+/*
+ * The index of a controller of the ICH9 set that has none: that of the set begun last, unless this model is in it already. -1: a set of
+ * its own.
+ */
+static int
+qemuDefaultIch9Index(xmlNodePtr devices, xmlNodePtr controller)
+{
+    const char *model = qemuPeek(controller, "model");
+    xmlNodePtr begun = NULL;
+
+    if (!qemuPeekIs(controller, "type", "usb") || model == NULL || strncmp(model, "ich9-", 5) != 0)
+        return -1;
+    for (xmlNodePtr other = qemuPeekFirst(devices, "controller"); other != NULL && other != controller; other = qemuPeekNext(other, "controller"))
+        if (qemuPeekIs(other, "type", "usb") && qemuPeek(other, "model") != NULL && strncmp(qemuPeek(other, "model"), "ich9-", 5) == 0)
+            begun = other;
+    if (begun == NULL)
+        return -1;
+    QEMU_PEEK_EACH(other, devices, "controller")
+        if (other != controller && qemuPeekIs(other, "type", "usb") && qemuPeekIs(other, "model", model) && qemuPeek(other, "index") != NULL &&
+            qemuPeekUInt(other, "index", 0) == qemuPeekUInt(begun, "index", 0))
+            return -1;
+    return (int)qemuPeekUInt(begun, "index", 0);
+}
+
 /* An index for those that have none: the next free one of their type. */
 static int
-qemuDefaultControllerIndexes(xmlDocPtr doc, xmlNodePtr devices)
+qemuDefaultControllerIndexes(xmlNodePtr devices)
 {
     QEMU_PEEK_EACH(controller, devices, "controller") {
-        const char *type = qemuPeek(controller, "type");
-        unsigned int index = 0;
-        bool taken = true;
+        const char *type = qemuPeek(controller, "type"), *model = qemuPeek(controller, "model");
+        int set = qemuDefaultIch9Index(devices, controller);
+        unsigned int index = set >= 0 ? (unsigned int)set : 0;
+        bool taken = set < 0;
 
-        if (type == NULL || qemuPeek(controller, "index") != NULL)
+        if (type == NULL)
             continue;
-        for (; taken; index += taken) {
+        for (; taken && qemuPeek(controller, "index") == NULL; index += taken) {
             taken = false;
             QEMU_PEEK_EACH(other, devices, "controller")
                 taken = taken || (other != controller && qemuPeekIs(other, "type", type) && qemuPeekUInt(other, "index", ~0u) == index);
         }
-        /* The companions of a USB controller have its index. */
-        if (strcmp(type, "usb") == 0 && qemuPeekFirst(controller, "master") != NULL)
-            index = 0;
-        if (virXmlSet(controller, "@index", "%u", index) < 0)
+        if (qemuPeek(controller, "index") == NULL && virXmlSet(controller, "@index", "%u", index) < 0)
+            return -1;
+        if (strcmp(type, "usb") == 0 && model != NULL && strncmp(model, "ich9-uhci", 9) == 0 && qemuPeekFirst(controller, "master") == NULL &&
+            virXmlSet(controller, "master/@startport", "%d", 2 * (model[9] - '1')) < 0)
             return -1;
     }
-    (void)doc;
     return 0;
 }
 
@@ -357,7 +381,7 @@ qemuDefaultControllers(xmlDocPtr doc, xmlNodePtr devices, const struct qemuMachi
     const char *usb = machine->family == QEMU_MACHINE_Q35 ? "qemu-xhci" : qemuDefaultUsb(machine, 0);
     bool defaultUsb = machine->family == QEMU_MACHINE_PC || machine->family == QEMU_MACHINE_Q35 || machine->family == QEMU_MACHINE_PSERIES;
 
-    if (qemuDefaultControllerIndexes(doc, devices) < 0)
+    if (qemuDefaultControllerIndexes(devices) < 0)
         return -1;
     if (defaultUsb && qemuFindController(doc, "usb", 0) == NULL && qemuEnsureController(doc, "usb", 0, usb) == NULL)
         return -1;

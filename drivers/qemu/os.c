@@ -68,6 +68,9 @@ qemuAddBoot(struct qemuCommand *command)
     xmlNodePtr os = virXmlFind(virXmlRoot(command->doc), "os");
     bool kernel = virXmlString(os, "kernel") != NULL;
 
+    /* Carried out by the devices' boot indexes, as far as there are such devices. */
+    VIRT_XML_EACH(boot, os, "boot")
+        virXmlMark(boot);
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         const char *value = virXmlString(os, options[i][0]);
 

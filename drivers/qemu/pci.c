@@ -295,7 +295,7 @@ qemuPciPlacePort(struct qemuPci *pci, xmlNodePtr controller)
     if (!qemuPciFind(pci, QEMU_PCI_PORT, &bus, &slot))
         return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "no slot is left for a PCIe root port");
     pci->buses[bus].ports[slot] |= 1;
-    return qemuPciSet(pci, controller, bus, slot, 0, true);
+    return qemuPciSet(pci, controller, bus, slot, 0, false);
 }
 
 static int
@@ -540,7 +540,7 @@ qemuPciPlaceBuses(struct qemuPci *pci)
                    strcmp(pci->buses[bus].model->model, "dmi-to-pci-bridge") != 0))
                 bus++;
             if (bus < QEMU_PCI_BUSES) {
-                unsigned int slot = 1;
+                unsigned int slot = 0;
 
                 while (slot < 31 && pci->buses[bus].used[slot] != 0)
                     slot++;
