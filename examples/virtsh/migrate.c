@@ -130,19 +130,22 @@ percentDone(unsigned long long remaining, unsigned long long total)
     return percent >= 100 ? 99 : percent;
 }
 
-static void
+/* Draws the line anew, and says whether there is one. */
+static bool
 showProgress(virMigrationPtr m)
 {
     virTypedParameterPtr params = NULL;
     int count = 0;
     unsigned long long remaining = 0, total = 0;
-
-    if (virMigrationGetStats(m, &params, &count) == 0
+    bool known = virMigrationGetStats(m, &params, &count) == 0
         && virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_DATA_TOTAL, &total) == 1
         && virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_DATA_REMAINING, &remaining) == 1
-        && total > 0)
+        && total > 0;
+
+    if (known)
         fprintf(stderr, "\rMigration: [%3d %%]", percentDone(remaining, total));
     virTypedParamsFree(params, count);
+    return known;
 }
 
 static void
@@ -152,10 +155,24 @@ showPhase(virMigrationPtr m, virMigrationPhase phase)
 
     if (virMigrationGetPhaseInfo(m, phase, &info) < 0)
         return;
-    fprintf(stderr, "\r%-8s %-12s %10.3f ms, cookie %zu bytes in, %zu out\n",
+    fprintf(stderr, "%-8s %-12s %10.3f ms, cookie %zu bytes in, %zu out\n",
             virMigrationPhaseGetName(phase),
             info.side == VIR_MIGRATION_SIDE_SOURCE ? "source" : "destination",
             (double) info.elapsedUs / 1000, info.cookieIn, info.cookieOut);
+}
+
+/* What a step has brought. The line of the progress ends with the phase that it belongs to. */
+static void
+showStep(virMigrationPtr m, virMigrationPhase phase, bool *drawn)
+{
+    if (phase == VIR_MIGRATION_PHASE_PERFORM)
+        *drawn = showProgress(m);
+    if (phase == virMigrationGetPhase(m))
+        return;
+    if (*drawn)
+        fputc('\n', stderr);
+    *drawn = false;
+    showPhase(m, phase);
 }
 
 /* Steps until it is over. Ctrl-C asks for its end; the steps after that lead the guest back. When the
@@ -163,8 +180,7 @@ showPhase(virMigrationPtr m, virMigrationPhase phase)
 static bool
 stepMigration(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, unsigned long long timeout)
 {
-    bool verbose = virtshHas(sh, "verbose");
-    bool aborting = false, suspended = timeout == 0;
+    bool aborting = false, suspended = timeout == 0, drawn = false;
     virMigrationPhase phase;
     struct timespec start;
     int rc;
@@ -173,25 +189,19 @@ stepMigration(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, unsigned l
     do {
         phase = virMigrationGetPhase(m);
         rc = virMigrationStep(m, STEP_TIME);
+        if (rc >= 0 && virtshHas(sh, "verbose"))
+            showStep(m, phase, &drawn);
         virtshTakeEvents();
-        if (verbose && phase == VIR_MIGRATION_PHASE_PERFORM)
-            showProgress(m);
-        if (verbose && rc >= 0 && phase != virMigrationGetPhase(m))
-            showPhase(m, phase);
         if (interrupted != 0 && !aborting) {
             virMigrationAbort(m);
             aborting = true;
         }
-        if (!suspended && secondsSince(&start) >= (double) timeout) {
-            if (verbose)
-                fprintf(stderr, "\rmigration timed out; suspending domain\n");
+        if (rc > 0 && !suspended && secondsSince(&start) >= (double) timeout) {
             if (virDomainSuspend(dom) < 0)
                 virtshForgetError(sh);      /* it may just have arrived */
             suspended = true;
         }
     } while (rc > 0);
-    if (verbose && virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED)
-        fprintf(stderr, "\rMigration: [100 %%]");
     return rc == 0;
 }
 
@@ -512,9 +522,17 @@ printJobRow(struct virtsh *sh, const struct jobRow *row, int type, virTypedParam
             int count)
 {
     static const char *const converges[] = { NULL, "yes", "no" };
+    bool over = type == VIR_DOMAIN_JOB_COMPLETED;
     unsigned long long number;
     const char *text;
     int value;
+
+    /* What was expected is of no interest when it is over; before, libvirt puts it where the total
+     * will be, and virt has both. */
+    if (over ? strcmp(row->name, VIR_DOMAIN_JOB_DOWNTIME_EXPECTED) == 0
+             : strcmp(row->name, VIR_DOMAIN_JOB_DOWNTIME) == 0
+               && virTypedParamsGet(params, count, VIR_DOMAIN_JOB_DOWNTIME_EXPECTED) != NULL)
+        return;
 
     if (row->form == JOB_STRING) {
         if (virTypedParamsGetString(params, count, row->name, &text) == 1)
