@@ -195,6 +195,8 @@ qemuDeviceName(xmlNodePtr device)
 
     if (name == NULL)
         name = virXmlString(device, "alias/@name");
+    if (name == NULL)
+        name = virXmlString(device, "@type");
     return name != NULL ? name : "?";
 }
 

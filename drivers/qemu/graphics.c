@@ -29,7 +29,10 @@ struct qemuGraphicsListen {
 
 /* ---------- ports ---------- */
 
-/* Whether somebody could listen there now. Nobody holds the port until QEMU does, which then reports the collision. */
+/*
+ * Whether somebody could listen there now. An address that is not this host's counts as free: QEMU then says what is wrong with it,
+ * which is more than "all ports are taken".
+ */
 static bool
 qemuGraphicsPortIsFree(const char *address, int port)
 {
@@ -44,7 +47,7 @@ qemuGraphicsPortIsFree(const char *address, int port)
         return true;                  /* a name: QEMU resolves it, and complains if it must */
     if ((fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        isFree = bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, 1) == 0;
+        isFree = (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, 1) == 0) || errno != EADDRINUSE;
         close(fd);
     }
     freeaddrinfo(info);
@@ -111,7 +114,10 @@ qemuGraphicsSocket(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr li
     where->socket = path;
     if (length > 0 && (length < 9 || strcmp(path + length - 9, ".graphics") != 0))
         return 0;
-    if ((where->own = qemuRunPath(command, device, ".graphics")) == NULL)
+    /* graphics have no alias; a guest has at most one of a kind that listens */
+    if (!command->dry && virFileMakePath(command->runDirectory, 0700) < 0)
+        return -1;
+    if ((where->own = virStringFormat("%s/%s.graphics", command->runDirectory, virXmlString(device, "@type"))) == NULL)
         return -1;
     where->socket = where->own;
     return command->dry ? 0 : virXmlSet(listen, "@socket", "%s", where->own);
@@ -205,7 +211,7 @@ qemuGraphicsVncAddress(struct qemuCommand *command, xmlNodePtr device, struct qe
         return 0;
     }
     if (where->socket != NULL) {
-        virTextAdd(text, "unix:");
+        virTextAdd(text, "vnc=unix:");     /* with the key, or a '=' in the path would end one */
         for (const char *p = where->socket; *p != '\0'; p++)
             virTextAdd(text, "%s%c", *p == ',' ? "," : "", *p);
         return 0;
@@ -364,8 +370,11 @@ qemuGraphicsSpiceText(struct qemuCommand *command, xmlNodePtr device, struct qem
     bool automatic = false;
     int rc;
 
-    if (virXmlBool(device, "@autoport", &automatic) < 0)
+    /* no port, and none to be chosen: only programs that get a descriptor from the monitor come in */
+    if ((rc = virXmlBool(device, "@autoport", &automatic)) < 0)
         return -1;
+    if (rc > 0 && !automatic && virXmlString(device, "@port") == NULL)
+        where->none = true;
     if (where->socket != NULL) {
         virTextAdd(text, "unix=on");
         qemuTextOption(text, "addr", where->socket);

@@ -146,8 +146,8 @@ qemuVideoVhostUser(struct qemuCommand *command, xmlNodePtr device, struct qemuDe
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
-VIRT_INTERNAL int
-qemuBuildVideo(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
+static int
+qemuVideoAdd(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
     const char *name = virXmlNeed(device, "model/@type"), *backend = virXmlString(device, "driver/@name");
     const struct qemuVideoModel *model = NULL;
@@ -176,6 +176,22 @@ qemuBuildVideo(struct qemuCommand *command, xmlNodePtr device, struct qemuDevice
         (model->resolution && qemuAddProperties(device, object, qemuVideoResolution) < 0))
         return -1;
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
+}
+
+/*
+ * QEMU wants the primary card before the others, wherever it stands in the document. So the first element brings them all, and those
+ * that follow have been made already.
+ */
+VIRT_INTERNAL int
+qemuBuildVideo(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
+{
+    if (virXmlFirst(device->parent, "video") != device)
+        return 0;
+    for (int primary = 1; primary >= 0; primary--)
+        VIRT_XML_EACH(video, device->parent, "video")
+            if (qemuVideoIsPrimary(video) == (primary == 1) && qemuVideoAdd(command, video, set) < 0)
+                return -1;
+    return 0;
 }
 
 #undef VIRT_FROM

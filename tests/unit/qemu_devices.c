@@ -211,9 +211,7 @@ static const struct { const char *xml, *message; } refusals[] = {
     { "<serial type='tcp'><source mode='connect' host='h' service='1' tls='yes'/><target type='isa-serial'/>"
       ALIAS("serial0") "</serial>", "serial 'serial0': TLS" },
     { "<graphics type='rdp'/>", "graphics of type 'rdp'" },
-    { "<graphics type='vnc' passwd='longerthan8'/>", "a VNC password has at most 8 characters" },
-    { "<video><model type='vga' primary='yes'/>" ALIAS("video0") "</video><video><model type='vga'/>" ALIAS("video1")
-      "</video>", "video 'video1': model 'vga' can only be the primary card" },
+    { "<graphics type='vnc' passwd='longerthan8'/>", "graphics 'vnc': a VNC password has at most 8 characters" },
     { "<shmem name='a/b'>" ALIAS("shmem0") "</shmem>", "shmem 'shmem0': the name 'a/b' has a slash" },
     { "<vsock model='virtio'><cid address='1'/>" ALIAS("vsock0") "</vsock>", "vsock 'vsock0': context ids below 3" },
     { "<hostdev mode='capabilities' type='misc'><source/>" ALIAS("hostdev0") "</hostdev>",
@@ -266,6 +264,32 @@ TEST(node_names_are_short_and_always_the_same)
     CHECK_OK(qemuBlockdevName(disk, 12, "throttle", again));
     CHECK_STR(again, name);
     CHECK_LESS(strlen(name), QEMU_NODE_NAME_SIZE);
+    freeBuilt(&built);
+}
+
+TEST(the_primary_card_comes_first)
+{
+    struct built built;
+    xmlNodePtr first;
+    char *text;
+
+    buildDevice(&built, "<video><model type='virtio'/>" ALIAS("v0") "</video>"
+                "<video><model type='vga' primary='yes'/>" ALIAS("v1") "</video>");
+    CHECK_OK(built.rc);
+    CHECK_INT(built.set.count, 0);    /* the last element: made with the first */
+    first = virXmlFind(virXmlRoot(built.doc), "devices/video");
+    CHECK_OK(qemuBuildVideo(&built.command, first, &built.set));
+    text = formatSet(&built.set);
+    CHECK_STR(text, "device {\"driver\":\"VGA\",\"id\":\"v1\"}\n"
+              "device {\"driver\":\"virtio-gpu-pci\",\"id\":\"v0\"}\n");
+    free(text);
+    freeBuilt(&built);
+
+    buildDevice(&built, "<video><model type='vga'/>" ALIAS("v0") "</video><video><model type='vga'/>" ALIAS("v1")
+                "</video>");
+    first = virXmlFind(virXmlRoot(built.doc), "devices/video");
+    CHECK_FAILS(qemuBuildVideo(&built.command, first, &built.set), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "video 'v1': model 'vga' can only be the primary card");
     freeBuilt(&built);
 }
 
