@@ -1,9 +1,11 @@
 /*
- * What migration means, as one table for every driver that can migrate: {transient, persistent} x {running, paused} x
- * {destination empty, defined} x {flags}, for success, and for failures in each phase.
+ * What migration means, as one table for every driver that can migrate: {transient, persistent} x
+ * {running, paused} x {destination empty, defined} x {flags}, for success, and for failures in
+ * each phase.
  *
- * A program that includes this file says with struct tableDriver how to open the two hosts and how to make a phase fail, and
- * calls tableRunSuccess and tableRunFailures from its tests. The event loop must be registered before.
+ * A program that includes this file says with struct tableDriver how to open the two hosts and how
+ * to make a phase fail, and calls tableRunSuccess and tableRunFailures from its tests. The event
+ * loop must be registered before.
  */
 #ifndef TESTS_MIGRATION_TABLE_H
 #define TESTS_MIGRATION_TABLE_H
@@ -22,7 +24,10 @@ struct tableFault {
 };
 
 struct tableDriver {
-    /* A connection to the host of that side (0 source, 1 destination), the same host while one to it is open; fault may be NULL. */
+    /*
+     * A connection to the host of that side (0 source, 1 destination), the same host while one to
+     * it is open; fault may be NULL.
+     */
     virConnectPtr (*open)(int side, const char *fault);
     const char *xml;                     /* a guest called "table" */
     const struct tableFault *faults;     /* ends with a NULL name */

@@ -1,13 +1,14 @@
 /*
  * Domain objects and the list of them; see domain.h for what drivers may expect.
  *
- *   1. Hash tables            4. Jobs
- *   2. Objects                5. State and documents
- *   3. The list               6. Slots: lists, look-ups, definition (the others are in domain_calls.c)
+ *     1. Hash tables      4. Jobs
+ *     2. Objects          5. State and documents
+ *     3. The list         6. Slots: lists, look-ups, definition (the others: domain_calls.c)
  *
- * The list keeps its objects in an array, for those who want all of them, and in three hash tables: by uuid, by name and,
- * while they run, by id. The chains of the tables run through the objects themselves, so that taking a domain in costs one
- * allocation besides its texts, and taking it out costs none and cannot fail.
+ * The list keeps its objects in an array, for those who want all of them, and in three hash
+ * tables: by uuid, by name and, while they run, by id. The chains of the tables run through the
+ * objects themselves, so that taking a domain in costs one allocation besides its texts, and
+ * taking it out costs none and cannot fail.
  */
 #include "domain.h"
 #include "document.h"
@@ -132,8 +133,8 @@ virDomainUnlinkUuid(struct virDomainList *list, struct virDomainObj *vm)
 }
 
 /*
- * Makes room for one more: the array must have it; longer tables are only a matter of speed, so that a failure to get
- * them is none.
+ * Makes room for one more: the array must have it; longer tables are only a matter of speed, so
+ * that a failure to get them is none.
  */
 static int
 virDomainListGrow(struct virDomainList *list)
@@ -246,7 +247,10 @@ virDomainObjIsVisible(struct virDomainObj *vm)
     return !vm->removed && (vm->persistent || vm->id >= 0);
 }
 
-/* The domain that has this uuid now, for a handle whose own object has left the list; the object keeps it for the handle. */
+/*
+ * The domain that has this uuid now, for a handle whose own object has left the list; the object
+ * keeps it for the handle.
+ */
 static struct virDomainObj *
 virDomainObjSuccessor(struct virDomainObj *vm)
 {
@@ -496,7 +500,10 @@ virDomainListInsert(struct virDomainList *list, const struct virDocumentHot *hot
     return virDomainObjRef(vm);
 }
 
-/* Whether name and uuid may be taken in: *vm is the domain that has both, or NULL. The list is locked. */
+/*
+ * Whether name and uuid may be taken in: *vm is the domain that has both, or NULL. The list is
+ * locked.
+ */
 static int
 virDomainListCheckTaken(struct virDomainList *list, const struct virDocumentHot *hot, enum virDomainAddMode mode,
                         struct virDomainObj **vm)
@@ -615,8 +622,9 @@ virDomainObjSwapName(struct virDomainObj *vm, char **name)
 /* ---------- 4. Jobs ---------- */
 
 /*
- * A migration holds its job from begin to confirm, while no thread of ours may be inside the library at all. A thread that
- * serves it, or may change the guest meanwhile, has the MODIFY job nested in the migration's.
+ * A migration holds its job from begin to confirm, while no thread of ours may be inside the
+ * library at all. A thread that serves it, or may change the guest meanwhile, has the MODIFY job
+ * nested in the migration's.
  */
 
 static bool
@@ -729,7 +737,10 @@ virDomainObjEndMigration(struct virDomainObj *vm)
 
 /* ---------- 5. State and documents ---------- */
 
-/* Two atomics, not one: a reader between them sees a reason that belongs to the state before, which is harmless. */
+/*
+ * Two atomics, not one: a reader between them sees a reason that belongs to the state before,
+ * which is harmless.
+ */
 VIRT_INTERNAL void
 virDomainObjSetState(struct virDomainObj *vm, int state, int reason)
 {
@@ -970,7 +981,10 @@ virDomainListOf(virConnectPtr conn)
 
 /* ---- lists and look-ups ---- */
 
-/* The filters of virConnectListAllDomains: in each group a domain must have one of the properties asked for. */
+/*
+ * The filters of virConnectListAllDomains: in each group a domain must have one of the properties
+ * asked for.
+ */
 #define VIR_DOMAIN_LIST_STATES (VIR_CONNECT_LIST_DOMAINS_RUNNING | VIR_CONNECT_LIST_DOMAINS_PAUSED | \
                                 VIR_CONNECT_LIST_DOMAINS_SHUTOFF | VIR_CONNECT_LIST_DOMAINS_OTHER)
 static const unsigned int virDomainListGroups[] = {
@@ -1008,7 +1022,9 @@ virDomainListMatches(struct virDomainObj *vm, unsigned int flags)
     return true;
 }
 
-/* References on the visible domains that match, after their news were taken in; the number, or -1. */
+/*
+ * References on the visible domains that match, after their news were taken in; the number, or -1.
+ */
 static int
 virDomainListCollect(virConnectPtr conn, unsigned int flags, struct virDomainObj ***all)
 {
@@ -1133,7 +1149,10 @@ virDomainObjSlotListAll(virConnectPtr conn, virDomainPtr **domains, unsigned int
     return -1;
 }
 
-/* The handle on what a look-up has found; takes over the reference. NULL without an error if there is nothing to be shown. */
+/*
+ * The handle on what a look-up has found; takes over the reference. NULL without an error if there
+ * is nothing to be shown.
+ */
 static virDomainPtr
 virDomainObjFound(virConnectPtr conn, struct virDomainObj *vm, bool *found)
 {
@@ -1226,7 +1245,10 @@ virDomainObjSlotDefineXML(virConnectPtr conn, const char *xml, unsigned int flag
     return domain;
 }
 
-/* What the flags say may be removed together with the definition (saved state, snapshots, ...) never exists here. */
+/*
+ * What the flags say may be removed together with the definition (saved state, snapshots, ...)
+ * never exists here.
+ */
 VIRT_INTERNAL int
 virDomainObjSlotUndefine(virDomainPtr domain, unsigned int flags)
 {

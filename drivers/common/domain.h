@@ -1,12 +1,14 @@
 /*
- * Domain objects and the list of them: what the drivers that keep their domains in this process have in common. The list is
- * part of the state that all connections to one host share.
+ * Domain objects and the list of them: what the drivers that keep their domains in this process
+ * have in common. The list is part of the state that all connections to one host share.
  *
- * A domain object holds its documents as text; trees are made when somebody needs one. The hot fields are atomic, so that the
- * queries that monitoring programs repeat (state, info, id) take no lock and never wait behind a job.
+ * A domain object holds its documents as text; trees are made when somebody needs one. The hot
+ * fields are atomic, so that the queries that monitoring programs repeat (state, info, id) take no
+ * lock and never wait behind a job.
  *
- * Locks: the list's lock guards membership, names and ids and is held for moments only; an object's lock guards its other
- * fields and is never held across a wait for a hypervisor. Order: list, then object. One job at a time changes a domain.
+ * Locks: the list's lock guards membership, names and ids and is held for moments only; an
+ * object's lock guards its other fields and is never held across a wait for a hypervisor. Order:
+ * list, then object. One job at a time changes a domain.
  */
 #ifndef VIRT_COMMON_DOMAIN_H
 #define VIRT_COMMON_DOMAIN_H
@@ -73,30 +75,45 @@ struct virDomainListConfig {
     const char *const *types;            /* the values of domain/@type the driver takes, NULL-terminated */
     void (*freePriv)(void *priv);
     struct virEventHub *hub;             /* lifecycle events that the common slots cause go there */
-    /* Durably stores / removes the persistent document and the autostart mark; may be NULL (nothing is stored). 0, or -1 with the error set. Called
-     * with the job held and no lock. saveDefinition is called before the object changes: if it fails, nothing has. */
+    /*
+     * Durably stores / removes the persistent document and the autostart mark; may be NULL
+     * (nothing is stored). 0, or -1 with the error set. Called with the job held and no lock.
+     * saveDefinition is called before the object changes: if it fails, nothing has.
+     */
     int (*saveDefinition)(struct virDomainObj *vm, const char *name, const char *xml, void *opaque);
     int (*removeDefinition)(struct virDomainObj *vm, const char *name, void *opaque);
     int (*saveAutostart)(struct virDomainObj *vm, bool autostart, void *opaque);
     /* Durably stores the live document after it changed (metadata), may be NULL. */
     int (*saveLive)(struct virDomainObj *vm, const char *xml, void *opaque);
     /*
-     * Completes and checks a document for this driver (machine type, addresses, ...) in place; may be NULL. 0, or -1 with the error set.
-     * `validate`: VIR_DOMAIN_DEFINE_VALIDATE or the like: parts without effect are an error that lists them.
+     * Completes and checks a document for this driver (machine type, addresses, ...) in place; may
+     * be NULL. 0, or -1 with the error set. `validate`: VIR_DOMAIN_DEFINE_VALIDATE or the like:
+     * parts without effect are an error that lists them.
      */
     int (*completeDocument)(xmlDocPtr doc, bool validate, void *opaque);
-    /* VIR_DOMAIN_XML_UPDATE_CPU: replaces what stands for the host's CPU by what the guest gets; may be NULL: nothing to replace. */
+    /*
+     * VIR_DOMAIN_XML_UPDATE_CPU: replaces what stands for the host's CPU by what the guest gets;
+     * may be NULL: nothing to replace.
+     */
     int (*updateCpu)(xmlDocPtr doc, void *opaque);
-    /* Fills paths as virXmlUnread does, for a document of this driver; NULL: nothing can be said. */
+    /*
+     * Fills paths as virXmlUnread does, for a document of this driver; NULL: nothing can be said.
+     */
     int (*listIgnored)(xmlDocPtr doc, char ***paths, void *opaque);
-    /* Takes in what the hypervisor has said meanwhile, without blocking; called before a query answers. May be NULL. */
+    /*
+     * Takes in what the hypervisor has said meanwhile, without blocking; called before a query
+     * answers. May be NULL.
+     */
     void (*refresh)(struct virDomainObj *vm, void *opaque);
     void *opaque;
 };
 
 VIRT_INTERNAL struct virDomainList *virDomainListNew(const struct virDomainListConfig *config);
 VIRT_INTERNAL void virDomainListFree(struct virDomainList *list);   /* drops its references; objects held elsewhere live on */
-/* The list behind a connection: conn->priv of a driver that uses this file begins with a pointer to its list. */
+/*
+ * The list behind a connection: conn->priv of a driver that uses this file begins with a pointer
+ * to its list.
+ */
 struct virDomainHost { struct virDomainList *domains; };
 
 VIRT_INTERNAL struct virDomainObj *virDomainObjRef(struct virDomainObj *vm);
@@ -109,39 +126,50 @@ VIRT_INTERNAL struct virDomainObj *virDomainListFindId(struct virDomainList *lis
 /* Calls visit for a snapshot of all objects, without any lock held, until it returns non-zero. */
 VIRT_INTERNAL int virDomainListEach(struct virDomainList *list, int (*visit)(struct virDomainObj *vm, void *opaque), void *opaque);
 /*
- * The object behind a handle, borrowed from it (valid as long as the handle), or NULL with VIR_ERR_NO_DOMAIN when the domain is no longer in the list
- * and no later object with its uuid is either. Takes in the hypervisor's news first (refresh).
+ * The object behind a handle, borrowed from it (valid as long as the handle), or NULL with
+ * VIR_ERR_NO_DOMAIN when the domain is no longer in the list and no later object with its uuid is
+ * either. Takes in the hypervisor's news first (refresh).
  */
 VIRT_INTERNAL struct virDomainObj *virDomainObjOf(virDomainPtr domain);
 VIRT_INTERNAL virDomainPtr virDomainObjHandle(virConnectPtr conn, struct virDomainObj *vm);   /* a new handle */
 
 /*
- * Adds a domain from a completed document, or finds the one that is there: the rules of define, create and an incoming migration about names and
- * uuids that are taken, as libvirt's (VIR_ERR_OPERATION_FAILED "domain 'x' already exists with uuid ...", "is already active").
+ * Adds a domain from a completed document, or finds the one that is there: the rules of define,
+ * create and an incoming migration about names and uuids that are taken, as libvirt's
+ * (VIR_ERR_OPERATION_FAILED "domain 'x' already exists with uuid ...", "is already active").
  */
 enum virDomainAddMode {
     VIR_DOMAIN_ADD_DEFINE,       /* an existing one of the same name and uuid gets the document as its definition */
     VIR_DOMAIN_ADD_CREATE,       /* it must not be running; a defined one of the same name and uuid is started from this document */
 };
-/* Returns a new reference with the MODIFY job held by the calling thread, so that the caller finishes the work and ends the job. *isNew: whether it was added. */
+/*
+ * Returns a new reference with the MODIFY job held by the calling thread, so that the caller
+ * finishes the work and ends the job. *isNew: whether it was added.
+ */
 VIRT_INTERNAL struct virDomainObj *virDomainListAdd(struct virDomainList *list, xmlDocPtr doc, enum virDomainAddMode mode, const char *api, bool *isNew);
 /* Takes it out of the list (undefined and not running). */
 VIRT_INTERNAL void virDomainListRemove(struct virDomainList *list, struct virDomainObj *vm);
-/* Puts it under another name, in the list too; *name (malloc'd) and the object's name change places. The job is held. -1: the name is taken. */
+/*
+ * Puts it under another name, in the list too; *name (malloc'd) and the object's name change
+ * places. The job is held. -1: the name is taken.
+ */
 VIRT_INTERNAL int virDomainObjSwapName(struct virDomainObj *vm, char **name);
 VIRT_INTERNAL int virDomainListNextId(struct virDomainList *list);                  /* never the same twice while the list lives */
 VIRT_INTERNAL void virDomainListReserveId(struct virDomainList *list, int id);      /* found again: later ids are higher */
 
 /* ---- jobs ---- */
 /*
- * Takes the MODIFY job: waits behind another thread's, at most 30 s (VIR_ERR_OPERATION_TIMEOUT, naming the holder); refuses at once, with
- * VIR_ERR_OPERATION_INVALID, while a migration holds the domain (duringMigration lets it pass: suspend, destroy).
+ * Takes the MODIFY job: waits behind another thread's, at most 30 s (VIR_ERR_OPERATION_TIMEOUT,
+ * naming the holder); refuses at once, with VIR_ERR_OPERATION_INVALID, while a migration holds the
+ * domain (duringMigration lets it pass: suspend, destroy).
  */
 VIRT_INTERNAL int virDomainObjBeginJob(struct virDomainObj *vm, const char *api, bool duringMigration);
 VIRT_INTERNAL void virDomainObjEndJob(struct virDomainObj *vm);
 /*
- * A MODIFY job of this thread becomes a migration's: the thread no longer has one. Then, phase by phase, a thread that serves the migration takes the
- * MODIFY job inside it (duringMigration). EndMigration ends the migration's job; if the calling thread has the MODIFY job inside it, it keeps it.
+ * A MODIFY job of this thread becomes a migration's: the thread no longer has one. Then, phase by
+ * phase, a thread that serves the migration takes the MODIFY job inside it (duringMigration).
+ * EndMigration ends the migration's job; if the calling thread has the MODIFY job inside it, it
+ * keeps it.
  */
 VIRT_INTERNAL int virDomainObjBeginMigration(struct virDomainObj *vm, enum virDomainJobKind kind, const char *migration);
 VIRT_INTERNAL void virDomainObjEndMigration(struct virDomainObj *vm);
@@ -150,22 +178,33 @@ VIRT_INTERNAL void virDomainObjEndMigration(struct virDomainObj *vm);
 VIRT_INTERNAL void virDomainObjSetState(struct virDomainObj *vm, int state, int reason);
 /* Fills in the hot fields (memory, vcpus) from a completed document. */
 VIRT_INTERNAL int virDomainObjLoadHot(struct virDomainObj *vm, xmlDocPtr doc);
-/* Running with this document: sets live (with the id attribute), id, state. Takes no event. The job is held. */
+/*
+ * Running with this document: sets live (with the id attribute), id, state. Takes no event. The
+ * job is held.
+ */
 VIRT_INTERNAL int virDomainObjStarted(struct virDomainObj *vm, xmlDocPtr liveDoc, int id, int state, int reason);
 /* No longer running: live goes, id is -1; a transient one leaves the list. Emits nothing. */
 VIRT_INTERNAL void virDomainObjStopped(struct virDomainObj *vm, int reason);
 /*
- * Makes the completed document the definition, durably (saveDefinition), and tells it (DEFINED, added or updated). The job is held. 0, or -1 with nothing changed.
- * virDomainObjUndefine takes definition and autostart away, durably, and tells it; an inactive one leaves the list.
+ * Makes the completed document the definition, durably (saveDefinition), and tells it (DEFINED,
+ * added or updated). The job is held. 0, or -1 with nothing changed. virDomainObjUndefine takes
+ * definition and autostart away, durably, and tells it; an inactive one leaves the list.
  */
 VIRT_INTERNAL int virDomainObjDefine(struct virDomainObj *vm, xmlDocPtr doc);
 VIRT_INTERNAL int virDomainObjUndefine(struct virDomainObj *vm);
 VIRT_INTERNAL void virDomainObjEmit(struct virDomainObj *vm, int event, int detail);          /* a lifecycle event */
 /* VIR_ERR_OPERATION_INVALID "domain is not running" where it is not. */
 VIRT_INTERNAL int virDomainObjCheckActive(struct virDomainObj *vm);
-/* Settles VIR_DOMAIN_AFFECT_*: *live and *config say which documents are meant (CURRENT: the live one of a running guest, else the definition). -1 with an error. */
+/*
+ * Settles VIR_DOMAIN_AFFECT_*: *live and *config say which documents are meant (CURRENT: the live
+ * one of a running guest, else the definition). -1 with an error.
+ */
 VIRT_INTERNAL int virDomainObjAffected(struct virDomainObj *vm, unsigned int flags, bool *live, bool *config);
-/* A tree of the live or the persistent document (live when running and persistent is false; the definition has no @id, a transient guest's live document without it stands in). NULL with error set. */
+/*
+ * A tree of the live or the persistent document (live when running and persistent is false; the
+ * definition has no @id, a transient guest's live document without it stands in). NULL with error
+ * set.
+ */
 VIRT_INTERNAL xmlDocPtr virDomainObjDocument(struct virDomainObj *vm, bool persistent);
 VIRT_INTERNAL char *virDomainObjText(struct virDomainObj *vm, bool persistent);      /* a copy; NULL with the error set */
 VIRT_INTERNAL int virDomainObjSetCompleted(struct virDomainObj *vm, int type, virTypedParameterPtr taken, int n);

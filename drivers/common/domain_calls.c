@@ -1,6 +1,6 @@
 /*
- * The calls on one domain that need no hypervisor, because the object knows the answer: queries, metadata, rename. They
- * are slots, put into a driver's table as they are; see domain.h.
+ * The calls on one domain that need no hypervisor, because the object knows the answer: queries,
+ * metadata, rename. They are slots, put into a driver's table as they are; see domain.h.
  */
 #include "domain.h"
 #include "document.h"
@@ -304,7 +304,10 @@ virDomainMetadataFind(xmlDocPtr doc, const char *uri)
     return NULL;
 }
 
-/* Gives an element and all below it that had the namespace `from` (or none, if NULL) the namespace `to` (or none). */
+/*
+ * Gives an element and all below it that had the namespace `from` (or none, if NULL) the namespace
+ * `to` (or none).
+ */
 static void
 virDomainMetadataRename(xmlNodePtr node, const char *from, xmlNsPtr to)
 {
@@ -381,7 +384,10 @@ virDomainObjSlotGetMetadata(virDomainPtr domain, int type, const char *uri, unsi
     return virStringCopy(text);
 }
 
-/* The element <name> of the document's head, made in its place (name, uuid, genid, title, description, metadata) if it is missing. */
+/*
+ * The element <name> of the document's head, made in its place (name, uuid, genid, title,
+ * description, metadata) if it is missing.
+ */
 static xmlNodePtr
 virDomainMetadataMake(xmlDocPtr doc, const char *name)
 {
@@ -451,7 +457,10 @@ virDomainMetadataChange(struct virDomainObj *vm, bool persistent, int type, cons
     return virXmlFormat(doc);
 }
 
-/* Both texts are made before either is stored, the definition is stored before the guest's. The job is held. */
+/*
+ * Both texts are made before either is stored, the definition is stored before the guest's. The
+ * job is held.
+ */
 static int
 virDomainObjSetMetadataLocked(struct virDomainObj *vm, int type, const char *metadata, const char *key, const char *uri,
                               unsigned int flags)
@@ -511,7 +520,10 @@ virDomainObjSlotSetMetadata(virDomainPtr domain, int type, const char *metadata,
 
 /* ---- rename ---- */
 
-/* The new name is taken first, then stored, and only then is the old one given up; any failure goes all the way back. */
+/*
+ * The new name is taken first, then stored, and only then is the old one given up; any failure
+ * goes all the way back.
+ */
 static int
 virDomainObjRenameLocked(struct virDomainObj *vm, const char *newName)
 {

@@ -1,12 +1,14 @@
 /*
- * Where the simulated hosts come from: the well-known default one, or a <node> file; and what a connection's URI says.
+ * Where the simulated hosts come from: the well-known default one, or a <node> file; and what a
+ * connection's URI says.
  *
- *     test:///default                 the default host, one for the whole process, as it was at its first connection
+ *     test:///default                 the default host, one for the whole process, as it was at
+ *                                     its first connection
  *     test:///default?host=NAME       another host of the same kind, called NAME
  *     test:///path/of/file.xml        a host of this connection alone, as the file describes it
  *
- * Parameters that tell how guests of this connection migrate (see migration.c): memory-mib=N, dirty-rate=N and bandwidth=N
- * (both in MiB/s), fault=...
+ * Parameters that tell how guests of this connection migrate (see migration.c): memory-mib=N,
+ * dirty-rate=N and bandwidth=N (both in MiB/s), fault=...
  */
 #include "test.h"
 
@@ -179,7 +181,10 @@ testNodeParseInfo(struct testHost *host, xmlNodePtr root)
     return 0;
 }
 
-/* A domain as it is found at the beginning: in this state (test:runstate), defined or not (test:transient). */
+/*
+ * A domain as it is found at the beginning: in this state (test:runstate), defined or not
+ * (test:transient).
+ */
 static int
 testNodeParseDomain(struct testHost *host, xmlNodePtr element, const char *directory)
 {

@@ -1,5 +1,6 @@
 /*
- * What can be seen and set of a migration under way on a simulated host: statistics, abort, speed, downtime.
+ * What can be seen and set of a migration under way on a simulated host: statistics, abort, speed,
+ * downtime.
  */
 #include "test.h"
 
@@ -194,7 +195,10 @@ testDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *para
     return 0;
 }
 
-/* A request: the transfer looks for it. When everything is there, the destination decides, and it is too late. */
+/*
+ * A request: the transfer looks for it. When everything is there, the destination decides, and it
+ * is too late.
+ */
 VIRT_INTERNAL int
 testDomainAbortJob(virDomainPtr domain, unsigned int flags)
 {
@@ -226,7 +230,10 @@ testDomainAbortJob(virDomainPtr domain, unsigned int flags)
 
 /* ---------- settings ---------- */
 
-/* The settings of a guest that runs, with the host locked, and its migration if there is one; NULL with the host unlocked and an error. */
+/*
+ * The settings of a guest that runs, with the host locked, and its migration if there is one; NULL
+ * with the host unlocked and an error.
+ */
 static struct testDomain *
 testDomainSettings(virDomainPtr domain, struct testMigration **m)
 {

@@ -1,31 +1,36 @@
 /*
- * Migration between simulated hosts: the five phases as driver.h wants them, a transfer that takes its time, and everything that
- * can go wrong.
+ * Migration between simulated hosts: the five phases as driver.h wants them, a transfer that takes
+ * its time, and everything that can go wrong.
  *
- * The transfer. A guest has so many bytes to move (its memory, or memory-mib of the source's URI), over a wire of so many bytes a
- * second (bandwidth), and while it runs it writes so many bytes a second (dirty-rate), which have to be sent again in
- * the next pass. When what is left fits into the allowed downtime, the guest is paused and the rest is sent. Passes, bytes and
- * downtime are computed, not measured, so they are the same in every run; only how much of it has happened depends on
- * the clock. A guest that writes faster than the wire never gets there, until it is throttled (AUTO_CONVERGE), paused, given
- * more downtime, or the migration is aborted.
+ * The transfer. A guest has so many bytes to move (its memory, or memory-mib of the source's URI),
+ * over a wire of so many bytes a second (bandwidth), and while it runs it writes so many bytes a
+ * second (dirty-rate), which have to be sent again in the next pass. When what is left fits into
+ * the allowed downtime, the guest is paused and the rest is sent. Passes, bytes and downtime are
+ * computed, not measured, so they are the same in every run; only how much of it has happened
+ * depends on the clock. A guest that writes faster than the wire never gets there, until it is
+ * throttled (AUTO_CONVERGE), paused, given more downtime, or the migration is aborted.
  *
- * The records. Each side has a record for a migration, under its uuid, in the host. It says how far the side has come and
- * what it has answered, so that a phase that is asked again answers as it did, also after the guest has left. The last
- * record of each guest and side is kept.
+ * The records. Each side has a record for a migration, under its uuid, in the host. It says how
+ * far the side has come and what it has answered, so that a phase that is asked again answers as
+ * it did, also after the guest has left. The last record of each guest and side is kept.
  *
- * Faults, in the URI of the connection that the phase is called on (the source's: begin, perform, confirm, rollback; the
- * destination's: prepare, perform, finish, cancel):
+ * Faults, in the URI of the connection that the phase is called on (the source's: begin, perform,
+ * confirm, rollback; the destination's: prepare, perform, finish, cancel):
  *
  *     fault=PHASE[:WHAT[:N]][,...]
  *
- *     PHASE   begin, prepare, perform, finish, confirm; cancel (finish, after the migration has failed), rollback (confirm, likewise)
- *     fail    the phase fails (the default). perform: after N per cent of the memory, 50 if N is not given
- *     die     the hypervisor's process of that side dies. perform: after N per cent; finish: when the guest is to be started
+ *     PHASE   begin, prepare, perform, finish, confirm; cancel (finish, after the migration has
+ *             failed), rollback (confirm, likewise)
+ *     fail    the phase fails (the default). perform: after N per cent of the memory, 50 if N is
+ *             not given
+ *     die     the hypervisor's process of that side dies. perform: after N per cent; finish: when
+ *             the guest is to be started
  *     again   the first N calls (1) are not answered and not carried out
  *     lost    the first N calls that carry it out (1) are not answered
  *     hang    no answer and nothing carried out for N milliseconds; for ever, without N
  *
- * confirm, cancel and rollback cannot fail or die: only their answers can be missing. On the destination's URI, perform can only die.
+ * confirm, cancel and rollback cannot fail or die: only their answers can be missing. On the
+ * destination's URI, perform can only die.
  */
 #include "test.h"
 
@@ -146,8 +151,10 @@ testHostWait(struct testHost *host, unsigned long long end)
         pthread_cond_timedwait(&host->changed, &host->lock, &until);
 }
 
-/* How every phase begins: locks the host. 1: to be carried out; *kind is then a fault that the phase itself has to act out. Else its
- * result, and the host is not locked. */
+/*
+ * How every phase begins: locks the host. 1: to be carried out; *kind is then a fault that the
+ * phase itself has to act out. Else its result, and the host is not locked.
+ */
 static int
 testPhaseEnter(virConnectPtr conn, const struct virMigrationCall *call, enum testFaultPlace place, enum testFaultKind *kind)
 {
@@ -400,8 +407,8 @@ testCallNumber(const struct virMigrationCall *call, const char *name, unsigned l
 }
 
 /*
- * The document that the destination gets: the guest's own, or the caller's in its place (parameter), which must describe the
- * same machine; under its new name. The caller frees it.
+ * The document that the destination gets: the guest's own, or the caller's in its place
+ * (parameter), which must describe the same machine; under its new name. The caller frees it.
  */
 static char *
 testMigrationDocument(struct virDomainObj *vm, const struct virMigrationCall *call, const char *parameter, bool persistent)
@@ -720,7 +727,10 @@ testSourceStays(struct testHost *host, struct testMigration *m, bool failed)
     pthread_cond_broadcast(&host->changed);
 }
 
-/* A pass is over: what has been written meanwhile is the next one, unless it is little enough to stop the guest for it. */
+/*
+ * A pass is over: what has been written meanwhile is the next one, unless it is little enough to
+ * stop the guest for it.
+ */
 static void
 testTransferNextPass(struct testMigration *m)
 {
@@ -804,7 +814,9 @@ testSourceTransfer(struct testMigration *m)
     return VIR_MIGRATION_DONE;
 }
 
-/* The source's process dies in the middle of it; the destination, which has half a guest, notices. */
+/*
+ * The source's process dies in the middle of it; the destination, which has half a guest, notices.
+ */
 static void
 testSourceDies(struct testHost *host, struct testMigration *m)
 {
@@ -1057,7 +1069,9 @@ testDomainMigrateFinish(virConnectPtr conn, const struct virMigrationCall *call,
 
 /* ---------- confirm ---------- */
 
-/* The guest is there: here it ends. A definition that cannot be taken away does not bring it back. */
+/*
+ * The guest is there: here it ends. A definition that cannot be taken away does not bring it back.
+ */
 static void
 testSourceLeaves(struct testHost *host, struct testMigration *m)
 {

@@ -1,9 +1,11 @@
 /*
- * The test driver: hosts and guests that exist in this process only. They need nothing and do nothing, but answer like real
- * ones, so that programs can be tried on them, and tests can make everything go wrong.
+ * The test driver: hosts and guests that exist in this process only. They need nothing and do
+ * nothing, but answer like real ones, so that programs can be tried on them, and tests can make
+ * everything go wrong.
  *
- * A guest is its document and a state. What changes the state is one function for all calls, testDomainChange: it takes
- * the guest's job and the host's lock, and the transition does the rest. The hosts are in config.c, migration in migration.c.
+ * A guest is its document and a state. What changes the state is one function for all calls,
+ * testDomainChange: it takes the guest's job and the host's lock, and the transition does the
+ * rest. The hosts are in config.c, migration in migration.c.
  */
 #include "test.h"
 
@@ -158,7 +160,10 @@ testNodeGetInfo(virConnectPtr conn, virNodeInfoPtr info)
     return 0;
 }
 
-/* In each cell half is free; libvirt's figures, which count what the capabilities call KiB as bytes. */
+/*
+ * In each cell half is free; libvirt's figures, which count what the capabilities call KiB as
+ * bytes.
+ */
 static unsigned long long
 testNodeGetFreeMemory(virConnectPtr conn)
 {
@@ -212,7 +217,10 @@ testDomainOf(struct virDomainObj *vm)
     return test;
 }
 
-/* The guest is over: its state, its event, and what follows for a transient one. The host is locked. */
+/*
+ * The guest is over: its state, its event, and what follows for a transient one. The host is
+ * locked.
+ */
 static void
 testDomainEnd(struct testHost *host, struct virDomainObj *vm, int reason, int detail)
 {
@@ -239,7 +247,7 @@ testDomainStart(struct testHost *host, struct virDomainObj *vm, xmlDocPtr doc, b
 
 typedef int (*testTransition)(struct testHost *host, struct virDomainObj *vm);
 
-/* Job, lock, transition; `active`: only a guest that runs (or stands paused) can go through it. */
+/* Job, lock, transition: of a guest that is active. */
 static int
 testDomainChange(virDomainPtr domain, const char *api, bool duringMigration, testTransition transition)
 {
@@ -315,7 +323,10 @@ testDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
     return domain;
 }
 
-/* While it migrates, pausing is what helps a guest that writes too much; it will run at the destination. */
+/*
+ * While it migrates, pausing is what helps a guest that writes too much; it will run at the
+ * destination.
+ */
 static int
 testTransitionSuspend(struct testHost *host, struct virDomainObj *vm)
 {
@@ -325,6 +336,8 @@ testTransitionSuspend(struct testHost *host, struct virDomainObj *vm)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is still arriving", vm->name);
     if (vm->state == VIR_DOMAIN_PAUSED)
         return 0;
+    if (vm->state != VIR_DOMAIN_RUNNING)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
     virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, migrating ? VIR_DOMAIN_PAUSED_MIGRATION : VIR_DOMAIN_PAUSED_USER);
     virDomainObjEmit(vm, VIR_DOMAIN_EVENT_SUSPENDED,
                      migrating ? VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED : VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
@@ -379,7 +392,10 @@ testDomainReboots(struct virDomainObj *vm)
     virDomainEventEmit(virDomainObjConfig(vm)->hub, &event);
 }
 
-/* The simulated guest obeys at once: destroy ends it, restart boots it again, preserve leaves it standing. */
+/*
+ * The simulated guest obeys at once: destroy ends it, restart boots it again, preserve leaves it
+ * standing.
+ */
 static int
 testDomainObey(struct testHost *host, struct virDomainObj *vm, const char *element, const char *fallback)
 {

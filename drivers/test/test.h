@@ -41,7 +41,10 @@ struct testFault {
 
 struct testMigration;
 
-/* A host, shared by the connections to it. Its lock guards its migrations, and is held while a guest's state changes. */
+/*
+ * A host, shared by the connections to it. Its lock guards its migrations, and is held while a
+ * guest's state changes.
+ */
 struct testHost {
     struct virDomainList *domains;
     struct virEventHub *hub;
@@ -146,13 +149,19 @@ VIRT_INTERNAL char *testHostFormatCapabilities(const struct testHost *host);
 /* job.c */
 VIRT_INTERNAL double testTransferRate(const struct testMigration *m);          /* bytes a second, as things stand */
 VIRT_INTERNAL double testTransferDirtyRate(const struct testMigration *m);
-/* The statistics of the whole become those of the guest's last job, and are told. Nothing depends on it: lost without memory. */
+/*
+ * The statistics of the whole become those of the guest's last job, and are told. Nothing depends
+ * on it: lost without memory.
+ */
 VIRT_INTERNAL void testMigrationComplete(struct testMigration *m, int type);
 
 /* migration.c */
 VIRT_INTERNAL struct testMigration *testMigrationOf(struct testHost *host, const struct virDomainObj *vm);   /* the one that has the guest now */
 VIRT_INTERNAL void testMigrationsFree(struct testHost *host);
-/* The guest is about to end by itself or by its user: whoever transfers it learns of it. host->lock is held. */
+/*
+ * The guest is about to end by itself or by its user: whoever transfers it learns of it.
+ * host->lock is held.
+ */
 VIRT_INTERNAL void testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm);
 /* Ends an incoming guest whose simulated process has died. Takes host->lock. */
 VIRT_INTERNAL void testMigrationRefresh(struct testHost *host, struct virDomainObj *vm);
