@@ -315,6 +315,7 @@ TEST(list_filters_are_groups)
     checkList(conn, VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE, "");
     checkList(conn, VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE, "test off transient");
     checkList(conn, VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT, "");
+    checkList(conn, VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT, "test off transient");
     CHECK_INT(virConnectListDomains(conn, ids, 4), 2);
     CHECK_INT(ids[0], 1);
     CHECK_INT(virConnectListDomains(conn, ids, 1), 1);
