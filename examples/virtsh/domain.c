@@ -2,8 +2,12 @@
  * domain.c: commands that define, start, stop and change domains, and those that tell their document
  */
 #define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "virtsh.h"
 
@@ -437,34 +441,81 @@ joinWords(struct virtsh *sh, const char *option)
     return line;
 }
 
+/* Lets somebody edit a text. NULL after a message; the shell owns what comes back. */
+static char *
+editText(struct virtsh *sh, const char *text)
+{
+    const char *editor = getenv("VISUAL") != NULL ? getenv("VISUAL") : getenv("EDITOR");
+    char path[] = "/tmp/virtshXXXXXX.xml";
+    char *command, *edited = NULL;
+    int fd = mkostemps(path, 4, O_CLOEXEC), status;
+    bool written;
+
+    if (fd < 0) {
+        virtshFail(sh, "cannot make a temporary file: %s", strerror(errno));
+        return NULL;
+    }
+    written = write(fd, text, strlen(text)) == (ssize_t) strlen(text);
+    close(fd);
+    command = virtshOwn(sh, virtshFormat("%s %s", editor != NULL ? editor : "vi", path));
+    fflush(stdout);
+    if (!written)
+        virtshFail(sh, "cannot write '%s'", path);
+    else if ((status = system(command)) != 0)
+        virtshFail(sh, "'%s' ended with status %d", command,
+                   WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    else if ((edited = virtshReadFile(sh, path)) != NULL && *edited != '\0'
+             && edited[strlen(edited) - 1] == '\n')
+        edited[strlen(edited) - 1] = '\0';      /* editors like to end files so */
+    unlink(path);
+    return edited;
+}
+
+/* The title or the description as it is, "" if there is none. NULL if it cannot be told. */
+static char *
+currentDesc(struct virtsh *sh, virDomainPtr dom, int type)
+{
+    char *text = virtshOwn(sh, virDomainGetMetadata(dom, type, NULL, virtshFlags(sh)));
+
+    if (text == NULL && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_METADATA) {
+        virtshForgetError(sh);
+        text = virtshOwn(sh, virtshCopy(""));
+    }
+    return text;
+}
+
 /* The output ends without a newline of its own: the shell adds one, -q does not. */
 static bool
 cmdDesc(struct virtsh *sh)
 {
+    const char *what = virtshHas(sh, "title") ? "title" : "description";
+    int type = virtshHas(sh, "title") ? VIR_DOMAIN_METADATA_TITLE : VIR_DOMAIN_METADATA_DESCRIPTION;
+    char *text = joinWords(sh, "new-desc"), *current;
     virDomainPtr dom;
-    bool title = virtshHas(sh, "title");
-    int type = title ? VIR_DOMAIN_METADATA_TITLE : VIR_DOMAIN_METADATA_DESCRIPTION;
-    char *text = joinWords(sh, "new-desc");
 
     if (!virtshExclusive(sh, "current", "live") || !virtshExclusive(sh, "current", "config")
         || (dom = virtshDomain(sh)) == NULL)
         return false;
-    if (text != NULL) {
-        if (virDomainSetMetadata(dom, type, text, NULL, NULL, virtshFlags(sh)) < 0)
-            return virtshFail(sh, title ? "Failed to set new domain title"
-                                        : "Failed to set new domain description");
-        virtshRemark(sh, title ? "Domain title updated successfully"
-                               : "Domain description updated successfully");
-        return true;
+    if (text == NULL || virtshHas(sh, "edit")) {
+        if ((current = currentDesc(sh, dom, type)) == NULL)
+            return false;
+        if (!virtshHas(sh, "edit")) {
+            if (*current != '\0')
+                virtshPrint(sh, "%s", current);
+            else
+                virtshRemark(sh, "No %s for domain: %s", what, virDomainGetName(dom));
+            return true;
+        }
+        if ((text = editText(sh, text != NULL ? text : current)) == NULL)
+            return false;
+        if (strcmp(text, current) == 0) {
+            virtshRemark(sh, "Domain %s not changed", what);
+            return true;
+        }
     }
-    text = virtshOwn(sh, virDomainGetMetadata(dom, type, NULL, virtshFlags(sh)));
-    if (text == NULL && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN_METADATA)
-        return false;
-    if (text != NULL && *text != '\0')
-        virtshPrint(sh, "%s", text);
-    else
-        virtshRemark(sh, title ? "No title for domain: %s" : "No description for domain: %s",
-                     virDomainGetName(dom));
+    if (virDomainSetMetadata(dom, type, text, NULL, NULL, virtshFlags(sh)) < 0)
+        return virtshFail(sh, "Failed to set new domain %s", what);
+    virtshRemark(sh, "Domain %s updated successfully", what);
     return true;
 }
 
@@ -472,6 +523,7 @@ static const struct virtshOption descOptions[] = {
     VIRTSH_DOMAIN_OPTION(0),
     AFFECT_OPTIONS("modify/get"),
     { .name = "title", VIRTSH_FLAG, "modify/get the title instead of description" },
+    { .name = "edit", VIRTSH_FLAG, "open an editor to modify the description" },
     { .name = "new-desc", VIRTSH_WORDS, "message", .emptyAllowed = true },
     VIRTSH_END,
 };
@@ -481,27 +533,34 @@ cmdMetadata(struct virtsh *sh)
 {
     const char *uri = virtshString(sh, "uri"), *key = virtshString(sh, "key");
     const char *set = virtshString(sh, "set");
-    bool change = set != NULL || virtshHas(sh, "remove");
+    bool remove = virtshHas(sh, "remove"), edit = virtshHas(sh, "edit");
     virDomainPtr dom;
-    char *text;
+    char *text = NULL;
 
     if (!virtshExclusive(sh, "current", "live") || !virtshExclusive(sh, "current", "config")
-        || !virtshExclusive(sh, "remove", "set") || (dom = virtshDomain(sh)) == NULL)
+        || !virtshExclusive(sh, "edit", "set") || !virtshExclusive(sh, "remove", "set")
+        || !virtshExclusive(sh, "remove", "edit") || (dom = virtshDomain(sh)) == NULL)
         return false;
-    if (set != NULL && key == NULL)
+    if ((set != NULL || edit) && key == NULL)
         return virtshFail(sh, "namespace key is required when modifying metadata");
-    if (change) {
-        if (virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, set, key, uri,
-                                 virtshFlags(sh)) < 0)
+    if (set == NULL && !remove) {
+        text = virtshOwn(sh, virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, uri,
+                                                  virtshFlags(sh)));
+        if (!edit) {
+            if (text != NULL)
+                virtshPrint(sh, "%s\n", text);
+            return text != NULL;
+        }
+        if ((set = editText(sh, text != NULL ? text : "\n")) == NULL)
             return false;
-        virtshRemark(sh, set != NULL ? "Metadata modified\n" : "Metadata removed\n");
-        return true;
+        if (text != NULL && strcmp(text, set) == 0) {
+            virtshRemark(sh, "Metadata not changed\n");
+            return true;
+        }
     }
-    text = virtshOwn(sh, virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, uri,
-                                              virtshFlags(sh)));
-    if (text == NULL)
+    if (virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, set, key, uri, virtshFlags(sh)) < 0)
         return false;
-    virtshPrint(sh, "%s\n", text);
+    virtshRemark(sh, remove ? "Metadata removed\n" : "Metadata modified\n");
     return true;
 }
 
@@ -509,6 +568,7 @@ static const struct virtshOption metadataOptions[] = {
     VIRTSH_DOMAIN_OPTION(0),
     { .name = "uri", VIRTSH_STRING, "URI of the namespace", .required = true },
     AFFECT_OPTIONS("modify/get"),
+    { .name = "edit", VIRTSH_FLAG, "use an editor to change the metadata" },
     { .name = "key", VIRTSH_STRING, "key to be used as a namespace identifier" },
     { .name = "set", VIRTSH_STRING, "new metadata to set" },
     { .name = "remove", VIRTSH_FLAG, "remove the metadata corresponding to an uri" },
