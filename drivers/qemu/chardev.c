@@ -30,13 +30,24 @@ qemuChardevUnixAddress(const char *path)
     return virJsonObject("s:type", "unix", "a:data", virJsonObject("s:path", path, NULL), NULL);
 }
 
-static cJSON *
-qemuChardevSocket(cJSON *address, bool server, unsigned int reconnect)
-{
-    VIRT_CLEANUP_JSON cJSON *data = virJsonObject("a:addr", address, "b:server", (int)server, NULL);
+/*
+ * How a socket is used. As a server QEMU never waits for its client: a guest whose console nobody looks at starts all the same. As a
+ * client it connects once, at the start, unless it is to try again every so many seconds.
+ */
+struct qemuChardevEnd {
+    xmlNodePtr source;
+    bool server, telnet;
+    unsigned int reconnect;
+};
 
-    if (data == NULL || (server && virJsonAdd(data, "b:wait", 0, NULL) < 0) ||
-        virJsonAdd(data, "U:reconnect", (unsigned long long)reconnect, NULL) < 0)
+/* The data of a "socket" backend; takes the address over. */
+static cJSON *
+qemuChardevSocket(cJSON *address, const struct qemuChardevEnd *end)
+{
+    VIRT_CLEANUP_JSON cJSON *data = virJsonObject("a:addr", address, "b:server", (int)end->server, NULL);
+
+    if (data == NULL || (end->server && virJsonAdd(data, "b:wait", 0, NULL) < 0) ||
+        virJsonAdd(data, "U:reconnect", (unsigned long long)end->reconnect, "B:telnet", (int)end->telnet, NULL) < 0)
         return NULL;
     return qemuTake(&data);
 }
@@ -68,24 +79,27 @@ qemuChardevSourceOf(xmlNodePtr element, const char *mode)
     return NULL;
 }
 
-/* The socket's one source and whether QEMU is the listening side. */
+/* Reads the socket's one source, which side QEMU is, and what is spoken over it. */
 static int
-qemuChardevReadSocket(xmlNodePtr element, xmlNodePtr *source, bool *server, unsigned int *reconnect)
+qemuChardevReadSocket(xmlNodePtr element, struct qemuChardevEnd *end)
 {
     static const char *const modes[] = { "connect", "bind", NULL };
-    int mode = 0;
+    static const char *const protocols[] = { "raw", "telnet", "telnets", "tls", NULL };
+    int mode = 0, protocol = 0;
     bool tls = false;
 
-    if ((*source = virXmlFirst(element, "source")) == NULL)
+    if ((end->source = virXmlFirst(element, "source")) == NULL)
         return qemuDeviceReport(element, VIR_ERR_XML_ERROR, "a socket needs a <source>");
-    if (virXmlEnum(*source, "@mode", modes, &mode) < 0 || virXmlBool(*source, "@tls", &tls) < 0 ||
-        qemuReadReconnect(*source, reconnect) < 0)
+    if (virXmlEnum(end->source, "@mode", modes, &mode) < 0 || virXmlBool(end->source, "@tls", &tls) < 0 ||
+        virXmlEnum(element, "protocol/@type", protocols, &protocol) < 0 ||
+        qemuReadReconnect(end->source, &end->reconnect) < 0)
         return -1;
-    if (tls)
+    if (tls || protocol >= 2)
         return qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED,
                                 "TLS for character devices is not supported");
-    *server = mode == 1;
-    if (*server && *reconnect > 0)
+    end->server = mode == 1;
+    end->telnet = protocol == 1;
+    if (end->server && end->reconnect > 0)
         return qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED, "only mode='connect' can reconnect");
     return 0;
 }
@@ -93,28 +107,13 @@ qemuChardevReadSocket(xmlNodePtr element, xmlNodePtr *source, bool *server, unsi
 static cJSON *
 qemuChardevTcp(struct qemuCommand *command, xmlNodePtr element)
 {
-    static const char *const protocols[] = { "raw", "telnet", "telnets", "tls", NULL };
-    xmlNodePtr source;
-    bool server;
-    unsigned int reconnect;
-    int protocol = 0;
+    struct qemuChardevEnd end = { 0 };
     const char *service;
-    VIRT_CLEANUP_JSON cJSON *data = NULL;
 
     (void)command;
-    if (qemuChardevReadSocket(element, &source, &server, &reconnect) < 0 ||
-        virXmlEnum(element, "protocol/@type", protocols, &protocol) < 0 ||
-        (service = virXmlNeed(source, "@service")) == NULL)
+    if (qemuChardevReadSocket(element, &end) < 0 || (service = virXmlNeed(end.source, "@service")) == NULL)
         return NULL;
-    if (protocol >= 2) {
-        qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED, "protocol '%s' is not supported",
-                         protocols[protocol]);
-        return NULL;
-    }
-    data = qemuChardevSocket(qemuChardevInet(virXmlString(source, "@host"), service), server, reconnect);
-    if (data == NULL || virJsonAdd(data, "B:telnet", protocol == 1, NULL) < 0)
-        return NULL;
-    return qemuTake(&data);
+    return qemuChardevSocket(qemuChardevInet(virXmlString(end.source, "@host"), service), &end);
 }
 
 /*
@@ -150,25 +149,26 @@ static cJSON *
 qemuChardevUnix(struct qemuCommand *command, xmlNodePtr element)
 {
     xmlNodePtr source = virXmlFirst(element, "source");
-    bool server = true;
-    unsigned int reconnect = 0;
+    struct qemuChardevEnd end = { .server = true };
     const char *path;
     int fd;
     VIRT_CLEANUP_FREE char *number = NULL;
 
     if (qemuChardevChannelPath(command, element, source) < 0)
         return NULL;
-    if (command->dry && virXmlIs(element, "channel") &&
-        (source == NULL || virXmlString(source, "@path") == NULL))
-        return qemuChardevSocket(qemuChardevUnixAddress("channel"), true, 0);
-    if (qemuChardevReadSocket(element, &source, &server, &reconnect) < 0 ||
-        (path = virXmlNeed(source, "@path")) == NULL)
+    if (command->dry && virXmlIs(element, "channel") && source == NULL)
+        return qemuChardevSocket(qemuChardevUnixAddress("channel"), &end);
+    if (qemuChardevReadSocket(element, &end) < 0)
+        return NULL;
+    if (command->dry && virXmlIs(element, "channel") && virXmlString(source, "@path") == NULL)
+        return qemuChardevSocket(qemuChardevUnixAddress("channel"), &end);
+    if ((path = virXmlNeed(end.source, "@path")) == NULL)
         return NULL;
     if (strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
-        return qemuChardevSocket(qemuChardevUnixAddress(path), server, reconnect);
+        return qemuChardevSocket(qemuChardevUnixAddress(path), &end);
 
     /* Longer than an address can be: a descriptor that listens there already. */
-    if (!server || command->dry) {
+    if (!end.server || command->dry) {
         qemuDeviceReport(element, VIR_ERR_CONFIG_UNSUPPORTED,
                          "the path of the socket is too long: '%s'", path);
         return NULL;
@@ -176,7 +176,7 @@ qemuChardevUnix(struct qemuCommand *command, xmlNodePtr element)
     if ((fd = virFileListen(path, 8)) < 0 || (number = qemuPassFdText(command, fd)) == NULL)
         return NULL;
     return qemuChardevSocket(
-        virJsonObject("s:type", "fd", "a:data", virJsonObject("s:str", number, NULL), NULL), true, 0);
+        virJsonObject("s:type", "fd", "a:data", virJsonObject("s:str", number, NULL), NULL), &end);
 }
 
 static cJSON *
@@ -321,24 +321,24 @@ qemuChardevAdd(struct qemuDeviceSet *set, const char *id, const char *backend, c
 }
 
 VIRT_INTERNAL int
-qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, const char *path, bool server,
-                   unsigned int reconnect)
+qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, const char *path, bool server, unsigned int reconnect)
 {
-    return qemuChardevAdd(set, id, "socket",
-                          qemuChardevSocket(qemuChardevUnixAddress(path), server, reconnect));
+    struct qemuChardevEnd end = { .server = server, .reconnect = reconnect };
+
+    return qemuChardevAdd(set, id, "socket", qemuChardevSocket(qemuChardevUnixAddress(path), &end));
 }
 
 VIRT_INTERNAL int
 qemuChardevAddFd(struct qemuCommand *command, struct qemuDeviceSet *set, const char *id, int fd)
 {
+    struct qemuChardevEnd end = { 0 };
     VIRT_CLEANUP_FREE char *number = qemuPassFdText(command, fd);
 
     if (number == NULL)
         return -1;
     return qemuChardevAdd(set, id, "socket",
                           qemuChardevSocket(virJsonObject("s:type", "fd", "a:data",
-                                                          virJsonObject("s:str", number, NULL), NULL),
-                                            false, 0));
+                                                          virJsonObject("s:str", number, NULL), NULL), &end));
 }
 
 VIRT_INTERNAL int

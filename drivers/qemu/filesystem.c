@@ -106,13 +106,15 @@ qemuFilesystemVirtiofs(struct qemuCommand *command, xmlNodePtr device, struct qe
         { 0, NULL, NULL },
     };
     const char *path = virXmlString(device, "source/@socket"), *tag = virXmlNeed(device, "target/@dir");
+    static const char *const modes[] = { "passthrough", NULL };
     const char *program = path == NULL ? virXmlString(device, "binary/@path") : NULL;
     VIRT_CLEANUP_FREE char *id = qemuDeviceId(device, "chr-vu-");
     VIRT_CLEANUP_FREE char *own = NULL;
     VIRT_CLEANUP_FREE char *options = NULL;
     VIRT_CLEANUP_JSON cJSON *object = NULL;
+    int mode = 0;
 
-    if (id == NULL || tag == NULL)
+    if (id == NULL || tag == NULL || virXmlEnum(device, "@accessmode", modes, &mode) < 0)
         return -1;
     if (path == NULL) {
         if ((own = qemuRunPath(command, device, ".fs")) == NULL ||

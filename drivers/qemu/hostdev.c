@@ -244,12 +244,15 @@ qemuHostdevScsi(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr sourc
 static cJSON *
 qemuHostdevScsiHost(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source)
 {
+    static const char *const protocols[] = { "vhost", NULL };
     const char *wwpn = virXmlNeed(source, "@wwpn");
+    int protocol = 0;
     VIRT_CLEANUP_FREE char *number = NULL;
     VIRT_CLEANUP_JSON cJSON *object = NULL;
     int fd;
 
-    if (wwpn == NULL || (object = qemuVirtioObject(command, device, "vhost-scsi", false)) == NULL)
+    if (wwpn == NULL || virXmlEnum(source, "@protocol", protocols, &protocol) < 0 ||
+        (object = qemuVirtioObject(command, device, "vhost-scsi", false)) == NULL)
         return NULL;
     if (!command->dry && ((fd = qemuOpenFor(device, "/dev/vhost-scsi", O_RDWR)) < 0 ||
                           (number = qemuPassFdText(command, fd)) == NULL))

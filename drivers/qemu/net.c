@@ -401,6 +401,8 @@ qemuNetVhostUser(struct qemuNet *net)
         return source != NULL ? -1
                               : qemuDeviceReport(net->node, VIR_ERR_XML_ERROR,
                                                  "a vhostuser interface needs a <source>");
+    if (!virXmlEquals(source, "@type", "unix"))
+        return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED, "type='vhostuser' needs <source type='unix'>");
     if (!net->virtio)
         return qemuDeviceReport(net->node, VIR_ERR_CONFIG_UNSUPPORTED,
                                 "type='vhostuser' needs a virtio model");

@@ -80,6 +80,7 @@ qemuTpmBackend(struct qemuCommand *command, xmlNodePtr device, const char *id, s
                          "encrypted TPM state needs secrets, which are not supported");
         return NULL;
     }
+    virXmlEquals(device, "backend/@persistent_state", "yes");   /* it always is */
     if (type == 2)
         path = virXmlNeed(device, "backend/source/@path");
     else
