@@ -27,11 +27,11 @@ qemuAliasOf(xmlNodePtr device)
     return qemuPeek(qemuPeekFirst(device, "alias"), "name");
 }
 
-/* A console that is a serial port shares its name; libvirt's companions of a USB controller share that. */
+/* A console that is a serial port shares its name. */
 static bool
 qemuAliasMayRepeat(xmlNodePtr device)
 {
-    return qemuPeekFirst(device, "master") != NULL || qemuPeekIs(qemuPeekFirst(device, "target"), "type", "serial");
+    return qemuPeekIs(qemuPeekFirst(device, "target"), "type", "serial");
 }
 
 static bool

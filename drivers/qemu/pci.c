@@ -403,8 +403,9 @@ qemuPciPlaceIch9(struct qemuPci *pci)
         for (size_t i = 0; i < 2 && slot == 32 && pci->machine.family == QEMU_MACHINE_Q35; i++)
             if (pci->buses[0].used[chipset[i]] == 0)
                 slot = chipset[i];
-        if (slot == 32 && !qemuPciFind(pci, QEMU_PCI_INTEGRATED, &bus, &slot))
-            return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "no PCI slot is left for USB controller %u", index);
+        if (slot == 32 && !qemuPciFind(pci, QEMU_PCI_CONVENTIONAL, &bus, &slot) &&
+            (qemuPciGrow(pci, QEMU_PCI_CONVENTIONAL) < 0 || !qemuPciFind(pci, QEMU_PCI_CONVENTIONAL, &bus, &slot)))
+            return -1;
         if (qemuPciSet(pci, controller, bus, slot, functions[which].function, functions[which].function == 0) < 0)
             return -1;
     }
