@@ -310,6 +310,21 @@ buildPath(const char *name)
     return path;
 }
 
+const char *
+guestImage(const char *name)
+{
+    const char *copy = scratchPath("%s", name);
+    char command[2304], *output;
+
+    if (fileExists(copy))
+        return copy;
+    snprintf(command, sizeof(command), "cp --sparse=always '%s/%s' '%s' 2>&1", buildPath("guest"), name, copy);
+    if (runShell(command, &output) != 0)
+        harnessFail(HARNESS_AT, "%s", output);
+    free(output);
+    return copy;
+}
+
 int
 runShell(const char *command, char **output)
 {

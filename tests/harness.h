@@ -161,6 +161,13 @@ void needsQemu(void);
 /* A file that the build makes for tests, for example buildPath("guest/light.img"). */
 const char *buildPath(const char *name);
 
+/*
+ * A copy of build/guest/NAME in the scratch directory, for this test alone: QEMU locks a disk's image, and
+ * other tests run at the same time. light.img counts 100 times a second and writes little, heavy.img
+ * writes much; tests/guest/mkguest makes others.
+ */
+const char *guestImage(const char *name);
+
 /* Runs a shell command; its output (the caller's to free) goes to *output unless that is NULL. */
 int runShell(const char *command, char **output);
 

@@ -40,7 +40,7 @@ enduranceStart(struct endurance *e)
              "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='%s'/>"
              "<target dev='vda' bus='virtio'/></disk>"
              "<serial type='file'><source path='%s' append='on'/><target port='0'/></serial>"
-             "</devices></domain>", buildPath("guest/light.img"), e->serial);
+             "</devices></domain>", guestImage("light.img"), e->serial);
     CHECK_PTR(e->guest = virDomainCreateXML(e->conn[0], xml, 0));
 }
 
