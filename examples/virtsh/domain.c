@@ -509,7 +509,7 @@ cmdDesc(struct virtsh *sh)
         if ((text = editText(sh, text != NULL ? text : current)) == NULL)
             return false;
         if (strcmp(text, current) == 0) {
-            virtshRemark(sh, "Domain %s not changed", what);
+            virtshRemark(sh, "Domain %s not changed\n", what);
             return true;
         }
     }
