@@ -491,8 +491,8 @@ struct virShared {
     struct virShared *next;
     char *key;
     int users;                        /* virSharedList.lock; those who hold or wait for the state */
-    pthread_mutex_t lock;             /* guards state; held while it is made or destroyed */
-    void *state;
+    pthread_mutex_t lock;             /* held while the state is made or destroyed */
+    _Atomic(void *) state;
     void (*destroy)(void *state);
 };
 

@@ -20,6 +20,7 @@
 #include "../common/json.h"
 #include "../common/params.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -528,6 +529,22 @@ qemuMigrationParseTcp(const char *uri, char **host, int *port)
     return *host != NULL ? 0 : -1;
 }
 
+/*
+ * The address to listen on when the source is to come by this one: any of the same family, so that a port that somebody has at one of them is seen
+ * as taken (QEMU is content with the other family); loopback itself, as nobody else comes that way. NULL: a name, any.
+ */
+static const char *
+qemuMigrationFamily(const char *host)
+{
+    struct in6_addr raw;
+
+    if (inet_pton(AF_INET, host, &raw) == 1)
+        return strncmp(host, "127.", 4) == 0 ? host : "0.0.0.0";
+    if (inet_pton(AF_INET6, host, &raw) == 1)
+        return strcmp(host, "::1") == 0 ? host : "::";
+    return NULL;
+}
+
 /* Where to listen, for QEMU, and (m->uri) where the source finds that. A port that is taken leads here again. */
 static char *
 qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
@@ -564,6 +581,8 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
     } else if (given != NULL) {
         if (qemuMigrationParseTcp(given, &host, &port) < 0)
             return NULL;
+        if (address == NULL)
+            address = qemuMigrationFamily(host);
     } else {
         host = virHostGetHostname();
     }
@@ -985,13 +1004,11 @@ qemuMigrationFinishRun(struct qemuMigration *m, const struct virMigrationCall *c
     if (mon == NULL)
         return -1;
     if (m->stage == QEMU_STAGE_PREPARED) {
-        if (qemuMigrationPersist(m) < 0)
-            goto cleanup;
         pthread_mutex_lock(&priv->lock);
         priv->announced = true;
         pthread_mutex_unlock(&priv->lock);
         qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
-        if (qemuMigrationSaveRecord(m, true) < 0)
+        if (qemuMigrationPersist(m) < 0 || qemuMigrationSaveRecord(m, true) < 0)
             goto cleanup;
         m->stage = QEMU_STAGE_STARTING;
         atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATED);

@@ -17,6 +17,7 @@
 #include "../common/uri.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -139,9 +140,10 @@ qemuDomainRefresh(struct virDomainObj *vm, void *opaque)
 
 /* ---- emulators ---- */
 
+/* What an emulator can do is the same for every host in this process: asked once, shared by all. */
 struct qemuEmulator {
     struct qemuEmulator *next;
-    const struct qemuCapabilities *caps;
+    struct qemuCapabilities *caps;    /* virSharedAcquire's */
     off_t size;
     struct timespec changed;
 };
@@ -153,11 +155,30 @@ qemuEmulatorIs(const struct qemuEmulator *emulator, const char *path, const stru
            && emulator->changed.tv_sec == info->st_mtim.tv_sec && emulator->changed.tv_nsec == info->st_mtim.tv_nsec;
 }
 
-/* The lock is not held while a QEMU is asked; two threads that ask about the same one at the same time both do. */
+struct qemuEmulatorQuestion { const char *path, *cache; };
+
+static void *
+qemuEmulatorAsk(const char *key, void *opaque)
+{
+    const struct qemuEmulatorQuestion *question = opaque;
+
+    (void)key;
+    return (void *)(uintptr_t)qemuCapabilitiesGet(question->path, question->cache);
+}
+
+static void
+qemuEmulatorForget(void *caps)
+{
+    qemuCapabilitiesUnref(caps);
+}
+
+/* The host's lock is not held while a QEMU is asked. */
 VIRT_INTERNAL const struct qemuCapabilities *
 qemuHostCapabilities(struct qemuHost *host, const char *path)
 {
+    struct qemuEmulatorQuestion question = { path, host->cache };
     const struct qemuCapabilities *caps = NULL;
+    VIRT_CLEANUP_FREE char *key = NULL;
     struct qemuEmulator *emulator;
     struct stat info;
 
@@ -170,15 +191,18 @@ qemuHostCapabilities(struct qemuHost *host, const char *path)
         if (qemuEmulatorIs(emulator, path, &info))
             caps = qemuCapabilitiesRef(emulator->caps);
     pthread_mutex_unlock(&host->lock);
-    if (caps != NULL || (caps = qemuCapabilitiesGet(path, host->cache)) == NULL)
+    if (caps != NULL)
         return caps;
-    if ((emulator = virAllocate(sizeof(*emulator))) == NULL) {
-        qemuCapabilitiesUnref(caps);
+    if ((emulator = virAllocate(sizeof(*emulator))) == NULL
+        || (key = virStringFormat("qemu-emulator:%s:%lld:%lld.%09ld", path, (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+                                  info.st_mtim.tv_nsec)) == NULL
+        || (emulator->caps = virSharedAcquire(key, qemuEmulatorAsk, &question, qemuEmulatorForget)) == NULL) {
+        free(emulator);
         return NULL;
     }
-    emulator->caps = qemuCapabilitiesRef(caps);
     emulator->size = info.st_size;
     emulator->changed = info.st_mtim;
+    caps = qemuCapabilitiesRef(emulator->caps);
     pthread_mutex_lock(&host->lock);
     emulator->next = host->emulators;
     host->emulators = emulator;
@@ -318,7 +342,7 @@ qemuHostFree(void *state)
         virEventHubFree(host->hub);
     while ((emulator = host->emulators) != NULL) {
         host->emulators = emulator->next;
-        qemuCapabilitiesUnref(emulator->caps);
+        virSharedRelease(emulator->caps);
         free(emulator);
     }
     qemuStateClose(host);

@@ -1,0 +1,488 @@
+/*
+ * Live migration of real guests between two state directories of one process. The guest counts on its serial line, checks its own memory
+ * while it does, and both sides append to the same file: a number lost, repeated or corrupted shows there.
+ */
+#include "../../virt.h"
+#include "../harness.h"
+#include "../migration_table.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static char guestXml[4096];
+
+static const char *
+guestDocument(const char *serial, int mib)
+{
+    static const char format[] =
+        "<domain type='qemu'><name>table</name><uuid>3f0a2b44-6c53-4d0f-8a35-1f5b1ee1a001</uuid>"
+        "<memory unit='MiB'>%d</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>"
+        "<devices>%s"
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='%s'/><target dev='vda' bus='virtio'/><readonly/></disk>"
+        "<serial type='file'><source path='%s' append='on'/></serial>"
+        "</devices></domain>";
+    char path[2048];
+
+    needsQemu();
+    CHECK_NOT_NULL(realpath(guestImage("light.img"), path));
+    snprintf(guestXml, sizeof(guestXml), format, mib, "", path, serial);
+    return guestXml;
+}
+
+static virConnectPtr
+openHost(int side)
+{
+    char uri[1024];
+
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host%d", side));
+    return virConnectOpen(uri);
+}
+
+/* The newest number in the file; the test fails on a gap or on anything else the guest says. -1: none yet. */
+static long
+newestNumber(const char *serial)
+{
+    char line[256];
+    long last = -1, n;
+    char *end;
+    FILE *f = fopen(serial, "r");
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL && strchr(line, '\n') != NULL) {
+        n = strtol(line, &end, 10);
+        if (end == line && strstr(line, "CORRUPT") == NULL)
+            continue;
+        CHECK_MSG(end != line, "the guest says: %s", line);
+        if (last >= 0)
+            CHECK_INT(n, last + 1);
+        last = n;
+    }
+    if (f != NULL)
+        fclose(f);
+    return last;
+}
+
+static void
+waitForMore(const char *serial, long more)
+{
+    long first = newestNumber(serial), last = first;
+
+    for (int i = 0; i < 400 && last < first + more; i++) {
+        usleep(50000);
+        last = newestNumber(serial);
+    }
+    CHECK_MSG(last >= first + more, "the guest stands at %ld, it was at %ld", last, first);
+}
+
+static pid_t
+qemuPid(int side)
+{
+    FILE *f = fopen(scratchPath("host%d/run/table.pid", side), "r");
+    int pid = 0;
+
+    if (f != NULL) {
+        if (fscanf(f, "%d", &pid) != 1)
+            pid = 0;
+        fclose(f);
+    }
+    return pid;
+}
+
+/* Nothing of a guest is left at this side: no domain, no process, no socket, no status. */
+static void
+checkNothingAt(virConnectPtr conn, int side)
+{
+    DIR *dir = opendir(scratchPath("host%d/run", side));
+    struct dirent *entry;
+
+    CHECK_INT(virConnectListAllDomains(conn, NULL, 0), 0);
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        CHECK_MSG(strstr(entry->d_name, "table") == NULL && strstr(entry->d_name, "migrate") == NULL, "left over: %s", entry->d_name);
+    if (dir != NULL)
+        closedir(dir);
+}
+
+static void
+checkState(virDomainPtr domain, int expected)
+{
+    int state, reason;
+
+    CHECK_OK(virDomainGetState(domain, &state, &reason, 0));
+    CHECK_INT(state, expected);
+}
+
+struct pair { virConnectPtr source, destination; virDomainPtr domain; char serial[1024]; };
+
+static void
+startPair(struct pair *pair, int mib)
+{
+    snprintf(pair->serial, sizeof(pair->serial), "%s", scratchPath("serial"));
+    CHECK_PTR(pair->source = openHost(0));
+    CHECK_PTR(pair->destination = openHost(1));
+    CHECK_PTR(pair->domain = virDomainCreateXML(pair->source, guestDocument(pair->serial, mib), 0));
+    waitForMore(pair->serial, 30);
+}
+
+static void
+endPair(struct pair *pair)
+{
+    virDomainPtr guest;
+
+    for (int side = 0; side < 2; side++) {
+        virConnectPtr conn = side == 0 ? pair->source : pair->destination;
+
+        if ((guest = virDomainLookupByName(conn, "table")) != NULL) {
+            CHECK_OK(virDomainDestroy(guest));
+            virDomainFree(guest);
+        }
+    }
+    virDomainFree(pair->domain);
+    checkNothingAt(pair->source, 0);
+    checkNothingAt(pair->destination, 1);
+    CHECK_INT(virConnectClose(pair->source), 0);
+    CHECK_INT(virConnectClose(pair->destination), 0);
+}
+
+/* A migration that takes long enough for something to happen in Perform. */
+static virMigrationPtr
+slowMigration(struct pair *pair)
+{
+    virTypedParameterPtr params = NULL;
+    int n = 0, max = 0;
+    virMigrationPtr m;
+
+    CHECK_OK(virTypedParamsAddULLong(&params, &n, &max, VIR_MIGRATE_PARAM_BANDWIDTH, 1));
+    CHECK_PTR(m = virMigrationNew(pair->domain, pair->destination, params, (unsigned int)n, VIR_MIGRATE_LIVE));
+    virTypedParamsFree(params, n);
+    return m;
+}
+
+static void
+stepInto(virMigrationPtr m, virMigrationPhase phase)
+{
+    while (virMigrationGetPhase(m) != phase)
+        CHECK_INT(virMigrationStep(m, 1000), 1);
+}
+
+static void
+stepToEnd(virMigrationPtr m)
+{
+    int rc;
+
+    while ((rc = virMigrationStep(m, 100)) > 0)
+        ;
+    CHECK_INT(rc, 0);
+    CHECK_INT(virMigrationStep(m, 0), 0);
+}
+
+TEST(the_guest_counts_on_at_the_other_host)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    virDomainPtr guest;
+    virMigrationPhaseInfo info;
+
+    startPair(&pair, 64);
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE));
+    stepToEnd(m);
+    CHECK_MSG(virMigrationGetError(m) == NULL, "%s", virMigrationGetError(m)->message);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+    for (int phase = VIR_MIGRATION_PHASE_BEGIN; phase < VIR_MIGRATION_PHASE_OVER; phase++) {
+        CHECK_OK(virMigrationGetPhaseInfo(m, (virMigrationPhase)phase, &info));
+        CHECK_INT(info.rounds, 1);
+    }
+    CHECK_CONTAINS(virMigrationGetCookie(m, VIR_MIGRATION_PHASE_BEGIN, 1), "\"migration\"");
+    CHECK_PTR(guest = virMigrationGetDomain(m));
+    virMigrationFree(m);
+    checkState(guest, VIR_DOMAIN_RUNNING);
+    virDomainFree(guest);
+    checkNothingAt(pair.source, 0);
+    waitForMore(pair.serial, 50);
+    endPair(&pair);
+}
+
+TEST(a_step_with_no_time_never_blocks_and_says_what_to_wait_for)
+{
+    struct pair pair;
+    struct timespec a, b;
+    int fd, events, ms, rc, steps = 0;
+    virMigrationPtr m;
+
+    startPair(&pair, 64);
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE));
+    do {
+        struct pollfd pfd;
+
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        CHECK_OK(rc = virMigrationStep(m, 0));
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        CHECK_LESS((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000, harnessSlow(200));
+        CHECK_OK(virMigrationGetWait(m, &fd, &events, &ms));
+        pfd = (struct pollfd){ .fd = fd, .events = POLLIN };
+        if (rc > 0)
+            poll(&pfd, fd >= 0 ? 1 : 0, ms);
+        CHECK_LESS(++steps, 10000);
+    } while (rc > 0);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+    virMigrationFree(m);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(an_abort_during_the_transfer_leaves_the_guest_running_here)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    virTypedParameterPtr stats = NULL;
+    unsigned long long total = 0;
+    int n = 0;
+
+    startPair(&pair, 64);
+    m = slowMigration(&pair);
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(virMigrationStep(m, 100), 1);
+    CHECK_OK(virMigrationGetStats(m, &stats, &n));
+    CHECK_INT(virTypedParamsGetULLong(stats, n, VIR_DOMAIN_JOB_MEMORY_TOTAL, &total), 1);
+    CHECK_LESS(64 << 20, total);
+    virTypedParamsFree(stats, n);
+    CHECK_FAILS(virDomainSetAutostart(pair.domain, 0), VIR_ERR_OPERATION_INVALID);
+    CHECK_OK(virMigrationAbort(m));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_INT(virMigrationGetError(m)->code, VIR_ERR_OPERATION_ABORTED);
+    virMigrationFree(m);
+    checkNothingAt(pair.destination, 1);
+    checkState(pair.domain, VIR_DOMAIN_RUNNING);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(a_guest_paused_by_its_user_stays_paused_after_an_abort)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    int state, reason;
+
+    startPair(&pair, 64);
+    CHECK_OK(virDomainSuspend(pair.domain));
+    m = slowMigration(&pair);
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_INT(virMigrationStep(m, 200), 1);
+    CHECK_OK(virMigrationAbort(m));
+    stepToEnd(m);
+    virMigrationFree(m);
+    CHECK_OK(virDomainGetState(pair.domain, &state, &reason, 0));
+    CHECK_INT(state, VIR_DOMAIN_PAUSED);
+    CHECK_INT(reason, VIR_DOMAIN_PAUSED_USER);
+    CHECK_OK(virDomainResume(pair.domain));
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(the_destination_dies_during_the_transfer_and_the_guest_goes_on_here)
+{
+    struct pair pair;
+    virMigrationPtr m;
+
+    startPair(&pair, 64);
+    m = slowMigration(&pair);
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_INT(virMigrationStep(m, 200), 1);
+    CHECK_LESS(1, qemuPid(1));
+    CHECK_OK(kill(qemuPid(1), SIGKILL));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_NOT_NULL(virMigrationGetError(m));
+    virMigrationFree(m);
+    checkNothingAt(pair.destination, 1);
+    checkState(pair.domain, VIR_DOMAIN_RUNNING);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(the_source_dies_during_the_transfer_and_nothing_is_started)
+{
+    struct pair pair;
+    virMigrationPtr m;
+
+    startPair(&pair, 64);
+    m = slowMigration(&pair);
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_INT(virMigrationStep(m, 200), 1);
+    CHECK_OK(kill(qemuPid(0), SIGKILL));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_NOT_NULL(virMigrationGetError(m));
+    virMigrationFree(m);
+    checkNothingAt(pair.destination, 1);
+    checkNothingAt(pair.source, 0);
+    endPair(&pair);
+}
+
+TEST(a_port_in_use_is_an_error_of_prepare)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof(address);
+    virTypedParameterPtr params = NULL;
+    int n = 0, max = 0, fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct pair pair;
+    virMigrationPtr m;
+    char uri[64];
+
+    CHECK_OK(bind(fd, (struct sockaddr *)&address, length));
+    CHECK_OK(listen(fd, 1));
+    CHECK_OK(getsockname(fd, (struct sockaddr *)&address, &length));
+    snprintf(uri, sizeof(uri), "tcp://127.0.0.1:%d", ntohs(address.sin_port));
+    startPair(&pair, 64);
+    CHECK_OK(virTypedParamsAddString(&params, &n, &max, VIR_MIGRATE_PARAM_URI, uri));
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, params, (unsigned int)n, VIR_MIGRATE_LIVE));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_CONTAINS(virMigrationGetError(m)->message, "Address already in use");
+    virMigrationFree(m);
+    close(fd);
+    checkNothingAt(pair.destination, 1);
+    /* and by a port that is free it goes */
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, params, (unsigned int)n, VIR_MIGRATE_LIVE));
+    virTypedParamsFree(params, n);
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+    virMigrationFree(m);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(a_destination_that_has_it_running_already_refuses)
+{
+    struct pair pair;
+    virDomainPtr other;
+    virMigrationPtr m;
+
+    startPair(&pair, 64);
+    CHECK_PTR(other = virDomainCreateXML(pair.destination, guestDocument(scratchPath("other"), 64), VIR_DOMAIN_START_PAUSED));
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    virMigrationFree(m);
+    checkState(other, VIR_DOMAIN_PAUSED);
+    checkState(pair.domain, VIR_DOMAIN_RUNNING);
+    CHECK_OK(virDomainDestroy(other));
+    virDomainFree(other);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(another_machine_in_the_destination_document_is_refused)
+{
+    struct pair pair;
+    virTypedParameterPtr params = NULL;
+    int n = 0, max = 0;
+    virMigrationPtr m;
+    char *xml, *memory;
+
+    startPair(&pair, 64);
+    CHECK_PTR(xml = virDomainGetXMLDesc(pair.domain, VIR_DOMAIN_XML_MIGRATABLE));
+    CHECK_NOT_NULL(memory = strstr(xml, "65536<"));
+    memory[0] = '3';
+    CHECK_OK(virTypedParamsAddString(&params, &n, &max, VIR_MIGRATE_PARAM_DEST_XML, xml));
+    free(xml);
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, params, (unsigned int)n, VIR_MIGRATE_LIVE));
+    virTypedParamsFree(params, n);
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_CONTAINS(virMigrationGetError(m)->message, "memory");
+    virMigrationFree(m);
+    checkState(pair.domain, VIR_DOMAIN_RUNNING);
+    CHECK_OK(virDomainSuspend(pair.domain));      /* its job is free again */
+    CHECK_OK(virDomainResume(pair.domain));
+    endPair(&pair);
+}
+
+TEST(peer_to_peer_by_uri_and_under_another_name)
+{
+    struct pair pair;
+    virTypedParameterPtr params = NULL;
+    int n = 0, max = 0;
+    virDomainPtr guest;
+    char uri[1024];
+
+    startPair(&pair, 64);
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host1"));
+    CHECK_OK(virTypedParamsAddString(&params, &n, &max, VIR_MIGRATE_PARAM_DEST_NAME, "renamed"));
+    CHECK_FAILS(virDomainMigrateToURI3(pair.domain, uri, params, (unsigned int)n, VIR_MIGRATE_LIVE), VIR_ERR_NO_SUPPORT);
+    CHECK_OK(virDomainMigrateToURI3(pair.domain, uri, params, (unsigned int)n, VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER));
+    virTypedParamsFree(params, n);
+    CHECK_PTR(guest = virDomainLookupByName(pair.destination, "renamed"));
+    waitForMore(pair.serial, 30);
+    CHECK_OK(virDomainDestroy(guest));
+    virDomainFree(guest);
+    endPair(&pair);
+}
+
+TEST(an_offline_migration_moves_the_definition)
+{
+    struct pair pair = { 0 };
+    virDomainPtr guest;
+
+    CHECK_PTR(pair.source = openHost(0));
+    CHECK_PTR(pair.destination = openHost(1));
+    CHECK_PTR(pair.domain = virDomainDefineXML(pair.source, guestDocument(scratchPath("serial"), 64)));
+    CHECK_NULL(virDomainMigrate(pair.domain, pair.destination, VIR_MIGRATE_OFFLINE, NULL, NULL, 0));
+    CHECK_NULL(virDomainMigrate(pair.domain, pair.destination, VIR_MIGRATE_LIVE, NULL, NULL, 0));
+    CHECK_PTR(guest = virDomainMigrate(pair.domain, pair.destination,
+                                       VIR_MIGRATE_OFFLINE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE, NULL, NULL, 0));
+    CHECK_INT(virDomainIsPersistent(guest), 1);
+    CHECK_INT(virDomainIsActive(guest), 0);
+    checkNothingAt(pair.source, 0);
+    CHECK_OK(virDomainUndefine(guest));
+    virDomainFree(guest);
+    virDomainFree(pair.domain);
+    virConnectClose(pair.source);
+    virConnectClose(pair.destination);
+}
+
+TEST(downtime_speed_and_cache_can_be_set_and_read)
+{
+    struct pair pair;
+    unsigned long long value;
+    unsigned long speed;
+
+    startPair(&pair, 64);
+    CHECK_OK(virDomainMigrateGetMaxDowntime(pair.domain, &value, 0));
+    CHECK_UINT(value, 300);
+    CHECK_OK(virDomainMigrateSetMaxDowntime(pair.domain, 150, 0));
+    CHECK_OK(virDomainMigrateGetMaxDowntime(pair.domain, &value, 0));
+    CHECK_UINT(value, 150);
+    CHECK_OK(virDomainMigrateSetMaxSpeed(pair.domain, 77, 0));
+    CHECK_OK(virDomainMigrateGetMaxSpeed(pair.domain, &speed, 0));
+    CHECK_UINT(speed, 77);
+    CHECK_OK(virDomainMigrateSetCompressionCache(pair.domain, 16 << 20, 0));
+    CHECK_OK(virDomainMigrateGetCompressionCache(pair.domain, &value, 0));
+    CHECK_UINT(value, 16 << 20);
+    CHECK_FAILS(virDomainAbortJob(pair.domain), VIR_ERR_OPERATION_INVALID);
+    endPair(&pair);
+}
+
+/* ---- the table ---- */
+
+static virConnectPtr
+tableOpen(int side, const char *fault)
+{
+    (void)fault;
+    return openHost(side);
+}
+
+TEST_LIMIT(migration_means_the_same_in_every_case, 240)
+{
+    struct tableDriver table = { .open = tableOpen };
+
+    CHECK_OK(virInitialize());
+    CHECK_OK(virEventRegisterDefaultImpl());
+    table.xml = guestDocument(scratchPath("serial"), 64);
+    tableRunSuccess(&table);
+}
