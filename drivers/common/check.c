@@ -125,13 +125,21 @@ virCheckKind(const char *text, const char *kind, const char **expected)
         *expected = "a uuid";
         return virUuidParse(text, uuid) == 0;
     }
+    if (strcmp(kind, "unit") == 0) {
+        *expected = "a unit such as KiB, MiB, GiB, KB or bytes";
+        return virXmlIsUnit(text);
+    }
+    if (strcmp(kind, "hex") == 0) {
+        *expected = "an integer, decimal or hexadecimal";
+        return virStringToULL(text + (text[0] == '-'), 0, &value) == 0 && value <= UINT_MAX;
+    }
     if (strcmp(kind, "cpus") == 0) {
         *expected = "a list such as 0-3,^2,8";
         return virCheckParseSet(text, &set) == 0;
     }
     if (sscanf(kind, "%llu..%llu", &min, &max) == 2) {
         *expected = kind;
-        return virStringToULL(text, 0, &value) == 0 && value >= min && value <= max;
+        return virStringToULL(text, 10, &value) == 0 && value >= min && value <= max;
     }
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         const char *digits = text + strspn(text, " \t\n");
@@ -141,7 +149,7 @@ virCheckKind(const char *text, const char *kind, const char **expected)
         *expected = kinds[i].expected;
         if (kinds[i].negative && *digits == '-')
             digits++;
-        return virStringToULL(digits, 0, &value) == 0 && value >= kinds[i].min && value <= kinds[i].max;
+        return virStringToULL(digits, 10, &value) == 0 && value >= kinds[i].min && value <= kinds[i].max;
     }
     return false;                                /* a mistake in the table, which the first test finds */
 }
@@ -161,7 +169,7 @@ virCheckRefuse(xmlNodePtr node, const struct virCheckRule *rule, const char *tex
     return virReportError(code, "Invalid value for element '%s': '%.80s' (%s: expected %s)", virXmlName(node), text, where, expected);
 }
 
-/* "attribute=word|word" */
+/* "attribute=word|word", of the element or with "../" of the one around it */
 static bool
 virCheckCondition(xmlNodePtr node, const char *when)
 {
@@ -170,6 +178,10 @@ virCheckCondition(xmlNodePtr node, const char *when)
 
     if (when == NULL)
         return true;
+    if (strncmp(when, "../", 3) == 0) {
+        node = node->parent;
+        when += 3;
+    }
     equals = strchr(when, '=');
     snprintf(path, sizeof(path), "@%.*s", (int)(equals - when), when);
     text = virXmlString(node, path);

@@ -43,8 +43,11 @@ virCheckAddressPart(xmlNodePtr address, const char *kind, const char *name, unsi
 
     snprintf(path, sizeof(path), "@%s", name);
     *value = 0;
-    if ((text = virXmlString(address, path)) == NULL)
-        return 0;
+    if ((text = virXmlString(address, path)) == NULL) {
+        if (xmlHasProp(address, (const xmlChar *)name) == NULL)
+            return 0;
+        text = "";
+    }
     if (virStringToULL(text, 0, &number) < 0)
         return virReportError(VIR_ERR_XML_ERROR,
                               "Invalid value for attribute '%s' in element 'address': '%.80s'. Expected non-negative integer value", name, text);
@@ -130,7 +133,7 @@ virCheckUsbPort(const char *port)
     for (int level = 0; level < 4; level++) {
         char *end;
 
-        if (*port < '0' || *port > '9' || strtoul(port, &end, 10) > 255)
+        if (*port < '0' || *port > '9' || strtoul(port, &end, 10) > 65535)
             return -1;
         if (*end == '\0')
             return 0;
@@ -184,8 +187,10 @@ virCheckCcwAddress(xmlNodePtr address, struct virCheckPlaces *places)
     unsigned int cssid, ssid, devno;
     int rc;
 
-    if (virXmlString(address, "@devno") == NULL)
-        return 0;
+    if (virXmlString(address, "@devno") == NULL && virXmlString(address, "@cssid") == NULL && virXmlString(address, "@ssid") == NULL)
+        return 0;                                /* to be chosen */
+    if (virXmlNeed(address, "@cssid") == NULL || virXmlNeed(address, "@ssid") == NULL || virXmlNeed(address, "@devno") == NULL)
+        return -1;
     if (virCheckAddressPart(address, "ccw", "cssid", 0xfe, &cssid) < 0 || virCheckAddressPart(address, "ccw", "ssid", 3, &ssid) < 0 ||
         virCheckAddressPart(address, "ccw", "devno", 0xffff, &devno) < 0)
         return -1;

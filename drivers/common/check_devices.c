@@ -316,13 +316,9 @@ static int
 virCheckRng(xmlNodePtr rng)
 {
     xmlNodePtr backend = virXmlFirst(rng, "backend");
-    const char *path;
 
     if (virXmlCount(rng, "backend") != 1)
         return virReportError(VIR_ERR_XML_ERROR, "only one RNG backend is supported");
-    path = virXmlString(backend, "");
-    if (virXmlEquals(backend, "@model", "random") && path != NULL && path[strspn(path, " \t\n")] != '/' && path[strspn(path, " \t\n")] != '\0')
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "file '%.80s' is not a supported random source: an absolute path is needed", path);
     return virCheckChardev(backend);
 }
 
@@ -361,8 +357,6 @@ virCheckGraphics(xmlNodePtr graphics)
     VIRT_XML_EACH(element, graphics, "listen") {
         const char *type = virXmlString(element, "@type");
 
-        if (type != NULL && strcmp(type, "address") != 0 && virXmlString(element, "@address") != NULL && strcmp(type, "network") != 0)
-            return virReportError(VIR_ERR_XML_ERROR, "'address' attribute is valid only for listen type 'address'");
         if (type != NULL && strcmp(type, "network") != 0 && virXmlString(element, "@network") != NULL)
             return virReportError(VIR_ERR_XML_ERROR, "'network' attribute is valid only for listen type 'network'");
         if (type != NULL && strcmp(type, "socket") != 0 && virXmlString(element, "@socket") != NULL)
@@ -374,6 +368,16 @@ virCheckGraphics(xmlNodePtr graphics)
 static int
 virCheckVideo(xmlNodePtr video)
 {
+    static const char *const ofQxl[] = { "ram", "vgamem", "vram64" };
+
+    for (size_t i = 0; i < sizeof(ofQxl) / sizeof(ofQxl[0]); i++) {
+        unsigned int size = 0;
+        char path[20];
+
+        snprintf(path, sizeof(path), "model/@%s", ofQxl[i]);
+        if (virXmlUInt(video, path, &size) > 0 && size > 0 && !virXmlEquals(video, "model/@type", "qxl"))
+            return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s attribute only supported for video type qxl", ofQxl[i]);
+    }
     if (virXmlEquals(video, "model/@type", "ramfb") && virXmlFirst(video, "address") != NULL)
         return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "address not supported for video type ramfb");
     return 0;

@@ -124,19 +124,8 @@ virCheckBootOrder(xmlNodePtr domain)
 static int
 virCheckCpu(xmlNodePtr cpu)
 {
-    xmlNodePtr cache = virXmlFirst(cpu, "cache"), bits = virXmlFirst(cpu, "maxphysaddr");
-    const char *level = virXmlString(cache, "@level"), *vendor = virXmlString(cpu, "model/@vendor_id");
+    const char *vendor = virXmlString(cpu, "model/@vendor_id");
 
-    if (virXmlEquals(cache, "@mode", "emulate") && (level == NULL || strcmp(level, "3") != 0))
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "CPU cache mode 'emulate' can only be used with level='3'");
-    if (level != NULL && (virXmlEquals(cache, "@mode", "passthrough") || virXmlEquals(cache, "@mode", "disable")))
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "unsupported CPU cache level for mode '%s'", virXmlString(cache, "@mode"));
-    if (virXmlEquals(bits, "@mode", "emulate") && virXmlString(bits, "@bits") == NULL)
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                              "if using CPU maximum physical address mode='emulate', bits= must be specified too");
-    if (virXmlEquals(bits, "@mode", "passthrough") && virXmlString(bits, "@bits") != NULL)
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "CPU maximum physical address bits number specification cannot be used "
-                                                          "with mode='passthrough'");
     if (vendor != NULL && strlen(vendor) != 12)
         return virReportError(VIR_ERR_XML_ERROR, "vendor_id must be exactly 12 characters long: '%.80s'", vendor);
     VIRT_XML_EACH(feature, cpu, "feature") {

@@ -177,12 +177,56 @@ virCheckHostBridges(xmlNodePtr devices)
 
 /* ---------- processors and memory ---------- */
 
+/* What is passed through has the host's numbers, and what is emulated has those of the document. */
+static int
+virCheckMachineCpu(xmlNodePtr cpu)
+{
+    xmlNodePtr cache = virXmlFirst(cpu, "cache"), bits = virXmlFirst(cpu, "maxphysaddr");
+    const char *level = virXmlString(cache, "@level");
+
+    if (virXmlEquals(cache, "@mode", "emulate") && (level == NULL || strcmp(level, "3") != 0))
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "CPU cache mode 'emulate' can only be used with level='3'");
+    if (level != NULL && (virXmlEquals(cache, "@mode", "passthrough") || virXmlEquals(cache, "@mode", "disable")))
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "unsupported CPU cache level for mode '%s'", virXmlString(cache, "@mode"));
+    if (virXmlEquals(bits, "@mode", "emulate") && virXmlString(bits, "@bits") == NULL)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                              "if using CPU maximum physical address mode='emulate', bits= must be specified too");
+    if (virXmlEquals(bits, "@mode", "passthrough") && virXmlString(bits, "@bits") != NULL)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "CPU maximum physical address bits number specification cannot be used "
+                                                          "with mode='passthrough'");
+    return 0;
+}
+
+/* sockets * dies * cores * threads are all the processors the guest can ever have */
+static int
+virCheckTopology(xmlNodePtr domain)
+{
+    static const char *const parts[] = { "@sockets", "@dies", "@cores", "@threads" };
+    xmlNodePtr topology = virXmlFind(domain, "cpu/topology");
+    unsigned long long product = 1, vcpus = 1;
+
+    if (topology == NULL)
+        return 0;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        unsigned int part = 1;
+
+        virXmlUInt(topology, parts[i], &part);
+        product *= part;
+    }
+    virXmlULongLong(domain, "vcpu", &vcpus);
+    if (product != vcpus)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "CPU topology doesn't match maximum vcpu count: %llu, <vcpu> is %llu", product, vcpus);
+    return 0;
+}
+
 static int
 virCheckMachineCpus(xmlNodePtr domain, int family)
 {
     unsigned int current = 0, threads = 1;
     bool disabled = false, length = false;
 
+    if (virCheckMachineCpu(virXmlFirst(domain, "cpu")) < 0 || virCheckTopology(domain) < 0)
+        return -1;
     if (virXmlEquals(domain, "vcpu/@current", "0"))
         return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "vcpu 0 can't be offline: <vcpu current='0'>");
     if (family == VIR_CHECK_PSERIES) {

@@ -736,6 +736,12 @@ virXmlUnitFactor(const char *unit)
     return factor;
 }
 
+VIRT_INTERNAL bool
+virXmlIsUnit(const char *unit)
+{
+    return virXmlUnitFactor(unit) != 0;
+}
+
 VIRT_INTERNAL int
 virXmlSize(xmlNodePtr node, const char *path, const char *unit, unsigned long long *bytes)
 {

@@ -72,6 +72,7 @@ VIRT_INTERNAL int virXmlEnum(xmlNodePtr node, const char *path, const char *cons
 /* A size: number plus the unit in the element's @unit (b, bytes, KB, k, KiB, M, MiB, MB, G, ...), `unit` when absent. In bytes.
  * An overflow is an error. */
 VIRT_INTERNAL int virXmlSize(xmlNodePtr node, const char *path, const char *unit, unsigned long long *bytes);
+VIRT_INTERNAL bool virXmlIsUnit(const char *unit);
 VIRT_INTERNAL int virXmlUuid(xmlNodePtr node, const char *path, unsigned char *uuid);
 /* A value that must be there: NULL with VIR_ERR_XML_ERROR naming element and path where it is not. */
 VIRT_INTERNAL const char *virXmlNeed(xmlNodePtr node, const char *path);
