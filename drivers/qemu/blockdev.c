@@ -46,6 +46,11 @@ qemuBlockdevId(const char *text, size_t room, char *id)
     snprintf(id, 20, "d%016llx", hash);
 }
 
+/*
+ * Stable names matter to whoever refers to a node while the guest runs: jobs, statistics, events. An
+ * alias that is too long, or has characters that QEMU refuses, is replaced by a hash of itself, never
+ * cut: two cut aliases could be the same.
+ */
 VIRT_INTERNAL int
 qemuBlockdevName(xmlNodePtr disk, unsigned int depth, const char *layer, char *name)
 {
@@ -97,6 +102,10 @@ qemuBlockdevFile(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr sour
                                         "s:filename", path, NULL);
 }
 
+/*
+ * QEMU makes up a FAT file system from the directory. Writing to it has never been safe, so only
+ * reading is offered; floppies are read-only to begin with.
+ */
 static cJSON *
 qemuBlockdevDirectory(xmlNodePtr device, xmlNodePtr source)
 {
@@ -113,6 +122,7 @@ qemuBlockdevDirectory(xmlNodePtr device, xmlNodePtr source)
                          (int)virXmlEquals(device, "@device", "floppy"), NULL);
 }
 
+/* QEMU's own driver takes the whole controller away from the host, by VFIO. */
 static cJSON *
 qemuBlockdevNvme(xmlNodePtr device, xmlNodePtr source)
 {
@@ -284,6 +294,10 @@ static const struct qemuBlockdevFormat {
     { "ploop", "parallels", false },
 };
 
+/*
+ * No format means raw. It is never guessed: a guest could write a header into its raw disk that names
+ * a file of the host as what backs it.
+ */
 static const struct qemuBlockdevFormat *
 qemuBlockdevFormat(xmlNodePtr disk, const char *name)
 {
@@ -333,6 +347,7 @@ qemuBlockdevAddBacking(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsign
     return virJsonAdd(node, "s:backing", name, NULL);
 }
 
+/* Only the top of a chain is ever written to. */
 static bool
 qemuBlockdevIsReadOnly(struct qemuBlockdevChain *chain, unsigned int depth)
 {
@@ -356,6 +371,10 @@ qemuBlockdevCheckSource(xmlNodePtr disk, xmlNodePtr owner, xmlNodePtr source)
     return 0;
 }
 
+/*
+ * Bottom up, because a node must exist before another refers to it: first what backs the image, then
+ * where it is stored, the part of the storage that it is, and last the format.
+ */
 static int
 qemuBlockdevAddImage(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsigned int depth, char *top)
 {
@@ -456,6 +475,9 @@ qemuBlockdevAddThrottle(struct qemuBlockdevChain *chain, char *top)
     return 0;
 }
 
+/*
+ * What is read from a backing image is kept in the disk's own, so that it need not be fetched again.
+ */
 static int
 qemuBlockdevAddCopyOnRead(struct qemuBlockdevChain *chain, char *top)
 {
@@ -475,6 +497,10 @@ qemuBlockdevAddCopyOnRead(struct qemuBlockdevChain *chain, char *top)
     return 0;
 }
 
+/*
+ * Filters are in this order so that throttling counts what the guest asks for, not what copying
+ * causes.
+ */
 VIRT_INTERNAL int
 qemuBlockdevBuild(struct qemuCommand *command, xmlNodePtr disk, struct qemuDeviceSet *set, char *top)
 {
@@ -487,6 +513,10 @@ qemuBlockdevBuild(struct qemuCommand *command, xmlNodePtr disk, struct qemuDevic
     return qemuBlockdevAddThrottle(&chain, top);
 }
 
+/*
+ * A type of source without its attribute (<source/>, or none) is how a document says that a drive is
+ * empty.
+ */
 VIRT_INTERNAL bool
 qemuBlockdevHasMedium(struct qemuCommand *command, xmlNodePtr disk)
 {

@@ -12,6 +12,9 @@ struct qemuBlockNet {
 };
 typedef cJSON *(*qemuBlockNetMaker)(const struct qemuBlockNet *net);
 
+/*
+ * The two things that nearly every protocol cannot do without. NULL, so that a maker can return it.
+ */
 static cJSON *
 qemuBlockNetNeedHost(const struct qemuBlockNet *net)
 {
@@ -48,6 +51,7 @@ qemuBlockNetAddress(const struct qemuBlockNet *net, xmlNodePtr host, const char 
                          NULL);
 }
 
+/* The one protocol that a Unix socket makes sense for: the server is often on the same host. */
 static cJSON *
 qemuBlockNetNbd(const struct qemuBlockNet *net)
 {
@@ -67,6 +71,10 @@ qemuBlockNetNbd(const struct qemuBlockNet *net)
                          "S:export", net->name, "U:reconnect-delay", delay, NULL);
 }
 
+/*
+ * libvirt's name is "target" or "target/unit"; QEMU has them apart. An address with colons is an IPv6
+ * one, and needs brackets.
+ */
 static cJSON *
 qemuBlockNetIscsi(const struct qemuBlockNet *net)
 {
@@ -92,6 +100,10 @@ qemuBlockNetIscsi(const struct qemuBlockNet *net)
                          virXmlString(net->source, "initiator/iqn/@name"), NULL);
 }
 
+/*
+ * http, https, ftp and ftps are one driver each, all by libcurl, and take a URL. The name in the
+ * document is its path.
+ */
 static cJSON *
 qemuBlockNetUrl(const struct qemuBlockNet *net)
 {
@@ -117,6 +129,7 @@ qemuBlockNetUrl(const struct qemuBlockNet *net)
     return qemuTake(&node);
 }
 
+/* The key comes from the agent or the files of whoever runs QEMU: there is no password here. */
 static cJSON *
 qemuBlockNetSsh(const struct qemuBlockNet *net)
 {

@@ -17,6 +17,10 @@ typedef cJSON *(*qemuChardevMaker)(struct qemuCommand *command, xmlNodePtr eleme
 
 /* ---------- sockets ---------- */
 
+/*
+ * The nested form, with type and data, is that of chardev-add alone; block devices take the flat one
+ * (blocknet.c).
+ */
 static cJSON *
 qemuChardevInet(const char *host, const char *port)
 {
@@ -52,6 +56,7 @@ qemuChardevSocket(cJSON *address, const struct qemuChardevEnd *end)
     return qemuTake(&data);
 }
 
+/* libvirt's default is a second. */
 VIRT_INTERNAL int
 qemuReadReconnect(xmlNodePtr node, unsigned int *seconds)
 {
@@ -179,6 +184,10 @@ qemuChardevUnix(struct qemuCommand *command, xmlNodePtr element)
         virJsonObject("s:type", "fd", "a:data", virJsonObject("s:str", number, NULL), NULL), &end);
 }
 
+/*
+ * Datagrams go to the source with mode='connect', and are taken in at the one with mode='bind', if
+ * there is one.
+ */
 static cJSON *
 qemuChardevUdp(struct qemuCommand *command, xmlNodePtr element)
 {
@@ -207,6 +216,9 @@ qemuChardevUdp(struct qemuCommand *command, xmlNodePtr element)
 
 /* ---------- the others ---------- */
 
+/*
+ * Backends that need to know nothing. (A pty says its path when QEMU has made it; the runtime asks.)
+ */
 static cJSON *
 qemuChardevPlain(struct qemuCommand *command, xmlNodePtr element)
 {
@@ -237,6 +249,7 @@ qemuChardevDevice(struct qemuCommand *command, xmlNodePtr element)
     return path == NULL ? NULL : virJsonObject("s:device", path, NULL);
 }
 
+/* Without append, QEMU empties the file when the guest starts. */
 static cJSON *
 qemuChardevFile(struct qemuCommand *command, xmlNodePtr element)
 {
@@ -249,6 +262,7 @@ qemuChardevFile(struct qemuCommand *command, xmlNodePtr element)
     return virJsonObject("s:out", path, "B:append", (int)append, NULL);
 }
 
+/* SPICE tells its channels apart by these names. */
 static cJSON *
 qemuChardevSpice(struct qemuCommand *command, xmlNodePtr element)
 {
@@ -278,6 +292,10 @@ qemuChardevDbus(struct qemuCommand *command, xmlNodePtr element)
     return channel == NULL ? NULL : virJsonObject("s:name", channel, NULL);
 }
 
+/*
+ * An agent's channel that QEMU itself serves: the clipboard of a VNC or D-Bus display. Both parts are
+ * off unless asked for.
+ */
 static cJSON *
 qemuChardevAgent(struct qemuCommand *command, xmlNodePtr element)
 {
@@ -328,6 +346,7 @@ qemuChardevAddUnix(struct qemuDeviceSet *set, const char *id, const char *path, 
     return qemuChardevAdd(set, id, "socket", qemuChardevSocket(qemuChardevUnixAddress(path), &end));
 }
 
+/* The descriptor is connected already, so there is nothing to wait for and nothing to try again. */
 VIRT_INTERNAL int
 qemuChardevAddFd(struct qemuCommand *command, struct qemuDeviceSet *set, const char *id, int fd)
 {
@@ -341,6 +360,7 @@ qemuChardevAddFd(struct qemuCommand *command, struct qemuDeviceSet *set, const c
                                                           virJsonObject("s:str", number, NULL), NULL), &end));
 }
 
+/* <log> belongs to every type: QEMU copies to the file what the guest writes. */
 VIRT_INTERNAL int
 qemuBuildChardev(struct qemuCommand *command, xmlNodePtr source, const char *id,
                  struct qemuDeviceSet *set)
@@ -369,6 +389,10 @@ qemuBuildChardev(struct qemuCommand *command, xmlNodePtr source, const char *id,
 
 /* ---------- the text for -chardev ---------- */
 
+/*
+ * Members of the object in the order in which they were added. Addresses are objects within the
+ * object; their members come out at the same level, under the names that -chardev has for them.
+ */
 static void
 qemuChardevFlatten(struct virText *text, const cJSON *object, const char *host, const char *port)
 {

@@ -14,6 +14,10 @@
 
 /* ---------- sets ---------- */
 
+/*
+ * Everything enters a set here. Ownership passes first, so that a caller never has to clean up after a
+ * failed addition.
+ */
 static int
 qemuDeviceSetAppend(struct qemuDeviceSet *set, enum qemuDeviceOption option, cJSON *json, char *text)
 {
@@ -52,6 +56,10 @@ qemuDeviceSetArgument(struct qemuDeviceSet *set, char *text)
     return qemuDeviceSetAppend(set, QEMU_OPTION_ARGUMENT, NULL, text);
 }
 
+/*
+ * An option and its value are two arguments; either both are in the set, or neither matters, because
+ * the command is given up.
+ */
 VIRT_INTERNAL int
 qemuDeviceSetArguments(struct qemuDeviceSet *set, const char *option, char *valueTaken)
 {
@@ -78,6 +86,7 @@ qemuDeviceSetFree(struct qemuDeviceSet *set)
 
 /* ---------- objects ---------- */
 
+/* The variable that would free the object at the end of its scope lets go of it. */
 VIRT_INTERNAL cJSON *
 qemuTake(cJSON **json)
 {
@@ -119,6 +128,10 @@ qemuAddProperty(xmlNodePtr node, cJSON *object, const struct qemuProperty *prope
     }
 }
 
+/*
+ * What the document leaves out is left out here too: the default is QEMU's, and it is tied to the
+ * machine type, so that it stays the same on another host.
+ */
 VIRT_INTERNAL int
 qemuAddProperties(xmlNodePtr node, cJSON *object, const struct qemuProperty *table)
 {
@@ -128,6 +141,10 @@ qemuAddProperties(xmlNodePtr node, cJSON *object, const struct qemuProperty *tab
     return 0;
 }
 
+/*
+ * The transport (PCI, CCW, MMIO) follows from the address; what all virtio devices have in common is
+ * added at once.
+ */
 VIRT_INTERNAL cJSON *
 qemuVirtioObject(struct qemuCommand *command, xmlNodePtr device, const char *base, bool bootindex)
 {
@@ -173,6 +190,7 @@ qemuAddRom(xmlNodePtr device, cJSON *object)
     return virJsonAdd(object, "S:romfile", virXmlString(device, "rom/@file"), NULL);
 }
 
+/* Parts that are missing are 0, as in libvirt's documents. */
 VIRT_INTERNAL char *
 qemuPciAddressText(xmlNodePtr address)
 {
@@ -200,6 +218,10 @@ qemuDeviceName(xmlNodePtr device)
     return name != NULL ? name : "?";
 }
 
+/*
+ * The text is put together first, because the one function that sets errors wants the device's name
+ * before it.
+ */
 VIRT_INTERNAL int
 qemuDeviceReport(xmlNodePtr device, int code, const char *fmt, ...)
 {
@@ -226,6 +248,7 @@ qemuDeviceReportSystem(xmlNodePtr device, int errnum, const char *fmt, ...)
 
 /* ---------- files, descriptors, processes ---------- */
 
+/* QEMU finds an inherited descriptor by its number; a number in an option is text. */
 VIRT_INTERNAL char *
 qemuPassFdText(struct qemuCommand *command, int fd)
 {
@@ -244,6 +267,10 @@ qemuOpenFor(xmlNodePtr device, const char *path, int flags)
     return fd;
 }
 
+/*
+ * Names in the run directory are made from aliases: no two devices of a guest have the same, and the
+ * guest's next start finds them again.
+ */
 VIRT_INTERNAL char *
 qemuRunPath(struct qemuCommand *command, xmlNodePtr device, const char *suffix)
 {
@@ -255,6 +282,9 @@ qemuRunPath(struct qemuCommand *command, xmlNodePtr device, const char *suffix)
                            suffix);
 }
 
+/*
+ * Not by PATH: some of these helpers live where no shell looks, and a service's PATH may be empty.
+ */
 VIRT_INTERNAL char *
 qemuFindProgram(const char *name)
 {
@@ -275,6 +305,11 @@ qemuFindProgram(const char *name)
     return NULL;
 }
 
+/*
+ * A helper has a session of its own, as the guest has: both outlive the program that started them.
+ * What it says is kept beside the guest's files, for without it a helper that gives up would leave no
+ * reason.
+ */
 VIRT_INTERNAL int
 qemuStartHelper(struct qemuCommand *command, xmlNodePtr device, const char *const *argv, int fd)
 {
@@ -302,6 +337,10 @@ qemuStartHelper(struct qemuCommand *command, xmlNodePtr device, const char *cons
     return 0;
 }
 
+/*
+ * Some things can be said only over the monitor: what has to be hidden (passwords), what has no option
+ * (an unplugged cable).
+ */
 VIRT_INTERNAL int
 qemuCommandAddQmp(struct qemuCommand *command, const char *execute, cJSON *arguments)
 {
@@ -328,6 +367,10 @@ qemuCommandFreeDevices(struct qemuCommand *command)
     command->qmp = NULL;
 }
 
+/*
+ * Called when a guest has ended, and when its start failed halfway; each device knows whether there is
+ * anything to give back.
+ */
 VIRT_INTERNAL void
 qemuDevicesRelease(xmlDocPtr liveDoc)
 {

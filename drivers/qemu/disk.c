@@ -69,6 +69,10 @@ static const struct qemuProperty qemuDiskRotation[] = {
     { 0, NULL, NULL },
 };
 
+/*
+ * A world wide name has 64 bits, which JSON's numbers, read as doubles, would not keep: they are
+ * written as digits.
+ */
 static int
 qemuDiskAddWwn(const struct qemuDisk *disk, cJSON *object)
 {
@@ -113,6 +117,9 @@ qemuDiskAddWriteCache(const struct qemuDisk *disk, cJSON *object)
         strcmp(mode, "writethrough") == 0 || strcmp(mode, "directsync") == 0 ? "off" : "on", NULL);
 }
 
+/*
+ * An iothread takes the disk's work out of QEMU's main loop; the thread itself comes from <iothreads>.
+ */
 static int
 qemuDiskAddVirtio(const struct qemuDisk *disk, cJSON *object)
 {
@@ -176,6 +183,9 @@ qemuDiskAddIdentity(const struct qemuDisk *disk, cJSON *object, const char *driv
 
 /* ---------- devices ---------- */
 
+/*
+ * What cannot be is refused here, with words a user knows; QEMU would speak of drivers and properties.
+ */
 static int
 qemuDiskCheck(const struct qemuDisk *disk, const char *driver)
 {
@@ -221,6 +231,9 @@ qemuDiskUsbCdrom(const struct qemuDisk *disk, struct qemuDeviceSet *set)
     return qemuTake(&object);
 }
 
+/*
+ * First the nodes, then the device in front: QEMU looks for the drive at once when the device is made.
+ */
 static int
 qemuDiskDevice(const struct qemuDisk *disk, struct qemuDeviceSet *set)
 {
@@ -295,6 +308,10 @@ qemuDiskSd(xmlNodePtr device, struct qemuDeviceSet *set)
     return qemuDeviceSetArguments(set, "-drive", virTextTake(&text));
 }
 
+/*
+ * The bus is in the document: completion derives it from the target's name (hda, sda, vda) where the
+ * user has not said it.
+ */
 VIRT_INTERNAL int
 qemuBuildDisk(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

@@ -9,6 +9,11 @@
 
 /* ---------- 9p ---------- */
 
+/*
+ * The security model says whose the files are that the guest makes: QEMU's user (squash), the guest's
+ * as noted in attributes (mapped), or the guest's in earnest, for which QEMU must be root
+ * (passthrough).
+ */
 static int
 qemuFilesystem9p(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -98,6 +103,7 @@ qemuFilesystemStart(struct qemuCommand *command, xmlNodePtr device, const char *
                            (const char *const[]){ program, number, "-o", options, NULL }, fd);
 }
 
+/* The daemon reads the guest's memory, so that has to be shared (<memoryBacking>). */
 static int
 qemuFilesystemVirtiofs(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -131,6 +137,7 @@ qemuFilesystemVirtiofs(struct qemuCommand *command, xmlNodePtr device, struct qe
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
+/* Without a driver it is 9p, which every QEMU has. */
 VIRT_INTERNAL int
 qemuBuildFilesystem(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

@@ -123,6 +123,10 @@ qemuGraphicsSocket(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr li
     return command->dry ? 0 : virXmlSet(listen, "@socket", "%s", where->own);
 }
 
+/*
+ * <listen> has the last word; the attributes of <graphics> are how documents said it before there was
+ * one.
+ */
 static int
 qemuGraphicsReadListen(struct qemuCommand *command, xmlNodePtr device, struct qemuGraphicsListen *where)
 {
@@ -199,6 +203,7 @@ qemuGraphicsPassword(struct qemuCommand *command, xmlNodePtr device, const char 
 
 /* ---------- VNC ---------- */
 
+/* VNC counts displays from port 5900 on, and takes IPv6 addresses in brackets. */
 static int
 qemuGraphicsVncAddress(struct qemuCommand *command, xmlNodePtr device, struct qemuGraphicsListen *where,
                        struct virText *text)
@@ -233,6 +238,7 @@ qemuGraphicsVncAddress(struct qemuCommand *command, xmlNodePtr device, struct qe
     return 0;
 }
 
+/* password=on only says that there will be one: until the monitor has set it, nobody comes in. */
 static int
 qemuGraphicsVncOptions(struct qemuCommand *command, xmlNodePtr device, struct virText *text)
 {
@@ -262,6 +268,7 @@ qemuGraphicsKeymap(xmlNodePtr device, struct qemuDeviceSet *set)
     return keymap == NULL ? 0 : qemuDeviceSetArguments(set, "-k", virStringCopy(keymap));
 }
 
+/* One -vnc for each element; QEMU can have several. */
 static int
 qemuGraphicsVnc(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -398,6 +405,7 @@ qemuGraphicsSpiceText(struct qemuCommand *command, xmlNodePtr device, struct qem
     return 0;
 }
 
+/* SPICE is a module of its own in many builds of QEMU, and may not be installed. */
 static int
 qemuGraphicsSpice(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -418,6 +426,9 @@ qemuGraphicsSpice(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
 
 /* ---------- the others ---------- */
 
+/*
+ * Draws for other displays, with the host's graphics card. It takes the place of "-display none".
+ */
 static int
 qemuGraphicsHeadless(xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -459,6 +470,10 @@ qemuGraphicsDbus(xmlNodePtr device, struct qemuDeviceSet *set)
     return qemuDeviceSetArguments(set, "-display", virTextTake(&text));
 }
 
+/*
+ * Windows on the host's own screen (SDL) need somebody's desktop session, which a guest that outlives
+ * its starter cannot have.
+ */
 VIRT_INTERNAL int
 qemuBuildGraphics(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

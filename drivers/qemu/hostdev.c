@@ -10,6 +10,7 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
+/* NULL, so that the makers below can return it. */
 static cJSON *
 qemuHostdevNeedSource(xmlNodePtr device)
 {
@@ -19,6 +20,10 @@ qemuHostdevNeedSource(xmlNodePtr device)
 
 /* ---------- USB ---------- */
 
+/*
+ * By place (bus and device), or by kind (vendor and product): then QEMU takes the first that fits,
+ * also one that is plugged in later.
+ */
 static cJSON *
 qemuHostdevUsb(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source)
 {
@@ -77,6 +82,10 @@ qemuHostdevBind(const char *address, const char *driver)
     return qemuHostdevWrite("/sys/bus/pci/drivers_probe", address);
 }
 
+/*
+ * A device must be in the hands of VFIO before QEMU can open it. managed='yes' allows taking it from
+ * the host's driver.
+ */
 static int
 qemuHostdevPrepare(xmlNodePtr device, const char *address, bool managed)
 {
@@ -115,6 +124,10 @@ qemuHostdevRelease(xmlNodePtr device)
                strerror(errno));
 }
 
+/*
+ * A device that is to stand in for a virtio card, which takes over during migrations, names that
+ * card's alias.
+ */
 static cJSON *
 qemuHostdevPci(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source)
 {
@@ -144,6 +157,7 @@ qemuHostdevPci(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source
 
 /* ---------- mediated devices ---------- */
 
+/* Part of a device, made by the host's administrator beforehand. */
 static cJSON *
 qemuHostdevMdev(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source)
 {
@@ -175,6 +189,7 @@ qemuHostdevMdev(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr sourc
 
 /* ---------- SCSI ---------- */
 
+/* The directory has one entry: the unit's name as a generic device. */
 static int
 qemuHostdevFirstName(const char *name, void *opaque)
 {
@@ -221,6 +236,7 @@ qemuHostdevScsiNode(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr s
     return virJsonObject("s:driver", "host_device", "s:filename", path, NULL);
 }
 
+/* The guest's commands go to the unit as they are; the node must be there first. */
 static cJSON *
 qemuHostdevScsi(struct qemuCommand *command, xmlNodePtr device, xmlNodePtr source,
                 struct qemuDeviceSet *set)

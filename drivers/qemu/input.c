@@ -35,6 +35,10 @@ qemuInputEvdev(xmlNodePtr device, struct qemuDeviceSet *set)
     return qemuDeviceSetTake(set, QEMU_OPTION_OBJECT, &object);
 }
 
+/*
+ * passthrough hands an event device of the host to the guest whole; the others are made of what the
+ * displays send.
+ */
 static int
 qemuInputVirtio(struct qemuCommand *command, xmlNodePtr device, int type, struct qemuDeviceSet *set)
 {
@@ -49,6 +53,10 @@ qemuInputVirtio(struct qemuCommand *command, xmlNodePtr device, int type, struct
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
+/*
+ * Keyboard and mouse on PS/2 are part of every PC: their elements are there because libvirt's
+ * documents have them.
+ */
 VIRT_INTERNAL int
 qemuBuildInput(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

@@ -18,6 +18,10 @@
 
 /* ---------- memory balloon ---------- */
 
+/*
+ * How often the guest is asked for its memory statistics is set over the monitor: the device has no
+ * property for it when it is made.
+ */
 VIRT_INTERNAL int
 qemuBuildMemballoon(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -76,6 +80,7 @@ qemuRngBackend(struct qemuCommand *command, xmlNodePtr device, const char *id, s
         virJsonObject("s:qom-type", "rng-egd", "s:id", id, "s:chardev", chardev, NULL));
 }
 
+/* A rate without a period counts per second. */
 VIRT_INTERNAL int
 qemuBuildRng(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -95,6 +100,7 @@ qemuBuildRng(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSe
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
+/* A back end that computes, and the device through which the guest asks it to. */
 VIRT_INTERNAL int
 qemuBuildCrypto(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -121,6 +127,7 @@ qemuBuildCrypto(struct qemuCommand *command, xmlNodePtr device, struct qemuDevic
 
 /* ---------- watchdog, panic ---------- */
 
+/* What happens when it bites is a setting of QEMU, not of the device: a guest has one watchdog. */
 VIRT_INTERNAL int
 qemuBuildWatchdog(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -145,6 +152,7 @@ qemuBuildWatchdog(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
         set, "-action", virStringFormat("watchdog=%s", action == 4 ? "pause" : actions[action]));
 }
 
+/* The guest writes to a port to say that it has crashed; QEMU turns that into an event. */
 VIRT_INTERNAL int
 qemuBuildPanic(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -188,6 +196,10 @@ qemuVsockSetCid(xmlNodePtr device, int fd, bool automatic, unsigned long long *c
 #endif
 }
 
+/*
+ * A guest's number on the host's vsock must be its own: the kernel knows who has which, so it is
+ * claimed here, and the claim goes to QEMU with the descriptor.
+ */
 VIRT_INTERNAL int
 qemuBuildVsock(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -274,6 +286,7 @@ qemuShmemDoorbell(struct qemuCommand *command, xmlNodePtr device, const char *na
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
+/* The name is a file's in /dev/shm, so it must not lead elsewhere. */
 VIRT_INTERNAL int
 qemuBuildShmem(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -336,6 +349,9 @@ failed:
     return NULL;
 }
 
+/*
+ * A USB device of the client's machine. One filter of the guest, if it has any, holds for all of them.
+ */
 VIRT_INTERNAL int
 qemuBuildRedirdev(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -355,6 +371,7 @@ qemuBuildRedirdev(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
+/* More ports for a bus that has run out of them; completion adds these too. */
 VIRT_INTERNAL int
 qemuBuildHub(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -390,6 +407,7 @@ qemuSmartcardCertificates(struct qemuCommand *command, xmlNodePtr device, struct
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
+/* The host's own cards, cards made of certificates, or cards at the other end of a connection. */
 VIRT_INTERNAL int
 qemuBuildSmartcard(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

@@ -28,6 +28,7 @@ struct qemuNet {
 /* The backend: adds NETDEV, and what it refers to, to the set. */
 typedef int (*qemuNetBackend)(struct qemuNet *net);
 
+/* What every backend begins with. */
 static cJSON *
 qemuNetObject(struct qemuNet *net, const char *type)
 {
@@ -36,6 +37,7 @@ qemuNetObject(struct qemuNet *net, const char *type)
 
 /* ---------- user ---------- */
 
+/* QEMU has no ranges: every port is a rule of its own. */
 static int
 qemuNetAddForward(struct qemuNet *net, xmlNodePtr forward, cJSON *rules)
 {
@@ -88,6 +90,10 @@ qemuNetAddUserAddresses(struct qemuNet *net, cJSON *netdev)
     return 0;
 }
 
+/*
+ * QEMU's own network for those without privileges: the guest reaches out, and only forwarded ports
+ * reach in.
+ */
 static int
 qemuNetUser(struct qemuNet *net)
 {
@@ -110,6 +116,10 @@ qemuNetUser(struct qemuNet *net)
 
 /* ---------- sockets between guests ---------- */
 
+/*
+ * Guests talk to each other through a connection of their QEMUs; libvirt's four types are four members
+ * of one backend.
+ */
 static int
 qemuNetSocket(struct qemuNet *net)
 {
@@ -248,12 +258,14 @@ qemuNetHostMac(struct qemuNet *net, unsigned char *mac)
     return 0;
 }
 
+/* A cable that is plugged in is the rule. */
 static bool
 qemuNetLinkIsUp(struct qemuNet *net)
 {
     return !virXmlEquals(net->node, "link/@state", "down");
 }
 
+/* The link joins the bridge before it comes up, so that it never is a network of its own. */
 static int
 qemuNetBridge(struct qemuNet *net)
 {
@@ -299,6 +311,10 @@ qemuNetRunScript(struct qemuNet *net, const char *script, const char *name)
     return status;
 }
 
+/*
+ * A tap device and nothing else: whoever asks for it routes or bridges as he likes, by a script, or by
+ * having made the device himself (managed='no').
+ */
 static int
 qemuNetEthernet(struct qemuNet *net)
 {
@@ -333,6 +349,10 @@ qemuNetEthernet(struct qemuNet *net)
 
 /* ---------- macvtap ---------- */
 
+/*
+ * A link of the guest's own on a card of the host, without a bridge. The guest's address is the
+ * link's.
+ */
 static int
 qemuNetDirect(struct qemuNet *net)
 {
@@ -387,6 +407,10 @@ qemuNetRelease(xmlNodePtr device)
 
 /* ---------- vhost-user, vdpa ---------- */
 
+/*
+ * Another process is the network: it reads the guest's memory, which must be shared for that, and
+ * speaks over a Unix socket.
+ */
 static int
 qemuNetVhostUser(struct qemuNet *net)
 {
@@ -416,6 +440,7 @@ qemuNetVhostUser(struct qemuNet *net)
                       net->queues > 1 ? (unsigned long long)net->queues : 0ULL, NULL));
 }
 
+/* A card of the host that speaks virtio by itself. */
 static int
 qemuNetVdpa(struct qemuNet *net)
 {
@@ -457,6 +482,10 @@ static const struct qemuProperty qemuNetVirtio[] = {
     { 0, NULL, NULL },
 };
 
+/*
+ * Offloads are what a virtio card leaves to the host; they can be switched off one by one. "iothread"
+ * is libvirt's word for sending in a bottom half.
+ */
 static int
 qemuNetAddVirtio(struct qemuNet *net, cJSON *object)
 {
@@ -477,6 +506,10 @@ qemuNetAddVirtio(struct qemuNet *net, cJSON *object)
     return 0;
 }
 
+/*
+ * Any card that QEMU has can be named; QEMU is asked whether it has it, so that a wrong name is an
+ * error of ours, which says for which interface.
+ */
 static int
 qemuNetAddCard(struct qemuNet *net)
 {
@@ -514,6 +547,7 @@ static const struct { const char *type; qemuNetBackend backend; bool queues; } q
     { "vhostuser", qemuNetVhostUser, true },
 };
 
+/* Other cards than virtio's have one queue, and the attribute is without effect on them. */
 static int
 qemuNetReadQueues(struct qemuNet *net, const char *type, bool allowed)
 {
@@ -528,6 +562,7 @@ qemuNetReadQueues(struct qemuNet *net, const char *type, bool allowed)
     return 0;
 }
 
+/* The netdev must be there before the card; the cable is pulled, if it is to be, when both are. */
 VIRT_INTERNAL int
 qemuBuildInterface(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

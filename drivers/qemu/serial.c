@@ -55,6 +55,7 @@ static const struct qemuSerialTarget {
     { "system-serial",    "16550a",        NULL },
 };
 
+/* What a machine of this kind has on board, or takes on its most common bus. */
 static const char *
 qemuSerialDefaultType(struct qemuCommand *command)
 {
@@ -69,6 +70,10 @@ qemuSerialDefaultType(struct qemuCommand *command)
     return "system-serial";
 }
 
+/*
+ * The type says which bus, the model which device on it; a document from before models has only the
+ * type.
+ */
 static const struct qemuSerialTarget *
 qemuSerialFindTarget(struct qemuCommand *command, xmlNodePtr device)
 {
@@ -86,6 +91,10 @@ qemuSerialFindTarget(struct qemuCommand *command, xmlNodePtr device)
     return NULL;
 }
 
+/*
+ * ISA ports have a number, and with it their usual addresses and interrupts; the others are known by
+ * their place on a bus.
+ */
 VIRT_INTERNAL int
 qemuBuildSerial(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -128,6 +137,10 @@ qemuConsoleSerial(struct qemuCommand *command, xmlNodePtr device, struct qemuDev
     return 0;
 }
 
+/*
+ * Consoles are front ends of other kinds than serial lines: a virtio port with line discipline, or the
+ * mainframe's.
+ */
 VIRT_INTERNAL int
 qemuBuildConsole(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -147,6 +160,10 @@ qemuBuildConsole(struct qemuCommand *command, xmlNodePtr device, struct qemuDevi
 
 /* ---------- channel ---------- */
 
+/*
+ * Guests find a channel by its name (/dev/virtio-ports/<name>); the address (controller and port) is
+ * only its place.
+ */
 static int
 qemuChannelVirtio(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

@@ -44,6 +44,7 @@ static const struct qemuProperty qemuAudioDirection[] = {
     { 0, NULL, NULL },
 };
 
+/* QEMU calls the two directions in and out. */
 static int
 qemuAudioAddDirection(xmlNodePtr device, const char *element, const char *key, cJSON *audio)
 {
@@ -58,12 +59,14 @@ qemuAudioAddDirection(xmlNodePtr device, const char *element, const char *key, c
     return virJsonAdd(audio, key, qemuTake(&object), NULL);
 }
 
+/* Audio back ends exist only from the start on: there is no way to plug one in later. */
 static int
 qemuAudioAdd(struct qemuDeviceSet *set, cJSON *audio)
 {
     return qemuDeviceSetArguments(set, "-audiodev", virJsonFormat(audio));
 }
 
+/* The number in the document becomes the name that cards and displays refer to. */
 VIRT_INTERNAL int
 qemuBuildAudio(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
@@ -127,6 +130,9 @@ qemuSoundAddCodec(const char *alias, const char *type, unsigned int number, cons
                                           (int)number, "s:audiodev", audio, NULL));
 }
 
+/*
+ * A card with no codec in the document has one that plays and records, as libvirt's documents mean it.
+ */
 static int
 qemuSoundAddCodecs(xmlNodePtr device, const char *audio, struct qemuDeviceSet *set)
 {
@@ -149,6 +155,10 @@ static const struct { const char *model, *driver; bool codecs; } qemuSoundModels
     { "es1370", "ES1370", false }, { "sb16", "sb16", false },          { "usb", "usb-audio", false },
 };
 
+/*
+ * Intel HDA cards are a controller with codecs on its own bus, and the codecs have the audio; all
+ * others have it themselves.
+ */
 VIRT_INTERNAL int
 qemuBuildSound(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

@@ -46,6 +46,12 @@ qemuLinkCloseAll(int *fds, size_t count)
 
 /* ---------- tap ---------- */
 
+/*
+ * Each queue of a tap device is a descriptor of its own, got by opening the control device and asking
+ * for the name again. The kernel completes a pattern ("vnet%d") and says what it has made of it. The
+ * header between QEMU and the kernel is virtio's with the count of buffers; the kernel keeps the size
+ * for all queues.
+ */
 static int
 qemuTapOpenQueue(xmlNodePtr device, char **name, bool fresh, bool multi)
 {
@@ -81,6 +87,10 @@ qemuTapOpenQueue(xmlNodePtr device, char **name, bool fresh, bool multi)
     return result;
 }
 
+/*
+ * Only the first queue makes the device; it vanishes when the last descriptor is closed, so nothing is
+ * left behind when this fails, or when the guest ends.
+ */
 VIRT_INTERNAL int
 qemuTapOpen(xmlNodePtr device, char **name, bool fresh, size_t count, int *fds)
 {
@@ -104,6 +114,7 @@ qemuLinkIoctl(const char *name, unsigned long code, struct ifreq *request)
     return ioctl(fd, code, request);
 }
 
+/* Before the link is up nobody can see it: that is why the address and the MTU come first. */
 VIRT_INTERNAL int
 qemuLinkSetup(xmlNodePtr device, const char *name, const unsigned char *mac, unsigned int mtu, bool up)
 {
@@ -130,6 +141,7 @@ qemuLinkSetup(xmlNodePtr device, const char *name, const unsigned char *mac, uns
     return 0;
 }
 
+/* The sign by which a link is known as ours. */
 VIRT_INTERNAL bool
 qemuLinkHasMac(const char *name, const unsigned char *mac)
 {
@@ -173,6 +185,7 @@ qemuNetlinkAdd(struct qemuNetlink *message, int type, const void *data, size_t l
     return attr;
 }
 
+/* The length of a nest is known only when all within it is there. */
 static void
 qemuNetlinkEnd(struct qemuNetlink *message, struct rtattr *nest)
 {
@@ -197,6 +210,7 @@ qemuNetlinkCall(struct qemuNetlink *message)
     return 0;
 }
 
+/* Equivalent to: ip link add link LOWER name NAME address MAC type macvtap mode MODE */
 static int
 qemuMacvtapCreate(const char *name, unsigned int lower, unsigned int mode, const unsigned char *mac)
 {
@@ -218,6 +232,7 @@ qemuMacvtapCreate(const char *name, unsigned int lower, unsigned int mode, const
     return qemuNetlinkCall(&message);
 }
 
+/* Part of giving back: a failure is logged, for there is nobody who could do better. */
 VIRT_INTERNAL void
 qemuLinkDelete(const char *name)
 {
@@ -287,6 +302,7 @@ qemuMacvtapCreateNamed(xmlNodePtr device, char **name, unsigned int lower, unsig
     return qemuDeviceReport(device, VIR_ERR_OPERATION_FAILED, "all names for macvtap devices are taken");
 }
 
+/* From here on the link exists, and goes again if anything later fails. */
 VIRT_INTERNAL int
 qemuMacvtapOpen(xmlNodePtr device, const char *lower, const char *mode, const unsigned char *mac,
                 char **name, size_t count, int *fds)

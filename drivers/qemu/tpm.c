@@ -93,6 +93,10 @@ qemuTpmBackend(struct qemuCommand *command, xmlNodePtr device, const char *id, s
     return virTextTake(&text);
 }
 
+/*
+ * The device in the guest, and a -tpmdev behind it. POWER's proxy is the exception: it has no back
+ * end.
+ */
 VIRT_INTERNAL int
 qemuBuildTpm(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {

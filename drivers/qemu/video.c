@@ -62,6 +62,7 @@ qemuVideoAddSize(xmlNodePtr device, cJSON *object, const char *path, const char 
     return virJsonAdd(object, key, kib * 1024 / unit, NULL);
 }
 
+/* The document counts in KiB, and each device in a unit of its own. */
 static int
 qemuVideoAddMemory(xmlNodePtr device, const char *model, cJSON *object)
 {
@@ -146,6 +147,7 @@ qemuVideoVhostUser(struct qemuCommand *command, xmlNodePtr device, struct qemuDe
     return qemuDeviceSetTake(set, QEMU_OPTION_DEVICE, &object);
 }
 
+/* One card. Which driver it is depends on whether it is the primary one. */
 static int
 qemuVideoAdd(struct qemuCommand *command, xmlNodePtr device, struct qemuDeviceSet *set)
 {
