@@ -83,6 +83,20 @@ virCheckSetHas(const struct virCheckSet *set, unsigned int number)
     return number < VIR_CHECK_SET_MAX && (set->bits[number / 8] >> (number % 8) & 1) != 0;
 }
 
+VIRT_INTERNAL unsigned int
+virCheckSetNext(const struct virCheckSet *set, unsigned int from)
+{
+    while (from < VIR_CHECK_SET_MAX) {
+        if (from % 8 == 0 && set->bits[from / 8] == 0)
+            from += 8;
+        else if ((set->bits[from / 8] >> (from % 8) & 1) != 0)
+            break;
+        else
+            from++;
+    }
+    return from;
+}
+
 VIRT_INTERNAL bool
 virCheckSetIsEmpty(const struct virCheckSet *set)
 {
@@ -191,15 +205,19 @@ virCheckCondition(xmlNodePtr node, const char *when)
 static int
 virCheckValue(xmlNodePtr node, const struct virCheckRule *rule)
 {
+    bool present = rule->attribute[0] == '\0' || xmlHasProp(node, (const xmlChar *)rule->attribute) != NULL;
+    const char *text = NULL, *expected = rule->allowed;
     char path[80];
-    const char *text, *expected = rule->allowed;
-    bool present;
 
-    snprintf(path, sizeof(path), "%s%s", rule->attribute[0] != '\0' ? "@" : "", rule->attribute);
-    text = virXmlString(node, path);
-    present = text != NULL || (rule->attribute[0] != '\0' && xmlHasProp(node, (const xmlChar *)rule->attribute) != NULL);
     if (!present && (rule->flags & VIR_CHECK_NEED) == 0)
         return 0;
+    if (present) {
+        snprintf(path, sizeof(path), "%s%s", rule->attribute[0] != '\0' ? "@" : "", rule->attribute);
+        text = virXmlString(node, path);
+        present = text != NULL || rule->attribute[0] != '\0';
+        if (!present && (rule->flags & VIR_CHECK_NEED) == 0)
+            return 0;
+    }
     if (!virCheckCondition(node, rule->when))
         return 0;
     if (!present) {
@@ -233,6 +251,22 @@ virCheckElement(xmlNodePtr node, const char *path)
     return 0;
 }
 
+/* path/name; cut off where it is too long for any rule */
+static void
+virCheckJoin(char *joined, const char *path, const char *name)
+{
+    size_t first = strlen(path), second = strlen(name);
+
+    if (first + second + 2 > VIR_CHECK_PATH) {
+        joined[0] = '\0';
+        return;
+    }
+    memcpy(joined, path, first);
+    if (first > 0)
+        joined[first++] = '/';
+    memcpy(joined + first, name, second + 1);
+}
+
 /* The path in the table for a child of the element at path: what stands for many is put in place of the one. */
 static void
 virCheckChildPath(const char *path, const char *name, char *child)
@@ -244,7 +278,7 @@ virCheckChildPath(const char *path, const char *name, char *child)
         path = "devices/chardev";
     else if (virCheckIsWord(path, "devices/disk/backingStore|devices/disk/mirror"))
         path = "devices/disk";
-    snprintf(child, VIR_CHECK_PATH, "%s%s%s", path, path[0] != '\0' ? "/" : "", name);
+    virCheckJoin(child, path, name);
 }
 
 static int
@@ -262,7 +296,7 @@ virCheckChildren(xmlNodePtr parent, const char *path)
         if (virCheckElement(node, child) < 0)
             return -1;
         if (strncmp(child, "devices/", 8) == 0 && (rest = strchr(child + 8, '/')) != NULL) {
-            snprintf(common, sizeof(common), "devices/*%s", rest);
+            virCheckJoin(common, "devices/*", rest + 1);
             if (virCheckElement(node, common) < 0)
                 return -1;
         }

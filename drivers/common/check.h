@@ -43,6 +43,10 @@ VIRT_INTERNAL int virCheckMachine(xmlNodePtr domain);
 struct virCheckSet { unsigned char bits[VIR_CHECK_SET_MAX / 8]; };
 VIRT_INTERNAL int virCheckParseSet(const char *text, struct virCheckSet *set);
 VIRT_INTERNAL bool virCheckSetHas(const struct virCheckSet *set, unsigned int number);
+/* The first member from a number on; VIR_CHECK_SET_MAX: none. */
+VIRT_INTERNAL unsigned int virCheckSetNext(const struct virCheckSet *set, unsigned int from);
+#define VIR_CHECK_EACH_MEMBER(i, set) \
+    for (unsigned int i = virCheckSetNext(set, 0); i < VIR_CHECK_SET_MAX; i = virCheckSetNext(set, i + 1))
 VIRT_INTERNAL bool virCheckSetIsEmpty(const struct virCheckSet *set);
 VIRT_INTERNAL bool virCheckSetOverlaps(const struct virCheckSet *a, const struct virCheckSet *b);
 

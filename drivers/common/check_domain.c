@@ -200,9 +200,7 @@ virCheckScheduler(xmlNodePtr domain, const char *element, const char *attribute)
             return virReportError(VIR_ERR_INVALID_ARG, "Failed to parse bitmap '%.80s' in element '%s'", text, element);
         if (virCheckSetOverlaps(&used, &set))
             return virReportError(VIR_ERR_XML_DETAIL, "'%s' attributes '%s' must not overlap: '%s'", element, attribute, text);
-        for (unsigned int i = 0; i < VIR_CHECK_SET_MAX; i++) {
-            if (!virCheckSetHas(&set, i))
-                continue;
+        VIR_CHECK_EACH_MEMBER(i, &set) {
             if (strcmp(attribute, "iothreads") == 0 && !virCheckHasIothread(domain, i))
                 return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "Cannot find 'iothread' : %u", i);
             used.bits[i / 8] |= (unsigned char)(1u << (i % 8));
@@ -257,8 +255,8 @@ virCheckCachetune(xmlNodePtr tune)
     VIRT_XML_EACH(monitor, tune, "monitor") {
         if (virXmlString(monitor, "@vcpus") == NULL || virCheckParseSet(virXmlString(monitor, "@vcpus"), &monitored) < 0)
             return virReportError(VIR_ERR_XML_ERROR, "Missing monitor attribute 'vcpus'");
-        for (unsigned int i = 0; i < VIR_CHECK_SET_MAX; i++)
-            if (virCheckSetHas(&monitored, i) && !virCheckSetHas(&vcpus, i))
+        VIR_CHECK_EACH_MEMBER(i, &monitored)
+            if (!virCheckSetHas(&vcpus, i))
                 return virReportError(VIR_ERR_INVALID_ARG, "Monitor vcpus conflicts with allocation: vcpu %u is not in '%s'", i,
                                       virXmlString(tune, "@vcpus"));
     }
@@ -328,9 +326,7 @@ virCheckCells(xmlNodePtr domain, xmlNodePtr numa)
             continue;
         if (virCheckSetOverlaps(&used, &cpus))
             return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "NUMA cells have overlapping vCPU ids: '%s' of cell %u", text, id);
-        for (unsigned int i = 0; i < VIR_CHECK_SET_MAX; i++) {
-            if (!virCheckSetHas(&cpus, i))
-                continue;
+        VIR_CHECK_EACH_MEMBER(i, &cpus) {
             if (i >= vcpus)
                 return virReportError(VIR_ERR_INTERNAL_ERROR, "CPU IDs in <numa> exceed the <vcpu> count: '%s' of cell %u", text, id);
             used.bits[i / 8] |= (unsigned char)(1u << (i % 8));
@@ -399,9 +395,7 @@ virCheckHugepages(xmlNodePtr domain, size_t cells)
         }
         if (nodes == NULL)
             continue;
-        for (unsigned int i = 0; i < VIR_CHECK_SET_MAX; i++) {
-            if (!virCheckSetHas(&set, i))
-                continue;
+        VIR_CHECK_EACH_MEMBER(i, &set) {
             if (i >= cells && (cells > 0 || i > 0))
                 return virReportError(VIR_ERR_XML_DETAIL, "hugepages: node %u not found", i);
             if (virCheckSetHas(&used, i))

@@ -405,9 +405,9 @@ virXmlNameIs(const xmlChar *name, const xmlNs *ns, const char *part, size_t leng
 {
     const char *colon;
 
-    if (strncmp((const char *)name, part, length) == 0 && name[length] == '\0')
+    if (name[0] == (xmlChar)part[0] && strncmp((const char *)name, part, length) == 0 && name[length] == '\0')
         return ns == NULL || ns->prefix == NULL;
-    if ((colon = memchr(part, ':', length)) != NULL) {
+    if (ns != NULL && (colon = memchr(part, ':', length)) != NULL) {
         size_t prefix = (size_t)(colon - part);
 
         length -= prefix + 1;
