@@ -878,9 +878,11 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *
  *  A connection is one hypervisor, named by a URI:
  *
- *      test:///default          the test driver with its well-known guest, network, ...: nothing is
- *                               real, everything works. Each connection has its own.
- *      test:///path/to/doc.xml  the test driver with what that document describes
+ *      test:///default          the test driver with its well-known guest: nothing is real,
+ *                               everything works. The connections of a process share it until the
+ *                               last of them is closed.
+ *      test:///path/to/doc.xml  the test driver with what that document describes; each connection
+ *                               has its own
  *      qemu:///embed?root=DIR   QEMU, with everything kept under DIR, which is made if need be
  *      qemu:///session          QEMU, with the user's own directories
  *      qemu:///system           QEMU, with the host's directories; needs root
@@ -888,6 +890,21 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *  All of them run in the calling process; there is no daemon. One process at a time owns a
  *  directory of the QEMU driver, with any number of connections to it. Guests outlive the process:
  *  whoever opens the directory next finds them as they are.
+ *
+ *  The test driver's URIs take parameters, so that migrations can be tried and broken:
+ *
+ *      host=NAME                another default host, of this name: somewhere to migrate to
+ *      memory-mib=N             what a migration from here has to move
+ *      dirty-rate=N             MiB/s that the guest writes meanwhile
+ *      bandwidth=N              MiB/s of the wire
+ *      fault=PHASE[:WHAT[:N]][,...]
+ *
+ *  PHASE is begin, perform, confirm or rollback (Confirm after a failure) on the source's URI, and
+ *  prepare, perform, finish or cancel (Finish after a failure) on the destination's. WHAT is fail
+ *  (the default); die, the hypervisor's process ends; again, the first N calls are not carried out;
+ *  lost, the first N answers are lost; hang, nothing happens for N ms. With perform, N of fail and
+ *  die is the percentage moved. The destination's perform can only die; confirm, rollback and
+ *  cancel can only be late.
  *
  *  Example: examples/hello.c.
  * ============================================================================================== */
