@@ -498,12 +498,18 @@ qemuAddVirtioOptions(xmlNodePtr device, cJSON *object)
         { "@page_per_vq", "T:page-per-vq" },
     };
     xmlNodePtr driver = virXmlFirst(device, "driver");
+    const char *name = virJsonString(object, "driver");
+    size_t length = name != NULL ? strlen(name) : 0;
+    bool modern = length > 4 && strcmp(name + length - 4, "-pci") == 0;
 
     for (size_t i = 0; driver != NULL && i < sizeof(options) / sizeof(options[0]); i++) {
         bool value = false;
         int rc = virXmlBool(driver, options[i][0], &value);
 
         if (rc < 0 || (rc > 0 && virJsonAdd(object, options[i][1], (int)value, NULL) < 0))
+            return -1;
+        /* An IOMMU is out of the old interface's reach, and on a conventional bus QEMU has that on by default. */
+        if (i == 0 && value && modern && virJsonAdd(object, "s:disable-legacy", "on", NULL) < 0)
             return -1;
     }
     return 0;

@@ -99,8 +99,8 @@ qemuCpuAddFeatures(struct qemuCommand *command, const struct qemuMachine *machin
 
 /* ---------- the model ---------- */
 
-/* Features libvirt knows that no CPU of QEMU has: they describe the host, or follow from other state. */
-static const char *const qemuCpuHostOnly[] = { "cmt", "mbm_total", "mbm_local", "osxsave", "ospke" };
+/* Features libvirt knows that no CPU of QEMU has: they describe the host, follow from other state, or QEMU has dropped them. */
+static const char *const qemuCpuHostOnly[] = { "cmt", "mbm_total", "mbm_local", "osxsave", "ospke", "pconfig" };
 
 static bool
 qemuCpuIsHostOnly(const char *name)
@@ -298,7 +298,11 @@ qemuTopologyOf(struct qemuCommand *command, unsigned int max, struct qemuTopolog
 static bool
 qemuVcpuIsHotplugged(xmlNodePtr vcpu)
 {
-    return virXmlEquals(vcpu, "@enabled", "yes") && virXmlEquals(vcpu, "@hotpluggable", "yes");
+    bool enabled = virXmlEquals(vcpu, "@enabled", "yes"), hotpluggable = virXmlEquals(vcpu, "@hotpluggable", "yes");
+
+    virXmlString(vcpu, "@id");
+    virXmlString(vcpu, "@order");
+    return enabled && hotpluggable;
 }
 
 static unsigned int

@@ -565,7 +565,12 @@ qemuPciPlaceBuses(struct qemuPci *pci)
 static int
 qemuPciSetTargets(struct qemuPci *pci)
 {
-    unsigned int expander = 254, host = 1;
+    unsigned int expander = 256, host = 1;
+
+    /* Each needs two bus numbers, its own and that of a bridge: they are counted down from the top. */
+    QEMU_PEEK_EACH(controller, pci->devices, "controller")
+        if (qemuPeekUInt(qemuPeekFirst(controller, "target"), "busNr", 256) < expander)
+            expander = qemuPeekUInt(qemuPeekFirst(controller, "target"), "busNr", 256);
 
     QEMU_PEEK_EACH(controller, pci->devices, "controller") {
         const struct qemuPciBusModel *model = qemuPciIsBus(controller) ? qemuPciModelOf(controller) : NULL;
@@ -593,7 +598,7 @@ qemuPciSetTargets(struct qemuPci *pci)
             (qemuPeek(target, "port") == NULL && virXmlSet(controller, "target/@port", "0x%x", place.slot << 3 | place.function) < 0)))
             return -1;
         if (strstr(model->model, "expander") != NULL && qemuPeek(target, "busNr") == NULL &&
-            virXmlSet(controller, "target/@busNr", "%u", expander--) < 0)
+            virXmlSet(controller, "target/@busNr", "%u", expander -= 2) < 0)
             return -1;
     }
     return 0;
@@ -622,8 +627,11 @@ qemuPciSetMultifunction(struct qemuPci *pci)
         if (qemuPciPlaceOf(device, &place) != 1 || place.function != 0 || place.bus >= QEMU_PCI_BUSES || place.slot > 31 ||
             qemuPeek(qemuPeekFirst(device, "address"), "multifunction") != NULL)
             continue;
-        if ((pci->buses[place.bus].used[place.slot] & 0xfe) != 0 && pci->buses[place.bus].used[place.slot] != 0xff &&
-            virXmlSet(device, "address/@multifunction", "on") < 0)
+        /* The slots that the chipset itself fills. */
+        if (place.bus == 0 && (place.slot == 0 || (pci->machine.family == QEMU_MACHINE_PC && place.slot == 1) ||
+                               (pci->machine.family == QEMU_MACHINE_Q35 && place.slot == 0x1f)))
+            continue;
+        if ((pci->buses[place.bus].used[place.slot] & 0xfe) != 0 && virXmlSet(device, "address/@multifunction", "on") < 0)
             return -1;
     }
     return 0;

@@ -286,7 +286,7 @@ qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque)
     struct qemuHost *host = opaque;
     const char *name = virXmlNeed(virXmlRoot(doc), "name");
     VIRT_CLEANUP_FREE char *emulator = NULL;
-    const struct qemuCapabilities *caps;
+    const struct qemuCapabilities *caps = NULL;
     int rc;
 
     if (name == NULL)
@@ -295,7 +295,10 @@ qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque)
         return virReportError(VIR_ERR_XML_ERROR, "name %s cannot contain '/'", name);
     if (strlen(name) > NAME_MAX - 32)
         return virReportError(VIR_ERR_XML_ERROR, "name %.40s... is too long: a file is named after it", name);
-    if ((emulator = qemuDocumentEmulator(doc)) == NULL || (caps = qemuHostCapabilities(host, emulator)) == NULL)
+    /* A document is kept also where its emulator is not installed; starting the guest is what fails then. */
+    if ((emulator = qemuDocumentEmulator(doc)) == NULL || (access(emulator, F_OK) < 0 && errno == ENOENT))
+        virResetLastError();
+    else if ((caps = qemuHostCapabilities(host, emulator)) == NULL)
         return -1;
     rc = qemuDocumentComplete(doc, caps);
     qemuCapabilitiesUnref(caps);

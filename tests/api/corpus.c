@@ -77,6 +77,15 @@ documentText(xmlDocPtr doc)
     return (char *)text;
 }
 
+static xmlNodePtr
+child(xmlNodePtr node, const char *name)
+{
+    for (node = node != NULL ? node->children : NULL; node != NULL; node = node->next)
+        if (node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0)
+            return node;
+    return NULL;
+}
+
 static FILE *
 openReport(const char *mode)
 {
@@ -185,15 +194,22 @@ hasElements(xmlNodePtr node)
 static bool isContained(xmlNodePtr in, xmlNodePtr out, char *lost, size_t size);
 
 static bool
+isMemoryInParts(xmlNodePtr domain)
+{
+    return child(child(domain, "cpu"), "numa") != NULL || child(child(domain, "devices"), "memory") != NULL;
+}
+
+static bool
 sameText(xmlNodePtr in, xmlNodePtr out)
 {
     char *a = trimmed(in), *b = trimmed(out);
-    bool same = strcmp(a, b) == 0;
+    bool same = strcmp(a, b) == 0 || (*a == '\0' && hasElements(out));
 
     if (!same && isMemory(in)) {
         double difference = kibibytes(in, a) - kibibytes(out, b);
 
-        same = difference > -1.01 && difference < 1.01;
+        /* Cells and memory devices say the same again: their sum counts. */
+        same = (difference > -1.01 && difference < 1.01) || isMemoryInParts(in->parent);
     }
     free(a);
     free(b);
@@ -204,8 +220,11 @@ sameText(xmlNodePtr in, xmlNodePtr out)
 static bool
 isContained(xmlNodePtr in, xmlNodePtr out, char *lost, size_t size)
 {
+    for (xmlNodePtr twin = out->children; twin != NULL; twin = twin->next)
+        twin->_private = NULL;
     for (xmlAttrPtr attr = in->properties; attr != NULL; attr = attr->next)
-        if (!sameAttribute(in, out, attr)) {
+        if (!(in->parent->type == XML_DOCUMENT_NODE && xmlStrEqual(attr->name, BAD_CAST "id")) &&     /* of a guest that ran once */
+            !sameAttribute(in, out, attr)) {
             snprintf(lost, size, "%s/@%s", (const char *)in->name, (const char *)attr->name);
             return false;
         }
@@ -345,15 +364,6 @@ note(struct replacement *with, const char *what)
     fprintf(with->notes, "%s%s", ftell(with->notes) > 0 ? ", " : "", what);
 }
 
-static xmlNodePtr
-child(xmlNodePtr node, const char *name)
-{
-    for (node = node != NULL ? node->children : NULL; node != NULL; node = node->next)
-        if (node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0)
-            return node;
-    return NULL;
-}
-
 static bool
 is(xmlNodePtr node, const char *attribute, const char *value)
 {
@@ -470,6 +480,8 @@ replaceInterface(struct replacement *with, xmlNodePtr interface)
             if (lacking[i][0] == 'd')
                 drop(child(interface, "driver"));
         }
+    if (is(interface, "type", "server") && child(interface, "source") != NULL)
+        set(child(interface, "source"), "address", "127.0.0.1");
 }
 
 /* A serial port and the like: paths into the scratch directory, something to connect to. */
@@ -508,6 +520,24 @@ replaceChardev(struct replacement *with, xmlNodePtr device)
         set(source, "host", "127.0.0.1");
         set(source, "service", "0");
     }
+}
+
+/* This host's only address; no certificates. */
+static void
+replaceGraphics(struct replacement *with, xmlNodePtr graphics)
+{
+    if (xmlHasProp(graphics, BAD_CAST "tlsPort")) {
+        note(with, "TLS left out");
+        xmlUnsetProp(graphics, BAD_CAST "tlsPort");
+        for (xmlNodePtr node = child(graphics, "channel"); node != NULL; node = child(graphics, "channel"))
+            drop(node);
+        xmlUnsetProp(graphics, BAD_CAST "defaultMode");
+    }
+    if (xmlHasProp(graphics, BAD_CAST "listen"))
+        set(graphics, "listen", "127.0.0.1");
+    for (xmlNodePtr listen = graphics->children; listen != NULL; listen = listen->next)
+        if (listen->type == XML_ELEMENT_NODE && xmlHasProp(listen, BAD_CAST "address"))
+            set(listen, "address", "127.0.0.1");
 }
 
 static bool
@@ -556,6 +586,10 @@ replaceDevice(struct replacement *with, xmlNodePtr device)
             set(source, "dir", path);
         }
     }
+    if (strcmp(name, "graphics") == 0)
+        replaceGraphics(with, device);
+    if (strcmp(name, "interface") == 0 && child(device, "rom") != NULL && !is(child(device, "rom"), "enabled", "no") && xmlHasProp(child(device, "rom"), BAD_CAST "file"))
+        set(child(device, "rom"), "file", smallFile(with, NULL, 512));
     if (strcmp(name, "graphics") == 0 && is(device, "type", "egl-headless")) {
         note(with, "egl-headless left out");
         return false;
@@ -666,6 +700,12 @@ makeStartable(struct replacement *with, xmlDocPtr doc)
     xmlNodePtr root = xmlDocGetRootElement(doc), devices = child(root, "devices"), next;
 
     replaceMachine(with, root);
+    /* These documents say nonsense to QEMU on purpose. */
+    if (child(root, "commandline") != NULL) {
+        note(with, "qemu:commandline left out");
+        drop(child(root, "commandline"));
+    }
+    drop(child(root, "override"));
     for (xmlNodePtr device = devices != NULL ? devices->children : NULL; device != NULL; device = next) {
         next = device->next;
         if (device->type == XML_ELEMENT_NODE && !replaceDevice(with, device))
@@ -676,13 +716,17 @@ makeStartable(struct replacement *with, xmlDocPtr doc)
 
 /* ---------- 3 ---------- */
 
-/* Why a document cannot count: what this QEMU or this machine does not have, which no library changes. */
+/*
+ * Why a document cannot count: what this QEMU or this machine does not have, which no library changes. So do those that libvirt itself is
+ * expected not to start.
+ */
 static bool
 isLacking(const char *message)
 {
     static const char *const reasons[] = {
         "has no device", "is not a valid device model name", "has no machine type", "unsupported machine type", "SGX", "memory encryption needs",
-        "graphics of type 'sdl'", "no block protocol", "no firmware of kind", "there is no emulator for architecture", "Unknown audio driver", "OpenGL",
+        "graphics of type 'sdl'", "no block protocol", "no firmware of kind", "there is no emulator for architecture", "Unknown audio driver", "no drm render node",
+        "opengl is not available", "Could not init `", "requires kvm", "requires kernel irqchip", "/dev/vhost-",
     };
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
@@ -730,7 +774,7 @@ startDocument(virConnectPtr conn, FILE *report, const struct document *document,
         reportIgnored(report, domain);
         CHECK_OK(virDomainDestroy(domain));
         virDomainFree(domain);
-    } else if (isLacking(virGetLastErrorMessage())) {
+    } else if (isLacking(virGetLastErrorMessage()) || strstr(document->macro, "FAILURE") != NULL) {
         counts[1]++;
         fprintf(report, "%s: SET ASIDE: %s\n", document->path, virGetLastErrorMessage());
     } else {
