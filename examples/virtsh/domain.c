@@ -196,7 +196,8 @@ cmdDestroy(struct virtsh *sh)
 static const struct virtshOption destroyOptions[] = {
     VIRTSH_DOMAIN_OPTION(ACTIVE),
     { .name = "graceful", VIRTSH_FLAG, "terminate gracefully", .bit = VIR_DOMAIN_DESTROY_GRACEFUL },
-    { .name = "remove-logs", VIRTSH_FLAG, "remove domain logs", .bit = VIR_DOMAIN_DESTROY_REMOVE_LOGS },
+    { .name = "remove-logs", VIRTSH_FLAG,
+      "remove domain logs", .bit = VIR_DOMAIN_DESTROY_REMOVE_LOGS },
     VIRTSH_END,
 };
 
@@ -385,7 +386,8 @@ cmdDumpxml(struct virtsh *sh)
 
 static const struct virtshOption dumpxmlOptions[] = {
     VIRTSH_DOMAIN_OPTION(0),
-    { .name = "inactive", VIRTSH_FLAG, "show inactive defined XML", .bit = VIR_DOMAIN_XML_INACTIVE },
+    { .name = "inactive", VIRTSH_FLAG,
+      "show inactive defined XML", .bit = VIR_DOMAIN_XML_INACTIVE },
     { .name = "security-info", VIRTSH_FLAG, "include security sensitive information in XML dump",
       .bit = VIR_DOMAIN_XML_SECURE },
     { .name = "update-cpu", VIRTSH_FLAG, "update guest CPU according to host CPU",
@@ -416,13 +418,15 @@ cmdIgnored(struct virtsh *sh)
 
 static const struct virtshOption ignoredOptions[] = {
     VIRTSH_DOMAIN_OPTION(0),
-    { .name = "inactive", VIRTSH_FLAG, "of the inactive defined XML", .bit = VIR_DOMAIN_XML_INACTIVE },
+    { .name = "inactive", VIRTSH_FLAG,
+      "of the inactive defined XML", .bit = VIR_DOMAIN_XML_INACTIVE },
     VIRTSH_END,
 };
 
 #define AFFECT_OPTIONS(what) \
     { .name = "live", VIRTSH_FLAG, what " running state", .bit = VIR_DOMAIN_AFFECT_LIVE }, \
-    { .name = "config", VIRTSH_FLAG, what " persistent configuration", .bit = VIR_DOMAIN_AFFECT_CONFIG }, \
+    { .name = "config", VIRTSH_FLAG, \
+      what " persistent configuration", .bit = VIR_DOMAIN_AFFECT_CONFIG }, \
     { .name = "current", VIRTSH_FLAG, what " current state configuration" }
 
 /* All --new-desc and all words that no option takes, as one line. */
@@ -578,7 +582,8 @@ static const struct virtshOption metadataOptions[] = {
 const struct virtshCommand virtshDomainCommands[] = {
     { .name = "autostart", "autostart a domain",
       "Configure a domain to be automatically started at boot.", autostartOptions, cmdAutostart },
-    { .name = "create", "create a domain from an XML file", "Create a domain.", createOptions, cmdCreate },
+    { .name = "create", "create a domain from an XML file",
+      "Create a domain.", createOptions, cmdCreate },
     { .name = "define", "define (but don't start) a domain from an XML file", "Define a domain.",
       defineOptions, cmdDefine },
     { .name = "desc", "show or set domain's description or title",
@@ -587,10 +592,12 @@ const struct virtshCommand virtshDomainCommands[] = {
       "Forcefully stop a given domain, but leave its resources intact.", destroyOptions,
       cmdDestroy },
     { .name = "domid", "convert a domain name or UUID to domain id", NULL, domidOptions, cmdDomid },
-    { .name = "domname", "convert a domain id or UUID to domain name", NULL, domnameOptions, cmdDomname },
+    { .name = "domname", "convert a domain id or UUID to domain name",
+      NULL, domnameOptions, cmdDomname },
     { .name = "domrename", "rename a domain", "Rename an inactive domain.", domrenameOptions,
       cmdDomrename },
-    { .name = "domuuid", "convert a domain name or id to domain UUID", NULL, domuuidOptions, cmdDomuuid },
+    { .name = "domuuid", "convert a domain name or id to domain UUID",
+      NULL, domuuidOptions, cmdDomuuid },
     { .name = "dumpxml", "domain information in XML",
       "Output the domain information as an XML dump to stdout.", dumpxmlOptions, cmdDumpxml },
     { .name = "ignored", "parts of the XML without effect",
@@ -598,9 +605,11 @@ const struct virtshCommand virtshDomainCommands[] = {
       cmdIgnored },
     { .name = "metadata", "show or set domain's custom XML metadata",
       "Shows or modifies the XML metadata of a domain.", metadataOptions, cmdMetadata },
-    { .name = "reboot", "reboot a domain", "Run a reboot command in the target domain.", shutdownOptions,
+    { .name = "reboot", "reboot a domain",
+      "Run a reboot command in the target domain.", shutdownOptions,
       cmdReboot },
-    { .name = "reset", "reset a domain", "Reset the target domain as if by power button", activeDomain,
+    { .name = "reset", "reset a domain",
+      "Reset the target domain as if by power button", activeDomain,
       cmdReset },
     { .name = "resume", "resume a domain", "Resume a previously suspended domain.", pausedDomain,
       cmdResume },
@@ -610,7 +619,8 @@ const struct virtshCommand virtshDomainCommands[] = {
       "Start a domain, either from the last managedsave\n"
       "    state, or via a fresh boot if no managedsave state\n    is present.",
       startOptions, cmdStart },
-    { .name = "suspend", "suspend a domain", "Suspend a running domain.", activeDomain, cmdSuspend },
+    { .name = "suspend", "suspend a domain",
+      "Suspend a running domain.", activeDomain, cmdSuspend },
     { .name = "undefine", "undefine a domain",
       "Undefine an inactive domain, or convert persistent to transient.", undefineOptions,
       cmdUndefine },

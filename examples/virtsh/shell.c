@@ -178,9 +178,11 @@ static const struct virtshOption completeOptions[] = {
 };
 
 const struct virtshCommand virtshShellCommands[] = {
-    { .name = "cd", "change the current directory", "Change the current directory.", cdOptions, cmdCd,
+    { .name = "cd", "change the current directory",
+      "Change the current directory.", cdOptions, cmdCd,
       .offline = true },
-    { .name = "complete", "internal command for autocompletion", "internal use only", completeOptions,
+    { .name = "complete", "internal command for autocompletion",
+      "internal use only", completeOptions,
       cmdComplete, .offline = true, .hidden = true },
     { .name = "echo", "echo arguments. Used for internal testing.",
       "Echo back arguments, possibly with quoting. Used for internal testing.", echoOptions,
