@@ -157,7 +157,8 @@ qemuSerialPlace(xmlDocPtr doc, xmlNodePtr devices, xmlNodePtr device, bool zero)
         for (unsigned int port = zero ? 0 : 1; port < ports; port++)
             if (!qemuSlotIsTaken(devices, "virtio-serial", index, "port", port))
                 return virXmlSet(device, "address/@type", "virtio-serial") < 0 || virXmlSet(device, "address/@controller", "%u", index) < 0 ||
-                       virXmlSet(device, "address/@bus", "0") < 0 || virXmlSet(device, "address/@port", "%u", port) < 0 ? -1 : 0;
+                       (qemuPeek(address, "bus") == NULL && virXmlSet(device, "address/@bus", "0") < 0) ||
+                       virXmlSet(device, "address/@port", "%u", port) < 0 ? -1 : 0;
     }
     return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "no port of a virtio-serial controller is left for a <%s>", (const char *)device->name);
 }
