@@ -43,6 +43,10 @@ qemuBlockNetAddress(const struct qemuBlockNet *net, xmlNodePtr host, const char 
 
         return path == NULL ? NULL : virJsonObject("s:type", "unix", "s:path", path, NULL);
     }
+    if (virXmlEquals(host, "@transport", "rdma")) {
+        qemuDeviceReport(net->device, VIR_ERR_CONFIG_UNSUPPORTED, "transport 'rdma' is not supported");
+        return NULL;
+    }
     if (name == NULL) {
         qemuDeviceReport(net->device, VIR_ERR_XML_ERROR, "a <host> needs a name");
         return NULL;

@@ -186,8 +186,9 @@ qemuGraphicsPassword(struct qemuCommand *command, xmlNodePtr device, const char 
     const char *connected = virXmlString(device, "@connected");
     char time[32] = "never";
 
+    /* an empty password is one that nobody can give: the display is closed until the monitor sets another */
     if (password == NULL)
-        return 0;
+        return xmlHasProp(device, (const xmlChar *)"passwd") != NULL;
     if (strcmp(protocol, "vnc") == 0 && strlen(password) > 8)
         return qemuDeviceReport(device, VIR_ERR_CONFIG_UNSUPPORTED,
                                 "a VNC password has at most 8 characters");

@@ -307,6 +307,15 @@ TEST(a_password_goes_by_the_monitor_only)
     free(qmp);
     free(text);
     freeBuilt(&built);
+
+    /* an empty one closes the display */
+    buildDevice(&built, "<graphics type='vnc' port='5900' passwd=''/>");
+    CHECK_OK(built.rc);
+    text = formatSet(&built.set);
+    CHECK_STR(text, "-vnc\n127.0.0.1:0,password=on\n");
+    CHECK_NULL(built.command.qmp);
+    free(text);
+    freeBuilt(&built);
 }
 
 TEST(what_has_no_effect_stays_unread)
