@@ -426,9 +426,6 @@ qemuPciPlaceChipset(struct qemuPci *pci)
         root->used[1] = 0xff;
         if (qemuPciSetFixed(pci, video, 2, 0, false) < 0)
             return -1;
-        /* Kept free for a video device that comes later. */
-        if (qemuPeekFirst(pci->devices, "video") == NULL)
-            root->used[2] = 0xff;
         return 0;
     }
     if (pci->machine.family != QEMU_MACHINE_Q35)
