@@ -1,0 +1,99 @@
+/* JSON: what is refused although cJSON takes it, and numbers that survive. */
+#define VIRT_STATIC
+#include "../../virt.c"
+#include "../fault.h"
+#include "../harness.h"
+
+TEST(text_that_would_change_its_meaning_is_refused)
+{
+    static const struct { const char *text; size_t length; } texts[] = {
+        { "", 0 }, { "{", 1 }, { "{} x", 4 }, { "{}{}", 4 }, { "[1,]", 4 }, { "{\"a\":1,}", 8 }, { "\"a\0b\"", 5 },
+        { "\"a\\u0000b\"", 10 }, { "\"\xff\"", 3 }, { "\"\xc0\xaf\"", 4 }, { "\"\xed\xa0\x80\"", 5 }, { "\"\xf4\x90\x80\x80\"", 6 },
+        { "\"\xe2\x82\"", 4 }, { "nul", 3 }, { "\"\\x\"", 4 }, { "'a'", 3 },
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        harnessContext("text %zu", i);
+        CHECK_FAILS_NULL(virJsonParse(texts[i].text, texts[i].length, "test"), VIR_ERR_INTERNAL_ERROR);
+        CHECK_CONTAINS(virGetLastErrorMessage(), "test");
+    }
+}
+
+TEST(only_the_given_bytes_are_read)
+{
+    cJSON *json = virJsonParse("{\"a\": \"\\\\u0000\"} \n,", 18, "test");
+
+    CHECK_PTR(json);
+    CHECK_STR(virJsonString(json, "a"), "\\u0000");
+    cJSON_Delete(json);
+}
+
+TEST(nesting_is_limited)
+{
+    char text[4001];
+
+    memset(text, '[', 2000);
+    memset(text + 2000, ']', 2000);
+    CHECK_FAILS_NULL(virJsonParse(text, 4000, "test"), VIR_ERR_INTERNAL_ERROR);
+}
+
+TEST(readers_give_members_of_the_right_type_only)
+{
+    static const char text[] = "{\"i\":-3,\"u\":9007199254740992,\"s\":\"18446744073709551615\",\"b\":true,\"f\":1.5,\"big\":1e30,\"I\":7}";
+    cJSON *json = virJsonParse(text, strlen(text), "test");
+    unsigned long long ull = 0;
+    bool flag = false;
+    int i = 0;
+
+    CHECK_PTR(json);
+    CHECK_OK(virJsonInt(json, "i", &i));
+    CHECK_INT(i, -3);
+    CHECK_OK(virJsonULongLong(json, "u", &ull));
+    CHECK_UINT(ull, 9007199254740992ULL);
+    CHECK_OK(virJsonULongLong(json, "s", &ull));
+    CHECK_UINT(ull, 18446744073709551615ULL);
+    CHECK_OK(virJsonBool(json, "b", &flag));
+    CHECK(flag);
+    CHECK_INT(virJsonInt(json, "f", &i), -1);
+    CHECK_INT(virJsonInt(json, "big", &i), -1);
+    CHECK_INT(virJsonULongLong(json, "i", &ull), -1);
+    CHECK_INT(virJsonBool(json, "i", &flag), -1);
+    CHECK_NULL(virJsonString(json, "i"));
+    CHECK_NULL(virJsonGet(json, "none"));
+    CHECK_NULL(virJsonGet(NULL, "i"));
+    cJSON_Delete(json);
+}
+
+static int
+build(void *opaque)
+{
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+    cJSON *list = virJsonArray();
+    char *text;
+
+    (void)opaque;
+    if (list == NULL)
+        return -1;
+    if (virJsonAppendString(list, "x\n\"") < 0 || virJsonAppend(list, virJsonObject("i:n", -1, NULL)) < 0) {
+        cJSON_Delete(list);
+        return -1;
+    }
+    json = virJsonObject("s:s", "v", "S:none", NULL, "u:big", 18446744073709551615ULL, "U:zero", 0ULL, "b:no", 0, "B:left-out", 0, "T:also", -1,
+                         "T:three", 1, "d:half", 0.5, "a:list", list, "A:nothing", NULL, "z:size", 1234567890123460ULL, NULL);
+    if (json == NULL || (text = virJsonFormat(json)) == NULL)
+        return -1;
+    CHECK_STR(text, "{\"s\":\"v\",\"big\":18446744073709551615,\"no\":false,\"three\":true,\"half\":0.5,"
+                    "\"list\":[\"x\\n\\\"\",{\"n\":-1}],\"size\":1234567890123460}");
+    free(text);
+    return 0;
+}
+
+TEST(objects_are_built_and_written_exactly)
+{
+    CHECK_OK(build(NULL));
+}
+
+TEST_LIMIT(building_survives_every_failing_allocation, 120)
+{
+    FAULT_EACH_ALLOCATION(build, NULL);
+}
