@@ -321,12 +321,12 @@ virDocumentCheckType(xmlNodePtr root, const char *const *types)
 
     if (type == NULL)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "missing domain type attribute");
-    for (size_t i = 0; types[i] != NULL; i++)
+    for (size_t i = 0; types != NULL && types[i] != NULL; i++)
         if (strcmp(types[i], type) == 0)
             return 0;
     for (size_t i = 0; known[i] != NULL; i++)
         if (strcmp(known[i], type) == 0)
-            return virReportError(VIR_ERR_INVALID_ARG, "could not find capabilities for domaintype=%s", type);
+            return types == NULL ? 0 : virReportError(VIR_ERR_INVALID_ARG, "could not find capabilities for domaintype=%s", type);
     return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "invalid domain type %s", type);
 }
 

@@ -12,7 +12,7 @@
  * Parses and checks a domain document: root, name, uuid, memory, vcpu, os type and the rules among elements that libvirt
  * has on its own grounds (unknown enum values, missing or contradicting parts, duplicate addresses, ...). Completes: uuid, memory and currentMemory
  * in KiB, vcpu, os type and arch, the defaults of on_poweroff/on_reboot/on_crash, MAC addresses, disk target bus. Keeps all it does not know.
- * `types`: the values of domain/@type this driver takes, NULL-terminated. Returns a tree, or NULL with one clear error.
+ * `types`: the values of domain/@type this driver takes, NULL-terminated; NULL: every type that libvirt knows. Returns a tree, or NULL with one clear error.
  */
 VIRT_INTERNAL xmlDocPtr virDocumentParse(const char *xml, const char *const *types);
 

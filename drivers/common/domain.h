@@ -72,7 +72,7 @@ struct virDomainObj {
 struct virDomainList;
 
 struct virDomainListConfig {
-    const char *const *types;            /* the values of domain/@type the driver takes, NULL-terminated */
+    const char *const *types;            /* the values of domain/@type the driver takes, NULL-terminated; NULL: all */
     void (*freePriv)(void *priv);
     struct virEventHub *hub;             /* lifecycle events that the common slots cause go there */
     /*

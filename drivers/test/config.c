@@ -20,8 +20,6 @@
 
 #define VIRT_FROM VIR_FROM_TEST
 
-VIRT_INTERNAL const char *const testDomainTypes[2] = { "test", NULL };
-
 /* What programs and courses written for libvirt expect to find. */
 static const char testDefaultDomain[] =
     "<domain type='test'>\n"
@@ -71,7 +69,7 @@ static struct testHost *
 testHostNew(const char *name)
 {
     struct testHost *host = virAllocate(sizeof(*host));
-    struct virDomainListConfig config = { .types = testDomainTypes, .freePriv = free, .refresh = testDomainRefresh };
+    struct virDomainListConfig config = { .freePriv = free, .refresh = testDomainRefresh };
     pthread_condattr_t attr;
 
     if (host == NULL)
@@ -113,7 +111,7 @@ testHostFree(struct testHost *host)
 static int
 testHostAddDomain(struct testHost *host, const char *xml, int state, bool transient)
 {
-    VIRT_CLEANUP_XML xmlDocPtr doc = virDocumentParse(xml, testDomainTypes);
+    VIRT_CLEANUP_XML xmlDocPtr doc = virDocumentParse(xml, NULL);
     struct virDomainObj *vm;
     bool isNew;
     int rc = 0;

@@ -422,7 +422,7 @@ testMigrationDocument(struct virDomainObj *vm, const struct virMigrationCall *ca
     if (ours == NULL)
         return NULL;
     if (given != NULL) {
-        if ((theirs = virDocumentParse(given, testDomainTypes)) == NULL || virDocumentCheckAbi(ours, theirs) < 0 ||
+        if ((theirs = virDocumentParse(given, NULL)) == NULL || virDocumentCheckAbi(ours, theirs) < 0 ||
             virDocumentHot(theirs, &hot) < 0)
             return NULL;
         if (memcmp(hot.uuid, vm->uuid, VIR_UUID_BUFLEN) != 0 ||
@@ -623,7 +623,7 @@ testMigrationPrepare(struct testHost *host, const struct virMigrationCall *call,
     bool isNew;
 
     if (cookie == NULL || testMigrationCheckCall(call) < 0 ||
-        (doc = virDocumentParse(guest.document, testDomainTypes)) == NULL ||
+        (doc = virDocumentParse(guest.document, NULL)) == NULL ||
         (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "migration", &isNew)) == NULL)
         return NULL;
     pthread_mutex_lock(&host->lock);
@@ -960,7 +960,7 @@ testDestinationDefine(struct testMigration *m)
 
     if (m->definition == NULL)
         return 0;
-    if ((doc = virDocumentParse(m->definition, testDomainTypes)) == NULL || virDomainObjDefine(m->vm, doc) < 0)
+    if ((doc = virDocumentParse(m->definition, NULL)) == NULL || virDomainObjDefine(m->vm, doc) < 0)
         return -1;
     return 0;
 }

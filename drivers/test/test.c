@@ -298,7 +298,7 @@ testDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
     bool isNew;
 
     virCheckFlags(VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_VALIDATE, NULL);
-    if ((doc = virDocumentParse(xml, testDomainTypes)) == NULL ||
+    if ((doc = virDocumentParse(xml, NULL)) == NULL ||
         (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virDomainCreateXML", &isNew)) == NULL)
         return NULL;
     pthread_mutex_lock(&host->lock);

@@ -131,8 +131,6 @@ struct testMigration {
     int failAt, dieAt;                   /* per cent; -1: never */
 };
 
-VIRT_INTERNAL_DATA const char *const testDomainTypes[2];
-
 static inline struct testConnect *testConnectOf(virConnectPtr conn) { return conn->priv; }
 static inline struct testHost *testHostOf(virConnectPtr conn) { return testConnectOf(conn)->host; }
 

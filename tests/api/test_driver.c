@@ -149,6 +149,24 @@ TEST(uris_that_make_no_sense_are_refused)
     CHECK(virConnectOpen("test:///nonexistent/node.xml") == NULL);
 }
 
+TEST(a_guest_of_any_hypervisor_can_be_simulated)
+{
+    static const char *const types[] = { "test", "qemu", "kvm", "xen", "lxc", "hyperv" };
+    virConnectPtr conn = openDefault();
+    virDomainPtr domain;
+    char xml[256];
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        snprintf(xml, sizeof(xml), "<domain type='%s'><name>x</name><memory>8192</memory><os><type>hvm</type></os></domain>", types[i]);
+        CHECK_PTR(domain = virDomainDefineXML(conn, xml));
+        CHECK_OK(virDomainUndefine(domain));
+        virDomainFree(domain);
+    }
+    CHECK_FAILS_NULL(virDomainDefineXML(conn, "<domain type='bogus'><name>x</name><memory>8192</memory><os><type>hvm</type></os></domain>"),
+                     VIR_ERR_CONFIG_UNSUPPORTED);
+    virConnectClose(conn);
+}
+
 TEST(node_file_describes_a_host)
 {
     const char *path = scratchPath("node.xml");
