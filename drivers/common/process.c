@@ -203,7 +203,7 @@ virProcessStart(const struct virProcessSpawn *spawn, struct virProcess *process)
 
 /* ---------- telling processes apart ---------- */
 
-/* State letter and start time of a process. -1: there is none. */
+/* State letter and start time of a process. -1: there is none; -2: that cannot be told now (no descriptors left, say). */
 static int
 virProcessReadStat(pid_t pid, char *state, unsigned long long *startTime)
 {
@@ -213,8 +213,12 @@ virProcessReadStat(pid_t pid, char *state, unsigned long long *startTime)
     char *field;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (pid <= 0 || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 || (length = read(fd, text, sizeof(text) - 1)) <= 0)
+    if (pid <= 0)
         return -1;
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return errno == ENOENT || errno == ESRCH ? -1 : -2;
+    if ((length = read(fd, text, sizeof(text) - 1)) <= 0)
+        return length == 0 || errno == ESRCH ? -1 : -2;
     text[length] = '\0';
     /* the second field, the name, may hold blanks and parentheses: the third begins after the last of them */
     if ((field = strrchr(text, ')')) == NULL || field[1] != ' ')
@@ -241,15 +245,19 @@ virProcessIdentify(pid_t pid, struct virProcess *process)
     return 0;
 }
 
-/* Whether the pid still is this process, be it a zombie; *zombie says so. */
+/* Whether the pid still is this process, be it a zombie; *zombie says so. In doubt it is: to take it for dead would do the greater harm. */
 static bool
 virProcessIsSame(const struct virProcess *process, bool *zombie)
 {
     unsigned long long startTime;
     char state;
+    int rc = virProcessReadStat(process->pid, &state, &startTime);
 
-    if (virProcessReadStat(process->pid, &state, &startTime) < 0)
+    *zombie = false;
+    if (rc == -1)
         return false;
+    if (rc < 0)
+        return kill(process->pid, 0) == 0 || errno != ESRCH;
     *zombie = state == 'Z' || state == 'X';
     return process->startTime == 0 || process->startTime == startTime;
 }
@@ -264,7 +272,7 @@ virProcessIsAlive(const struct virProcess *process)
 
 /*
  * A descriptor for this very process: opened first and compared then, it cannot mean a later process of the same pid. -1 with errno:
- * ESRCH when the process is gone, ENOSYS where the kernel has no such descriptors (only the pid was compared then).
+ * ESRCH when the process is gone, ENOSYS where none can be had (only the pid was compared then).
  */
 static int
 virProcessOpen(const struct virProcess *process)
@@ -276,7 +284,7 @@ virProcessOpen(const struct virProcess *process)
         errno = ESRCH;
         return -1;
     }
-    if ((fd = (int)syscall(SYS_pidfd_open, process->pid, 0)) < 0 && errno != ENOSYS && errno != EPERM)
+    if ((fd = (int)syscall(SYS_pidfd_open, process->pid, 0)) < 0 && errno == ESRCH)
         return -1;
     if (!virProcessIsSame(process, &zombie)) {
         if (fd >= 0)
@@ -494,6 +502,9 @@ virProcessRun(const char *const *argv, const char *const *env, const char *input
         if (rc == 0)
             virReportError(VIR_ERR_OPERATION_TIMEOUT, "'%s' has not ended within %d ms", argv[0], timeout);
         rc = rc == 1 ? 0 : -1;
+        while (rc == 0 && status == -1 && waitpid(process.pid, &status, 0) < 0)
+            if (errno != EINTR)                  /* the application reaps all children: how this one ended is lost */
+                status = 0;
     }
     if (rc < 0) {
         kill(process.pid, SIGKILL);               /* our child, not yet reaped: the number is still its own */

@@ -1,0 +1,191 @@
+/* Files, text, uuids: whole or not at all. */
+#define VIRT_STATIC
+#include "../../virt.c"
+#include "../fault.h"
+#include "../harness.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+TEST(a_file_is_written_whole_with_its_mode)
+{
+    const char *path = scratchPath("a.xml");
+    struct stat info;
+    size_t length = 0;
+    char *text;
+
+    CHECK_OK(virFileWrite(path, "first", 5, 0600));
+    CHECK_OK(virFileWrite(path, "second\0x", 8, 0640));
+    CHECK_INT(stat(path, &info), 0);
+    CHECK_INT(info.st_mode & 0777, 0640);
+    CHECK_PTR(text = virFileRead(path, 100, &length));
+    CHECK_UINT(length, 8);
+    CHECK_MEM(text, "second\0x", 9);
+    free(text);
+    CHECK_FAILS_NULL(virFileRead(path, 7, NULL), VIR_ERR_SYSTEM_ERROR);
+    CHECK_OK(virFileRemove(path));
+    CHECK_OK(virFileRemove(path));
+    CHECK(!fileExists(path));
+}
+
+static int
+countEntries(const char *name, void *opaque)
+{
+    char *names = opaque;
+
+    strcat(names, name);
+    strcat(names, " ");
+    return strcmp(name, "stop") == 0;
+}
+
+/* After any failure the old contents are there, complete, and nothing else is in the directory. */
+static int
+replaceAndCheck(void *opaque)
+{
+    const char *path = scratchPath("d/file");
+    char names[200] = "";
+    char *text;
+    int rc = virFileWrite(path, "new", 3, 0600);
+
+    (void)opaque;
+    faultPause();
+    CHECK_OK(virFileEach(scratchPath("d"), countEntries, names));
+    CHECK_STR(names, "file ");
+    CHECK_PTR(text = virFileRead(path, 100, NULL));
+    CHECK(strcmp(text, "old") == 0 || strcmp(text, "new") == 0);
+    free(text);
+    faultResume();
+    return rc;
+}
+
+TEST(a_failed_write_changes_nothing)
+{
+    CHECK_OK(virFileMakePath(scratchPath("d"), 0700));
+    CHECK_OK(virFileWrite(scratchPath("d/file"), "old", 3, 0600));
+    FAULT_EACH(FAULT_WRITE, replaceAndCheck, NULL);
+    FAULT_EACH(FAULT_RENAME, replaceAndCheck, NULL);
+    FAULT_EACH(FAULT_FSYNC, replaceAndCheck, NULL);
+    FAULT_EACH(FAULT_OPEN, replaceAndCheck, NULL);
+    FAULT_EACH_ALLOCATION(replaceAndCheck, NULL);
+}
+
+TEST(directories_are_made_and_listed_in_order)
+{
+    char names[200] = "";
+
+    CHECK_OK(virFileMakePath(scratchPath("x/y//z/"), 0700));
+    CHECK_OK(virFileMakePath(scratchPath("x/y/z"), 0700));
+    CHECK_OK(virFileWriteVolatile(scratchPath("x/y/b"), "", 0, 0600));
+    CHECK_OK(virFileWriteVolatile(scratchPath("x/y/a"), "", 0, 0600));
+    CHECK_INT(virFileEach(scratchPath("x/y"), countEntries, names), 0);
+    CHECK_STR(names, "a b z ");
+    CHECK_OK(virFileWriteVolatile(scratchPath("x/y/stop"), "", 0, 0600));
+    CHECK_INT(virFileEach(scratchPath("x/y"), countEntries, names), 1);
+    CHECK_FAILS(virFileMakePath(scratchPath("x/y/a/b"), 0700), VIR_ERR_SYSTEM_ERROR);
+    CHECK_FAILS(virFileMakePath(scratchPath("x/y/a"), 0700), VIR_ERR_SYSTEM_ERROR);
+    CHECK_FAILS(virFileEach(scratchPath("none"), countEntries, names), VIR_ERR_SYSTEM_ERROR);
+}
+
+TEST(a_lock_has_one_holder_and_names_it)
+{
+    const char *path = scratchPath("lock");
+    pid_t owner = -5, child;
+    int fd, second, status;
+
+    CHECK_OK(fd = virFileLock(path, &owner));
+    CHECK_INT(owner, 0);
+    CHECK_INT(virFileLock(path, &owner), -1);
+    CHECK_INT(owner, getpid());
+    CHECK_FAILS(virFileLock(path, NULL), VIR_ERR_OPERATION_FAILED);
+    if ((child = fork()) == 0)
+        _exit(virFileLock(path, &owner) == -1 && owner == getppid() ? 0 : 1);
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK_INT(status, 0);
+    close(fd);
+    CHECK_OK(second = virFileLock(path, &owner));
+    close(second);
+    CHECK_INT(virFileLock(scratchPath("none/lock"), &owner), -1);
+    CHECK_INT(owner, 0);
+}
+
+TEST(sockets_may_have_long_paths)
+{
+    const char *directory = scratchPath("%0100d", 1);
+    const char *path = scratchPath("%0100d/socket", 1);
+    int listening, client;
+
+    CHECK_OK(virFileMakePath(directory, 0700));
+    CHECK_FAILS(virFileConnect(path), VIR_ERR_SYSTEM_ERROR);
+    CHECK_OK(listening = virFileListen(path, 1));
+    CHECK_OK(client = virFileConnect(path));
+    CHECK((fcntl(client, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(client, F_GETFL) & O_NONBLOCK) != 0);
+    close(client);
+    close(listening);
+    CHECK_OK(listening = virFileListen(path, 1));    /* in place of the one left behind */
+    close(listening);
+    writeFile(scratchPath("file"), "x");
+    CHECK_FAILS(virFileListen(scratchPath("file"), 1), VIR_ERR_SYSTEM_ERROR);
+    CHECK(fileExists(scratchPath("file")));
+}
+
+TEST(numbers_are_whole_strings)
+{
+    unsigned long long ull;
+    int i;
+
+    CHECK_OK(virStringToULL(" 18446744073709551615 ", 10, &ull));
+    CHECK_UINT(ull, 18446744073709551615ULL);
+    CHECK_OK(virStringToULL("0xff", 0, &ull));
+    CHECK_UINT(ull, 255);
+    CHECK_OK(virStringToULL("010", 0, &ull));
+    CHECK_UINT(ull, 10);
+    CHECK_INT(virStringToULL("18446744073709551616", 10, &ull), -1);
+    CHECK_INT(virStringToULL("-1", 10, &ull), -1);
+    CHECK_INT(virStringToULL("", 10, &ull), -1);
+    CHECK_INT(virStringToULL("1x", 10, &ull), -1);
+    CHECK_INT(virStringToULL("0x", 0, &ull), -1);
+    CHECK_OK(virStringToInt("-2147483648", 10, &i));
+    CHECK_INT(i, -2147483647 - 1);
+    CHECK_INT(virStringToInt("2147483648", 10, &i), -1);
+    CHECK_INT(virStringToInt("--1", 10, &i), -1);
+}
+
+TEST(uuids_are_read_as_libvirt_reads_them)
+{
+    static const char *const good[] = { "6695eb01-f6a4-8304-79aa-97f2502e193f", "6695EB01F6A4830479AA97F2502E193F",
+                                        " 6695eb01 f6a4 8304 79aa 97f2502e193f ", "66-95-eb01f6a4-830479aa97f2502e193f" };
+    static const char *const bad[] = { "", "6695eb01", "6695eb01-f6a4-8304-79aa-97f2502e193", "6695eb01-f6a4-8304-79aa-97f2502e193f0", "zzzz",
+                                       "6-695eb01f6a4830479aa97f2502e193f" };
+    unsigned char first[VIR_UUID_BUFLEN], uuid[VIR_UUID_BUFLEN];
+    char text[VIR_UUID_STRING_BUFLEN];
+
+    CHECK_OK(virUuidParse(good[0], first));
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        CHECK_OK(virUuidParse(good[i], uuid));
+        CHECK_MEM(uuid, first, sizeof(uuid));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK_INT(virUuidParse(bad[i], uuid), -1);
+    virUuidFormat(first, text);
+    CHECK_STR(text, good[0]);
+    CHECK_OK(virUuidGenerate(uuid));
+    CHECK(memcmp(uuid, first, sizeof(uuid)) != 0);
+    CHECK_INT(uuid[6] >> 4, 4);
+}
+
+TEST(text_grows_and_is_escaped)
+{
+    struct virText text = { 0 };
+    char *all;
+
+    for (int i = 0; i < 2000; i++)
+        virTextAdd(&text, "%d,", i);
+    virTextAddXml(&text, "<a b='c'>&\"\x01\n");
+    CHECK_PTR(all = virTextTake(&text));
+    CHECK_CONTAINS(all, "1998,1999,&lt;a b=&apos;c&apos;&gt;&amp;&quot;\n");
+    CHECK_UINT(strlen(all), 8890 + 37);
+    free(all);
+    CHECK_PTR(all = virTextTake(&text));
+    CHECK_STR(all, "");
+    free(all);
+}
