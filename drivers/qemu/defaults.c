@@ -165,6 +165,30 @@ qemuDefaultPorts(xmlNodePtr devices, const char *element)
 
 /* ---------- consoles ---------- */
 
+/* A <console> that is the serial port `serial` under another name. */
+static int
+qemuDefaultAddConsole(xmlNodePtr devices, xmlNodePtr serial, xmlNodePtr before)
+{
+    static const char *const backend[] = { "source", "protocol", "log" };
+    xmlNodePtr console, twin, last = serial;
+
+    QEMU_PEEK_EACH(other, devices, "serial")
+        last = other;
+    if ((console = virXmlAddAfter(last, "console")) == NULL || (before != NULL && xmlAddPrevSibling(before, console) == NULL) ||
+        virXmlSet(console, "@type", "%s", qemuPeek(serial, "type") != NULL ? qemuPeek(serial, "type") : "pty") < 0 ||
+        virXmlSet(console, "target/@type", "serial") < 0 || virXmlSet(console, "target/@port", "0") < 0)
+        return -1;
+    QEMU_PEEK_EACH(source, serial, NULL)
+        for (size_t i = 0; i < sizeof(backend) / sizeof(backend[0]); i++) {
+            if (strcmp((const char *)source->name, backend[i]) != 0)
+                continue;
+            if ((twin = xmlDocCopyNode(source, devices->doc, 1)) == NULL)
+                return virReportNoMemory();
+            xmlAddPrevSibling(qemuPeekFirst(console, "target"), twin);
+        }
+    return 0;
+}
+
 /*
  * The first <console> of most machines is their first serial port: where there is one of the two, there is the other. s390 has its own kind of console
  * instead of a port.
@@ -192,21 +216,12 @@ qemuDefaultConsole(xmlNodePtr devices, const struct qemuMachine *machine)
         virXmlRemove(copy, "target/@type");
         virXmlRemove(copy, "alias/@name");
         virXmlRemove(copy, "address");
-    } else if (console == NULL && serial != NULL && machine->family != QEMU_MACHINE_CCW) {
-        if ((copy = virXmlAddAfter(qemuPeekNext(serial, "serial") != NULL ? serial : serial, "console")) == NULL ||
-            virXmlSet(copy, "@type", "%s", qemuPeek(serial, "type") != NULL ? qemuPeek(serial, "type") : "pty") < 0 ||
-            virXmlSet(copy, "target/@type", "serial") < 0 || virXmlSet(copy, "target/@port", "0") < 0)
-            return -1;
-        for (xmlNodePtr source = qemuPeekFirst(serial, NULL), twin; source != NULL; source = qemuPeekNext(source, NULL)) {
-            static const char *const backend[] = { "source", "protocol", "log" };
-
-            for (size_t i = 0; i < sizeof(backend) / sizeof(backend[0]); i++)
-                if (strcmp((const char *)source->name, backend[i]) == 0 &&
-                    ((twin = xmlDocCopyNode(source, devices->doc, 1)) == NULL || xmlAddPrevSibling(qemuPeekFirst(copy, "target"), twin) == NULL))
-                    return virReportNoMemory();
-        }
+        return 0;
     }
-    return 0;
+    if (serial == NULL || machine->family == QEMU_MACHINE_CCW || qemuPeekIs(qemuPeekFirst(console, "target"), "type", "serial") ||
+        qemuPeekIs(qemuPeekFirst(serial, "target"), "type", "usb-serial") || qemuPeekIs(qemuPeekFirst(serial, "target"), "type", "pci-serial"))
+        return 0;
+    return qemuDefaultAddConsole(devices, serial, console);
 }
 
 /* ---------- devices every machine has ---------- */

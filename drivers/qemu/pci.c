@@ -487,9 +487,9 @@ qemuPciAddBridges(struct qemuPci *pci)
         for (unsigned int slot = model != NULL && model->automatic ? model->first : 32; slot <= (model != NULL ? model->last : 0); slot++)
             free += pci->buses[bus].used[slot] == 0;
     }
-    while (open + bridges > free + 31 * bridges)
+    /* The last slot is kept for a bridge, so that there is a way on. */
+    while (open > 0 && open + (bridges > 0 ? bridges : 1) > free + 31 * bridges)
         bridges++;
-    /* A device may name a bus that does not exist: its bridge is meant. */
     for (; bridges > 0; bridges--)
         if (qemuPciAddController(pci, "pci-bridge") == NULL)
             return -1;
@@ -601,6 +601,33 @@ qemuPciSetTargets(struct qemuPci *pci)
     return 0;
 }
 
+/* Disks are placed in the order of their names, as the guest is to see them. */
+static int
+qemuPciPlaceDisks(struct qemuPci *pci)
+{
+    for (;;) {
+        xmlNodePtr first = NULL;
+        const char *name = NULL;
+
+        QEMU_PEEK_EACH(disk, pci->devices, "disk") {
+            const char *dev = qemuPeek(qemuPeekFirst(disk, "target"), "dev");
+
+            if (!qemuPciIsOpen(disk) || qemuPciSimple(disk) == 0)
+                continue;
+            if (dev == NULL)
+                dev = "";
+            if (first == NULL || strlen(dev) < strlen(name) || (strlen(dev) == strlen(name) && strcmp(dev, name) < 0)) {
+                first = disk;
+                name = dev;
+            }
+        }
+        if (first == NULL)
+            return 0;
+        if (qemuPciPlace(pci, first, qemuPciSimple(first)) < 0)
+            return -1;
+    }
+}
+
 static int
 qemuPciPlaceAll(struct qemuPci *pci)
 {
@@ -608,6 +635,11 @@ qemuPciPlaceAll(struct qemuPci *pci)
         QEMU_PEEK_EACH(device, pci->devices, qemuPciKinds[i].element) {
             unsigned int plug = qemuPciIsOpen(device) ? qemuPciKinds[i].plug(device) : 0;
 
+            if (strcmp(qemuPciKinds[i].element, "disk") == 0) {
+                if (qemuPciPlaceDisks(pci) < 0)
+                    return -1;
+                break;
+            }
             if (plug != 0 && qemuPciPlace(pci, device, plug) < 0)
                 return -1;
         }
