@@ -173,7 +173,9 @@ virCheckRefuse(xmlNodePtr node, const struct virCheckRule *rule, const char *tex
 {
     bool attribute = rule->attribute[0] != '\0';
     VIRT_CLEANUP_FREE char *where = virXmlPath(node, attribute ? rule->attribute : NULL);
-    int code = (rule->flags & VIR_CHECK_UNSUPPORTED) != 0 ? VIR_ERR_CONFIG_UNSUPPORTED : VIR_ERR_XML_ERROR;
+    int code = (rule->flags & VIR_CHECK_UNSUPPORTED) != 0            ? VIR_ERR_CONFIG_UNSUPPORTED
+             : virCheckIsWord(rule->allowed, "#cpus|#unit|#0..65535") ? VIR_ERR_INVALID_ARG
+                                                                      : VIR_ERR_XML_ERROR;
 
     if (where == NULL)
         return -1;

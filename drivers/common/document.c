@@ -166,6 +166,19 @@ virDocumentCompleteMemory(xmlNodePtr root)
     return max > 0 ? virDocumentSetKiB(root, "maxMemory", max) : 0;
 }
 
+/* Where the processors are listed one by one, how many are on follows from the list. */
+static int
+virDocumentCompleteVcpus(xmlNodePtr root, xmlNodePtr vcpu)
+{
+    xmlNodePtr list = virXmlFirst(root, "vcpus");
+    unsigned int enabled = 0;
+
+    VIRT_XML_EACH(one, list, "vcpu") {
+        enabled += virXmlEquals(one, "@enabled", "yes");
+    }
+    return list == NULL || enabled == 0 ? 0 : virXmlSet(vcpu, "@current", "%u", enabled);
+}
+
 static int
 virDocumentCompleteVcpu(xmlNodePtr root)
 {
@@ -179,7 +192,7 @@ virDocumentCompleteVcpu(xmlNodePtr root)
             return virReportError(VIR_ERR_XML_ERROR, "maximum vcpus count must be an integer: <vcpu> is '%s'", text != NULL ? text : "");
         if (count == 0)
             return virReportError(VIR_ERR_XML_ERROR, "invalid domain vcpus: <vcpu> must be 1 or greater");
-        if ((text = virXmlString(node, "@current")) != NULL) {
+        if (virXmlFirst(root, "vcpus") == NULL && (text = virXmlString(node, "@current")) != NULL) {
             if (virStringToULL(text, 10, &current) < 0)
                 return virReportError(VIR_ERR_XML_ERROR, "current vcpus count must be an integer: <vcpu current='%s'>", text);
             if (current > count)
@@ -190,7 +203,9 @@ virDocumentCompleteVcpu(xmlNodePtr root)
     }
     if ((node = virDocumentEnsure(root, "vcpu")) == NULL || virDocumentDefaultAttribute(node, "@placement", "static") < 0)
         return -1;
-    return virXmlString(node, "") != NULL ? 0 : virXmlSet(node, "", "%llu", count);
+    if (virXmlString(node, "") == NULL && virXmlSet(node, "", "%llu", count) < 0)
+        return -1;
+    return virDocumentCompleteVcpus(root, node);
 }
 
 /* A machine starts from its first disk unless the document says otherwise, for all devices or for one. */

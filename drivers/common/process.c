@@ -462,6 +462,67 @@ virProcessServe(const char *name, int *stdinFd, const char *input, struct virPro
     return 0;
 }
 
+/* Waits for our child after its streams have ended. The wait status, or -1 with the error set. */
+static int
+virProcessFinish(const char *name, struct virProcess *process, unsigned long long start, int timeout)
+{
+    int status = -1;
+
+    switch (virProcessWait(process, virProcessTimeLeft(start, timeout), &status)) {
+    case 0:
+        return virReportError(VIR_ERR_OPERATION_TIMEOUT, "'%s' has not ended within %d ms", name, timeout);
+    case 1:
+        break;
+    default:
+        return -1;
+    }
+    while (status == -1 && waitpid(process->pid, &status, 0) < 0)
+        if (errno != EINTR)                      /* the application reaps all children: how this one ended is lost */
+            status = 0;
+    return status;
+}
+
+/* Our child, not yet reaped, or the number would not be its own any more. */
+static void
+virProcessGiveUp(const struct virProcess *process)
+{
+    kill(process->pid, SIGKILL);
+    while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* A pipe whose reading end goes to the stream and whose writing end is for the child; none where output is not wanted. */
+static int
+virProcessOpenStream(const char *name, char **output, struct virProcessStream *stream, int *childFd)
+{
+    int ends[2];
+
+    if (output == NULL)
+        return 0;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return virReportSystemError(errno, "cannot make a pipe for '%s'", name);
+    stream->fd = ends[0];
+    *childFd = ends[1];
+    return 0;
+}
+
+/* What was collected becomes the caller's: both or none. */
+static int
+virProcessTakeOutput(struct virProcessStream streams[2], char **output, char **errors)
+{
+    VIRT_CLEANUP_FREE char *out = NULL;
+
+    if (output != NULL && (out = virTextTake(&streams[0].text)) == NULL)
+        return -1;
+    if (errors != NULL && (*errors = virTextTake(&streams[1].text)) == NULL)
+        return -1;
+    if (output != NULL) {
+        *output = out;
+        out = NULL;
+    }
+    return 0;
+}
+
 VIRT_INTERNAL int
 virProcessRun(const char *const *argv, const char *const *env, const char *input, char **output, char **errors,
               size_t max, int timeout)
@@ -470,70 +531,35 @@ virProcessRun(const char *const *argv, const char *const *env, const char *input
     VIRT_CLEANUP_CLOSE int childIn = -1, childOut = -1, childErr = -1, stdinFd = -1;
     struct virProcess process;
     unsigned long long start = virTimeNowUs();
-    int in[2] = { -1, -1 }, out[2], err[2];
-    int status = -1, rc = -1;
+    int in[2] = { -1, -1 }, status = -1;
 
+    /* a socket, because writing to it can be kept from raising SIGPIPE */
     if (input != NULL && *input != '\0' && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) < 0)
         return virReportSystemError(errno, "cannot make a pipe for '%s'", argv[0]);
     stdinFd = in[0];
     childIn = in[1];
-    if (output != NULL) {
-        if (pipe2(out, O_CLOEXEC) < 0)
-            return virReportSystemError(errno, "cannot make a pipe for '%s'", argv[0]);
-        streams[0].fd = out[0];
-        childOut = out[1];
-    }
-    if (errors != NULL) {
-        if (pipe2(err, O_CLOEXEC) < 0) {
-            virReportSystemError(errno, "cannot make a pipe for '%s'", argv[0]);
-            goto cleanup;
-        }
-        streams[1].fd = err[0];
-        childErr = err[1];
-    }
-    if (virProcessStart(&(struct virProcessSpawn){ .argv = argv, .env = env, .stdinFd = childIn, .stdoutFd = childOut,
+    if (virProcessOpenStream(argv[0], output, &streams[0], &childOut) < 0 ||
+        virProcessOpenStream(argv[0], errors, &streams[1], &childErr) < 0 ||
+        virProcessStart(&(struct virProcessSpawn){ .argv = argv, .env = env, .stdinFd = childIn, .stdoutFd = childOut,
                                                    .stderrFd = childErr }, &process) < 0)
         goto cleanup;
     virFileCleanupClose(&childIn);
     virFileCleanupClose(&childOut);
     virFileCleanupClose(&childErr);
-    if (virProcessServe(argv[0], &stdinFd, input, streams, max, start, timeout) == 0) {
-        rc = virProcessWait(&process, virProcessTimeLeft(start, timeout), &status);
-        if (rc == 0)
-            virReportError(VIR_ERR_OPERATION_TIMEOUT, "'%s' has not ended within %d ms", argv[0], timeout);
-        rc = rc == 1 ? 0 : -1;
-        while (rc == 0 && status == -1 && waitpid(process.pid, &status, 0) < 0)
-            if (errno != EINTR)                  /* the application reaps all children: how this one ended is lost */
-                status = 0;
-    }
-    if (rc < 0) {
-        kill(process.pid, SIGKILL);               /* our child, not yet reaped: the number is still its own */
-        while (waitpid(process.pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+    if (virProcessServe(argv[0], &stdinFd, input, streams, max, start, timeout) < 0 ||
+        (status = virProcessFinish(argv[0], &process, start, timeout)) < 0) {
+        virProcessGiveUp(&process);
         goto cleanup;
     }
-    if ((output != NULL && streams[0].text.failed) || (errors != NULL && streams[1].text.failed)) {
-        rc = virReportNoMemory();
-        goto cleanup;
-    }
-    rc = -1;
-    if (output != NULL && (*output = virTextTake(&streams[0].text)) == NULL)
-        goto cleanup;
-    if (errors != NULL && (*errors = virTextTake(&streams[1].text)) == NULL) {
-        if (output != NULL) {
-            free(*output);
-            *output = NULL;
-        }
-        goto cleanup;
-    }
-    rc = status;
+    if (virProcessTakeOutput(streams, output, errors) < 0)
+        status = -1;
 
 cleanup:
     for (int i = 0; i < 2; i++) {
         virFileCleanupClose(&streams[i].fd);
         virTextFree(&streams[i].text);
     }
-    return rc;
+    return status;
 }
 
 #undef VIRT_FROM
