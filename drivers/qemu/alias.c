@@ -50,10 +50,10 @@ qemuAliasIsTaken(xmlNodePtr devices, xmlNodePtr self, const char *alias)
 static int
 qemuAliasNumber(xmlNodePtr devices, xmlNodePtr device, const char *prefix, unsigned int number)
 {
-    char alias[64];
+    char alias[128];
 
     do
-        snprintf(alias, sizeof(alias), "%s%u", prefix, number++);
+        snprintf(alias, sizeof(alias), "%.100s%u", prefix, number++);
     while (qemuAliasIsTaken(devices, device, alias));
     return virXmlSet(device, "alias/@name", "%s", alias);
 }
