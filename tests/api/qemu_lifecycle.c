@@ -1,6 +1,9 @@
 /* From definition to end: real guests of the QEMU driver, their states, reasons and events. */
 #include "../qemu_guest.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 TEST(a_transient_guest_runs_until_it_is_destroyed)
 {
     virConnectPtr conn = openRoot("root");
@@ -322,7 +325,7 @@ TEST(vcpus_have_threads_with_times_and_affinity)
 TEST(starting_and_ending_leaves_nothing_behind)
 {
     virConnectPtr conn = openRoot("root");
-    int descriptors = 0;
+    int descriptors = 0, threads = countThreads();
 
     CHECK_PTR(conn);
     for (int i = 0; i < 8; i++) {
@@ -335,7 +338,7 @@ TEST(starting_and_ending_leaves_nothing_behind)
             descriptors = countDescriptors();
     }
     CHECK_INT(countDescriptors(), descriptors);
-    CHECK_INT(countThreads(), 1);
+    CHECK_INT(countThreads(), threads);
     CHECK_INT(countProcesses(NULL, 0), 0);
     CHECK_INT(virConnectClose(conn), 0);
 }
@@ -352,4 +355,101 @@ TEST(a_root_opens_and_closes_thousands_of_times)
             descriptors = countDescriptors();
     }
     CHECK_INT(countDescriptors(), descriptors);
+}
+
+/* ---- threads ---- */
+
+static atomic_bool enough;
+
+static void *
+askAll(void *opaque)
+{
+    virConnectPtr conn = opaque;
+
+    while (!enough) {
+        virDomainPtr domain = virDomainLookupByName(conn, "one");
+        virDomainControlInfo control;
+        virDomainInfo info;
+        virVcpuInfo vcpu;
+        char *xml;
+
+        CHECK_PTR(domain);
+        CHECK_OK(virDomainGetInfo(domain, &info));
+        CHECK_PTR(xml = virDomainGetXMLDesc(domain, 0));
+        free(xml);
+        CHECK(virConnectNumOfDomains(conn) >= 0);
+        virDomainGetVcpus(domain, &vcpu, 1, NULL, 0);         /* these two fail while it does not run */
+        virDomainGetControlInfo(domain, &control, 0);
+        virDomainFree(domain);
+    }
+    return NULL;
+}
+
+static void *
+changeAll(void *opaque)
+{
+    virDomainPtr domain = virDomainLookupByName(opaque, "one");
+
+    CHECK_PTR(domain);
+    for (int i = 0; i < 15; i++) {
+        /* The other thread does the same, so that each of these may come too late. */
+        virDomainCreate(domain);
+        virDomainSuspend(domain);
+        virDomainResume(domain);
+        virDomainReset(domain, 0);
+        if (virDomainDestroy(domain) < 0)
+            CHECK_ERROR(VIR_ERR_OPERATION_INVALID);
+    }
+    virDomainFree(domain);
+    return NULL;
+}
+
+static void *
+runLoop(void *opaque)
+{
+    (void)opaque;
+    while (!enough)
+        CHECK_OK(virEventRunDefaultImpl());
+    return NULL;
+}
+
+static void
+manyThreads(bool withLoop)
+{
+    virConnectPtr conn;
+    virDomainPtr domain;
+    pthread_t threads[5];
+
+    if (withLoop)
+        useLoop();
+    CHECK_PTR(conn = openRoot("root"));
+    CHECK_PTR(domain = virDomainDefineXML(conn, smallXml("one")));
+    enough = false;
+    if (withLoop)
+        watchEvents(conn);
+    CHECK_INT(pthread_create(&threads[4], NULL, withLoop ? runLoop : askAll, conn), 0);
+    CHECK_INT(pthread_create(&threads[0], NULL, askAll, conn), 0);
+    CHECK_INT(pthread_create(&threads[1], NULL, askAll, conn), 0);
+    CHECK_INT(pthread_create(&threads[2], NULL, changeAll, conn), 0);
+    CHECK_INT(pthread_create(&threads[3], NULL, changeAll, conn), 0);
+    pthread_join(threads[2], NULL);
+    pthread_join(threads[3], NULL);
+    enough = true;
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    pthread_join(threads[4], NULL);
+    CHECK_INT(virDomainIsActive(domain), 0);
+    CHECK_INT(countProcesses(NULL, 0), 0);
+    virDomainFree(domain);
+    CHECK_INT(virConnectClose(conn), 0);
+}
+
+TEST_LIMIT(many_threads_use_one_guest, 120)
+{
+    manyThreads(false);
+}
+
+TEST_LIMIT(many_threads_use_one_guest_beside_an_event_loop, 120)
+{
+    manyThreads(true);
 }
