@@ -48,6 +48,7 @@ TEST(a_local_connection_is_alive_and_secure_and_never_encrypted)
     CHECK_INT(virConnectIsAlive(conn), 1);
     CHECK_INT(virConnectIsSecure(conn), 1);
     CHECK_INT(virConnectIsEncrypted(conn), 0);
+    CHECK_FAILS(virConnectSetKeepAlive(conn, 5, 3), VIR_ERR_NO_SUPPORT);    /* as libvirt's: there is nobody to ask */
     CHECK_STR(virConnectGetType(conn), "TEST");
     CHECK_PTR(text = virConnectGetURI(conn));
     CHECK_STR(text, "test:///default");
