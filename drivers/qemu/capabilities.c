@@ -1,6 +1,7 @@
 /*
- * What an emulator can do. Asking a QEMU takes some 50 ms, so it is done once for a binary (path, size, time stamp) and the answers are kept
- * in a file; and never before somebody needs one. The binary runs with machine "none" and is asked by QMP over a socket pair.
+ * What an emulator can do. Asking a QEMU takes some 50 ms, so it is done once for a binary (path,
+ * size, time stamp) and the answers are kept in a file; and never before somebody needs one. The
+ * binary runs with machine "none" and is asked by QMP over a socket pair.
  */
 #include "capabilities.h"
 #include "monitor.h"
@@ -27,7 +28,8 @@
 
 struct qemuCapabilities {
     atomic_int refs;
-    cJSON *json;                        /* what qemuCapabilitiesJson describes; all strings below live in it */
+    /* what qemuCapabilitiesJson describes; all strings below live in it */
+    cJSON *json;
     const char *emulator, *arch;
     unsigned int version;
     const char **types;                 /* sorted */
@@ -61,7 +63,10 @@ qemuArchToTarget(const char *arch)
 
 /* ---- asking ---- */
 
-/* The answers, reduced to what is of use. Each function takes the reply over and returns NULL with the error set. */
+/*
+ * The answers, reduced to what is of use. Each function takes the reply over and returns NULL with
+ * the error set.
+ */
 static cJSON *
 qemuCapabilitiesReduceMachines(cJSON *reply)
 {
@@ -133,13 +138,15 @@ qemuCapabilitiesAskAll(struct qemuMonitor *mon, const char *emulator, const stru
     virJsonInt(virJsonGet(version, "qemu"), "minor", &minor);
     virJsonInt(virJsonGet(version, "qemu"), "micro", &micro);
     if (major < 4 || virJsonString(target, "arch") == NULL) {
-        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "QEMU %d.%d.%d is too old: 4.0 is needed", major, minor, micro);
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "QEMU %d.%d.%d is too old: 4.0 is needed",
+                       major, minor, micro);
         return NULL;
     }
     if (qemuCapabilitiesAsk(mon, "query-machines", &machines) < 0
         || (machines = qemuCapabilitiesReduceMachines(machines)) == NULL)
         return NULL;
-    if (qemuCapabilitiesAsk(mon, "qom-list-types", &types) < 0 || (types = qemuCapabilitiesReduceNames(types)) == NULL) {
+    if (qemuCapabilitiesAsk(mon, "qom-list-types",
+                            &types) < 0 || (types = qemuCapabilitiesReduceNames(types)) == NULL) {
         cJSON_Delete(machines);
         return NULL;
     }
@@ -416,7 +423,8 @@ VIRT_INTERNAL bool
 qemuCapabilitiesHasKvm(const struct qemuCapabilities *caps)
 {
     const char *host = virHostGetArch();
-    bool same = strcmp(caps->arch, host) == 0 || (strcmp(host, "x86_64") == 0 && strcmp(caps->arch, "i686") == 0);
+    bool same = strcmp(caps->arch, host) == 0 || (strcmp(host, "x86_64") == 0 && strcmp(caps->arch,
+                                                                                        "i686") == 0);
 
     return same && access("/dev/kvm", R_OK | W_OK) == 0;
 }
@@ -434,7 +442,8 @@ qemuCapabilitiesFindEmulator(const char *arch)
 {
     static const char usual[] = "/usr/bin:/usr/local/bin:/usr/libexec:/usr/lib/qemu:/opt/qemu/bin";
     const char *path = getenv("PATH");
-    VIRT_CLEANUP_FREE char *folders = virStringFormat("%s%s%s", path != NULL ? path : "", path != NULL ? ":" : "", usual);
+    VIRT_CLEANUP_FREE char *folders = virStringFormat("%s%s%s", path != NULL ? path : "",
+                                                      path != NULL ? ":" : "", usual);
     char *rest = NULL;
 
     if (folders == NULL)
@@ -450,7 +459,8 @@ qemuCapabilitiesFindEmulator(const char *arch)
             return emulator;
         free(emulator);
     }
-    virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "there is no emulator for architecture '%s': no qemu-system-%s in PATH",
+    virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                   "there is no emulator for architecture '%s': no qemu-system-%s in PATH",
                    arch, qemuArchToTarget(arch));
     return NULL;
 }
@@ -471,7 +481,8 @@ qemuCapabilitiesFormatGuest(struct virText *text, const struct qemuCapabilities 
     bool acpi = x86 || strcmp(caps->arch, "aarch64") == 0;
     const cJSON *each;
 
-    virTextAdd(text, "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='%s'>\n      <wordsize>%d</wordsize>\n"
+    virTextAdd(text,
+               "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='%s'>\n      <wordsize>%d</wordsize>\n"
                "      <emulator>", caps->arch, wordsize);
     virTextAddXml(text, caps->emulator);
     virTextAdd(text, "</emulator>\n");
@@ -482,7 +493,8 @@ qemuCapabilitiesFormatGuest(struct virText *text, const struct qemuCapabilities 
         virJsonULongLong(each, "max-cpus", &cpus);
         virTextAdd(text, "      <machine maxCpus='%llu'>%s</machine>\n", cpus, name);
         if (alias != NULL)
-            virTextAdd(text, "      <machine canonical='%s' maxCpus='%llu'>%s</machine>\n", name, cpus, alias);
+            virTextAdd(text, "      <machine canonical='%s' maxCpus='%llu'>%s</machine>\n", name,
+                       cpus, alias);
     }
     virTextAdd(text, "      <domain type='qemu'/>\n");
     if (qemuCapabilitiesHasKvm(caps))
@@ -496,7 +508,8 @@ qemuCapabilitiesFormatGuest(struct virText *text, const struct qemuCapabilities 
 }
 
 VIRT_INTERNAL char *
-qemuCapabilitiesFormat(const struct qemuCapabilities *(*get)(const char *emulator, void *opaque), void *opaque)
+qemuCapabilitiesFormat(const struct qemuCapabilities *(*get)(const char *emulator, void *opaque),
+                       void *opaque)
 {
     struct virText text = { 0 };
 

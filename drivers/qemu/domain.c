@@ -32,7 +32,8 @@ qemuDomainStart(struct virDomainObj *vm, xmlDocPtr doc, virConnectPtr conn, unsi
         return -1;
     if (rc == 0) {
         qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
-        return virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': QEMU's monitor did not answer within %d s",
+        return virReportError(VIR_ERR_OPERATION_TIMEOUT,
+                              "domain '%s': QEMU's monitor did not answer within %d s",
                               vm->name, QEMU_DOMAIN_START_DEADLINE / 1000);
     }
     qemuEventLifecycle(vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
@@ -68,7 +69,8 @@ qemuDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
                   | VIR_DOMAIN_START_FORCE_BOOT | VIR_DOMAIN_START_VALIDATE, NULL);
     if ((doc = virDocumentParse(xml, qemuDocumentTypes())) == NULL
         || qemuHostCompleteDocument(doc, (flags & VIR_DOMAIN_START_VALIDATE) != 0, host) < 0
-        || (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virDomainCreateXML", &isNew)) == NULL)
+        || (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virDomainCreateXML",
+                                  &isNew)) == NULL)
         return NULL;
     if (qemuDomainStart(vm, doc, conn, flags) < 0) {
         if (isNew)
@@ -119,7 +121,8 @@ qemuDomainAutostartVisit(struct virDomainObj *vm, void *opaque)
 {
     (void)opaque;
     if (vm->autostart && vm->persistent && vm->id < 0 && qemuDomainStartDefined(vm, NULL, 0, "autostart") < 0)
-        virLog(VIR_LOG_ERROR, "qemu.domain", "autostart of domain '%s': %s", vm->name, virGetLastErrorMessage());
+        virLog(VIR_LOG_ERROR, "qemu.domain", "autostart of domain '%s': %s", vm->name,
+               virGetLastErrorMessage());
     return 0;
 }
 
@@ -196,7 +199,8 @@ qemuDomainWantReboot(struct virDomainObj *vm, bool wanted)
 static int
 qemuDomainNoAgent(void)
 {
-    return virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED, "the guest agent is not supported: leave the flag out, "
+    return virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED,
+                          "the guest agent is not supported: leave the flag out, "
                           "and the power button is pressed");
 }
 
@@ -217,7 +221,10 @@ qemuDomainShutdown(virDomainPtr domain, unsigned int flags)
     return rc;
 }
 
-/* The power button is pressed, and when the guest is off, it is not the end: events.c resets the machine and lets it run on. */
+/*
+ * The power button is pressed, and when the guest is off, it is not the end: events.c resets the
+ * machine and lets it run on.
+ */
 VIRT_INTERNAL int
 qemuDomainReboot(virDomainPtr domain, unsigned int flags)
 {
@@ -260,8 +267,8 @@ qemuDomainReset(virDomainPtr domain, unsigned int flags)
 }
 
 /*
- * A guest whose job is held by a call that waits for a hung QEMU must be killed for that call to end, so destroy does not queue behind
- * it. A guest that is just starting is waited for.
+ * A guest whose job is held by a call that waits for a hung QEMU must be killed for that call to
+ * end, so destroy does not queue behind it. A guest that is just starting is waited for.
  */
 static bool
 qemuDomainIsStuck(struct virDomainObj *vm)
@@ -322,8 +329,8 @@ qemuDomainDestroy(virDomainPtr domain, unsigned int flags)
 /* ---- queries ---- */
 
 /*
- * No lock and one system call (and one more to see whether QEMU has news): programs that watch many guests make little else but
- * this call.
+ * No lock and one system call (and one more to see whether QEMU has news): programs that watch many
+ * guests make little else but this call.
  */
 VIRT_INTERNAL int
 qemuDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info)
@@ -400,7 +407,8 @@ qemuDomainReadThread(pid_t pid, pid_t thread, unsigned long long *ns, int *cpu)
 
     /* After the name: field 3 is the state; 14 and 15 are times, 39 the CPU. */
     if (end == NULL
-        || sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u "
+        || sscanf(end + 1,
+                  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u "
                   "%*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d", &user, &system, cpu) != 3)
         return -1;
     *ns = (user + system) * (1000000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
@@ -432,7 +440,8 @@ qemuDomainGetVcpus(virDomainPtr domain, virVcpuInfoPtr info, int max, unsigned c
     if (vm == NULL)
         return -1;
     if (vm->id < 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "cannot retrieve vcpu information for inactive domain");
+        return virReportError(VIR_ERR_OPERATION_INVALID,
+                              "cannot retrieve vcpu information for inactive domain");
     if (qemuDomainCommand(vm, "query-cpus-fast", NULL, &reply) < 0)
         return -1;
     pid = atomic_load(&qemuDomainPeek(vm)->pid);

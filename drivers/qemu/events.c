@@ -1,9 +1,11 @@
 /*
- * What QEMU tells without being asked: each event becomes a state with its reason, and an event of the domain.
+ * What QEMU tells without being asked: each event becomes a state with its reason, and an event of
+ * the domain.
  *
- * The functions here are called from whichever thread reads the monitor, one at a time for a guest, with no lock held. They never wait
- * for a reply. A state changes only where it differs, under the object's lock: so the call that stopped a guest and the event STOP that it
- * caused may both report it, in any order, and the application hears of it once.
+ * The functions here are called from whichever thread reads the monitor, one at a time for a guest,
+ * with no lock held. They never wait for a reply. A state changes only where it differs, under the
+ * object's lock: so the call that stopped a guest and the event STOP that it caused may both report
+ * it, in any order, and the application hears of it once.
  */
 #include "process.h"
 #include "state.h"
@@ -93,7 +95,8 @@ qemuEventPaused(struct virDomainObj *vm, int reason, int detail)
 {
     if (!qemuEventChangeState(vm, VIR_DOMAIN_PAUSED, reason))
         return;
-    qemuEventLifecycle(vm, VIR_DOMAIN_EVENT_SUSPENDED, detail >= 0 ? detail : qemuEventSuspendedDetail(reason));
+    qemuEventLifecycle(vm, VIR_DOMAIN_EVENT_SUSPENDED,
+                       detail >= 0 ? detail : qemuEventSuspendedDetail(reason));
     qemuEventSave(vm);
 }
 
@@ -123,7 +126,9 @@ qemuEventStop(struct virDomainObj *vm, struct qemuDomain *priv, const cJSON *dat
     int reason = atomic_exchange(&priv->stopReason, -1);
 
     (void)data;
-    /* The machine stands because the guest is off; what comes of that was decided when it said so. */
+    /*
+     * The machine stands because the guest is off; what comes of that was decided when it said so.
+     */
     if (priv->shutdownSeen || priv->restarting)
         return;
     if (reason < 0)
@@ -149,7 +154,10 @@ qemuEventResume(struct virDomainObj *vm, struct qemuDomain *priv, const cJSON *d
 
 /* ---- power ---- */
 
-/* What the document wants when the guest does this: "destroy", "restart", "preserve", ...; `otherwise` where it says nothing. */
+/*
+ * What the document wants when the guest does this: "destroy", "restart", "preserve", ...;
+ * `otherwise` where it says nothing.
+ */
 static void
 qemuEventWanted(struct virDomainObj *vm, const char *element, const char *otherwise, char wanted[32])
 {
@@ -162,10 +170,14 @@ qemuEventWanted(struct virDomainObj *vm, const char *element, const char *otherw
 static bool
 qemuEventIsRestart(const char *wanted)
 {
-    return strcmp(wanted, "restart") == 0 || strcmp(wanted, "rename-restart") == 0 || strcmp(wanted, "coredump-restart") == 0;
+    return strcmp(wanted, "restart") == 0 || strcmp(wanted,
+                                                    "rename-restart") == 0 || strcmp(wanted, "coredump-restart") == 0;
 }
 
-/* The guest is off but its machine stays: it is reset now, and goes on when RESET says that this is done. */
+/*
+ * The guest is off but its machine stays: it is reset now, and goes on when RESET says that this is
+ * done.
+ */
 static void
 qemuEventRestart(struct qemuDomain *priv, struct qemuMonitor *mon)
 {
@@ -176,10 +188,12 @@ qemuEventRestart(struct qemuDomain *priv, struct qemuMonitor *mon)
 }
 
 /*
- * Where the document says destroy, QEMU ends by itself, and the end of the monitor follows. Else it waits, stopped (qemuProcessActions).
+ * Where the document says destroy, QEMU ends by itself, and the end of the monitor follows. Else it
+ * waits, stopped (qemuProcessActions).
  */
 static void
-qemuEventShutdown(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuMonitor *mon, const cJSON *data)
+qemuEventShutdown(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuMonitor *mon,
+                  const cJSON *data)
 {
     const char *cause = virJsonString(data, "reason");
     bool reset = cause != NULL && strcmp(cause, "guest-reset") == 0;
@@ -203,14 +217,16 @@ qemuEventShutdown(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuM
     }
     pthread_mutex_lock(&priv->lock);
     priv->shutdownSeen = true;
-    priv->shutdownByGuest = guest;
     pthread_mutex_unlock(&priv->lock);
     if (qemuEventChangeState(vm, VIR_DOMAIN_SHUTDOWN, VIR_DOMAIN_SHUTDOWN_UNKNOWN))
         qemuEventLifecycle(vm, VIR_DOMAIN_EVENT_SHUTDOWN,
                            cause == NULL ? VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED
                            : guest       ? VIR_DOMAIN_EVENT_SHUTDOWN_GUEST : VIR_DOMAIN_EVENT_SHUTDOWN_HOST);
     qemuEventSave(vm);
-    /* It may wait only because another action must not be the end; this one is. Where QEMU ends on its own, this is not even read. */
+    /*
+     * It may wait only because another action must not be the end; this one is. Where QEMU ends on
+     * its own, this is not even read.
+     */
     if (guest && strcmp(wanted, "preserve") != 0)
         qemuMonitorPost(mon, "quit", NULL);
 }
@@ -236,9 +252,11 @@ qemuEventReset(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuMoni
 }
 
 static void
-qemuEventPanicked(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuMonitor *mon, const cJSON *data)
+qemuEventPanicked(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuMonitor *mon,
+                  const cJSON *data)
 {
-    const char *action = virJsonString(data, "action"), *type = virJsonString(virJsonGet(data, "info"), "type");
+    const char *action = virJsonString(data, "action"), *type = virJsonString(virJsonGet(data,
+                                                                                         "info"), "type");
     char wanted[32];
 
     pthread_mutex_lock(&priv->lock);
@@ -278,7 +296,8 @@ qemuEventWakeup(struct virDomainObj *vm)
 {
     struct virDomainEvent event = { .eventID = VIR_DOMAIN_EVENT_ID_PMWAKEUP };
 
-    if (vm->state == VIR_DOMAIN_PMSUSPENDED && qemuEventChangeState(vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_WAKEUP)) {
+    if (vm->state == VIR_DOMAIN_PMSUSPENDED && qemuEventChangeState(vm, VIR_DOMAIN_RUNNING,
+                                                                    VIR_DOMAIN_RUNNING_WAKEUP)) {
         qemuEventLifecycle(vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_WAKEUP);
         qemuEventSave(vm);
     }
@@ -319,7 +338,8 @@ qemuEventFindDisk(xmlDocPtr doc, const char *name)
         const char *alias = virXmlString(disk, "alias/@name");
         size_t length = alias != NULL ? strlen(alias) : 0;
 
-        if (length > 0 && name != NULL && strncmp(name, alias, length) == 0 && (name[length] == '-' || name[length] == '\0'))
+        if (length > 0 && name != NULL && strncmp(name, alias,
+                                                  length) == 0 && (name[length] == '-' || name[length] == '\0'))
             return disk;
     }
     return NULL;
@@ -341,7 +361,8 @@ static void
 qemuEventIoError(struct virDomainObj *vm, struct qemuDomain *priv, const cJSON *data)
 {
     VIRT_CLEANUP_XML xmlDocPtr doc = virDomainObjDocument(vm, false);
-    static const char *const actions[] = { "ignore", "stop", "report", NULL };      /* virDomainEventIOErrorAction */
+    /* virDomainEventIOErrorAction */
+    static const char *const actions[] = { "ignore", "stop", "report", NULL };
     struct virDomainEvent event = { .eventID = VIR_DOMAIN_EVENT_ID_IO_ERROR };
     const char *device = virJsonString(data, "device"), *node = virJsonString(data, "node-name");
     xmlNodePtr disk = qemuEventFindDisk(doc, device != NULL && *device != '\0' ? device : node);
@@ -349,7 +370,8 @@ qemuEventIoError(struct virDomainObj *vm, struct qemuDomain *priv, const cJSON *
     bool full = false;
 
     virJsonBool(data, "nospace", &full);
-    event.detail[0] = qemuEventIndex(actions, virJsonString(data, "action"), VIR_DOMAIN_EVENT_IO_ERROR_REPORT);
+    event.detail[0] = qemuEventIndex(actions, virJsonString(data, "action"),
+                                     VIR_DOMAIN_EVENT_IO_ERROR_REPORT);
     event.text[0] = qemuEventDiskPath(disk);
     event.text[1] = alias != NULL ? alias : node != NULL ? node : "";
     event.text[2] = full ? "enospc" : "";
@@ -382,7 +404,10 @@ qemuEventBlockJob(struct virDomainObj *vm, const char *name, const cJSON *data)
     qemuEventEmit(vm, &event);
 }
 
-/* A port of a virtio-serial channel was opened or closed in the guest; on the agent's, the agent has come or gone. */
+/*
+ * A port of a virtio-serial channel was opened or closed in the guest; on the agent's, the agent
+ * has come or gone.
+ */
 static void
 qemuEventChannel(struct virDomainObj *vm, const cJSON *data)
 {
@@ -439,16 +464,13 @@ qemuEventDevice(struct virDomainObj *vm, const char *name, const cJSON *data)
 }
 
 static void
-qemuEventBalloon(struct virDomainObj *vm, struct qemuDomain *priv, const cJSON *data)
+qemuEventBalloon(struct virDomainObj *vm, const cJSON *data)
 {
     struct virDomainEvent event = { .eventID = VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE };
     unsigned long long actual = 0;
 
     if (virJsonULongLong(data, "actual", &actual) < 0)
         return;
-    pthread_mutex_lock(&priv->lock);
-    priv->balloon = actual / 1024;
-    pthread_mutex_unlock(&priv->lock);
     atomic_store(&vm->memory, actual / 1024);
     event.number = (long long)(actual / 1024);
     qemuEventEmit(vm, &event);
@@ -571,7 +593,8 @@ qemuEventDispatch(struct qemuMonitor *mon, const char *event, const cJSON *data,
 
     if (priv == NULL)
         return;
-    virLog(VIR_LOG_INFO, "qemu.events", "domain '%s': %s", vm->name, event != NULL ? event : "end of the monitor");
+    virLog(VIR_LOG_INFO, "qemu.events", "domain '%s': %s", vm->name,
+           event != NULL ? event : "end of the monitor");
     if (event == NULL)
         qemuEventEnd(vm, priv, mon);
     else if (strcmp(event, "STOP") == 0)
@@ -602,12 +625,15 @@ qemuEventDispatch(struct qemuMonitor *mon, const char *event, const cJSON *data,
     else if (strncmp(event, "DEVICE_", 7) == 0)
         qemuEventDevice(vm, event, data);
     else if (strcmp(event, "BALLOON_CHANGE") == 0)
-        qemuEventBalloon(vm, priv, data);
+        qemuEventBalloon(vm, data);
     else if (strcmp(event, "MEMORY_FAILURE") == 0)
         qemuEventMemoryFailure(vm, data);
     else if (strcmp(event, "RTC_CHANGE") == 0)
         qemuEventRtc(vm, data);
-    /* What went wrong here is in the log; the call that happened to read the monitor has not failed by it. */
+    /*
+     * What went wrong here is in the log; the call that happened to read the monitor has not failed
+     * by it.
+     */
     virResetLastError();
 }
 

@@ -40,9 +40,11 @@ qemuHooksRun(const struct qemuHost *host, const char *guest, const char *operati
         for (size_t end = errors != NULL ? strlen(errors) : 0; end > 0 && errors[end - 1] == '\n'; end--)
             errors[end - 1] = '\0';
         if (WIFEXITED(status))
-            return virReportError(VIR_ERR_HOOK_SCRIPT_FAILED, "hook '%s %s %s' ended with status %d: %s", path, guest,
+            return virReportError(VIR_ERR_HOOK_SCRIPT_FAILED,
+                                  "hook '%s %s %s' ended with status %d: %s", path, guest,
                                   operation, WEXITSTATUS(status), errors != NULL ? errors : "");
-        return virReportError(VIR_ERR_HOOK_SCRIPT_FAILED, "hook '%s %s %s' was ended by signal %d: %s", path, guest,
+        return virReportError(VIR_ERR_HOOK_SCRIPT_FAILED,
+                              "hook '%s %s %s' was ended by signal %d: %s", path, guest,
                               operation, WTERMSIG(status), errors != NULL ? errors : "");
     }
     if (output != NULL) {

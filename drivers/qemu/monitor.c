@@ -1,9 +1,11 @@
 /*
- * QMP. See monitor.h for the idea; this file has, in this order: the lists of commands under way and of events, the reading
- * of what arrives, the delivery of events, waiting, and the life of the connection.
+ * QMP. See monitor.h for the idea; this file has, in this order: the lists of commands under way
+ * and of events, the reading of what arrives, the delivery of events, waiting, and the life of the
+ * connection.
  *
- * Everything in struct qemuMonitor is guarded by its lock, which is held for moments only: system calls under it never block. The
- * descriptor stays open until the last reference goes, so that no thread can poll another file by its number.
+ * Everything in struct qemuMonitor is guarded by its lock, which is held for moments only: system
+ * calls under it never block. The descriptor stays open until the last reference goes, so that no
+ * thread can poll another file by its number.
  */
 #include "monitor.h"
 
@@ -234,7 +236,9 @@ qemuMonitorFlush(struct qemuMonitor *mon)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            /* What broke is told when its last words have been read: the end of the stream follows. */
+            /*
+             * What broke is told when its last words have been read: the end of the stream follows.
+             */
             if (errno != EAGAIN && errno != EWOULDBLOCK)
                 mon->outLength = 0;
             return;
@@ -291,8 +295,9 @@ qemuMonitorRead(struct qemuMonitor *mon)
 /* ---- delivery ---- */
 
 /*
- * Hands out queued events, one thread at a time, so that their order is kept. With `wait`, when another thread is at it, returns
- * only when what is queued now has been handed out: a caller who got the reply to `stop` must not overtake the event STOP. Lock held.
+ * Hands out queued events, one thread at a time, so that their order is kept. With `wait`, when
+ * another thread is at it, returns only when what is queued now has been handed out: a caller who
+ * got the reply to `stop` must not overtake the event STOP. Lock held.
  */
 static void
 qemuMonitorDeliver(struct qemuMonitor *mon, bool wait)
@@ -301,7 +306,8 @@ qemuMonitorDeliver(struct qemuMonitor *mon, bool wait)
     struct qemuMonitorNews *news;
 
     if (mon->delivering) {
-        while (wait && mon->delivering && !pthread_equal(mon->deliverer, pthread_self()) && mon->delivered < upTo
+        while (wait && mon->delivering && !pthread_equal(mon->deliverer,
+                                                         pthread_self()) && mon->delivered < upTo
                && !mon->closed)
             pthread_cond_wait(&mon->changed, &mon->lock);
         return;
@@ -344,8 +350,9 @@ qemuMonitorHasNews(int fd)
     char c;
 
     /*
-     * Only a look: should the number belong to another file by now, nothing is taken from it, and the lock will tell. The plain system call,
-     * because tools that watch over descriptors do not know that this is meant.
+     * Only a look: should the number belong to another file by now, nothing is taken from it, and
+     * the lock will tell. The plain system call, because tools that watch over descriptors do not
+     * know that this is meant.
      */
     return fd >= 0 && (syscall(SYS_recvfrom, fd, &c, (size_t)1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) >= 0
                        || (errno != EAGAIN && errno != EWOULDBLOCK));
@@ -398,7 +405,10 @@ qemuMonitorFinishCall(struct qemuMonitor *mon, struct qemuMonitorCall **link, cJ
     return rc;
 }
 
-/* Waits for news, as the leader or behind it, until `end` (us, 0: for ever). Lock held; left meanwhile. */
+/*
+ * Waits for news, as the leader or behind it, until `end` (us, 0: for ever). Lock held; left
+ * meanwhile.
+ */
 static void
 qemuMonitorWait(struct qemuMonitor *mon, unsigned long long end)
 {
@@ -485,7 +495,8 @@ qemuMonitorAppend(struct qemuMonitor *mon, const char *text, size_t length)
     char *bigger;
 
     if (mon->outLength + length > QEMU_MONITOR_UNSENT)
-        return virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': QEMU does not read its monitor", mon->name);
+        return virReportError(VIR_ERR_OPERATION_TIMEOUT,
+                              "domain '%s': QEMU does not read its monitor", mon->name);
     if ((bigger = realloc(mon->out, mon->outLength + length)) == NULL)
         return virReportNoMemory();
     memcpy(bigger + mon->outLength, text, length);
@@ -502,7 +513,8 @@ qemuMonitorAppend(struct qemuMonitor *mon, const char *text, size_t length)
 static char *
 qemuMonitorFormat(const char *command, cJSON *args, bool oob, qemuMonitorId id)
 {
-    VIRT_CLEANUP_JSON cJSON *line = virJsonObject(oob ? "s:exec-oob" : "s:execute", command, "A:arguments", args,
+    VIRT_CLEANUP_JSON cJSON *line = virJsonObject(oob ? "s:exec-oob" : "s:execute", command,
+                                                  "A:arguments", args,
                                                   "u:id", id, NULL);
     char *text = line != NULL ? virJsonFormat(line) : NULL;
     size_t length;
@@ -719,8 +731,9 @@ qemuMonitorNew(const char *name, qemuMonitorEventFunc func, void *opaque, void (
 }
 
 /*
- * The reference that the event loop holds goes when the loop lets go, which may be later, in another thread. Had QEMU died before the
- * watch was made, the first look at the descriptor by the loop, or by whoever waits, tells.
+ * The reference that the event loop holds goes when the loop lets go, which may be later, in
+ * another thread. Had QEMU died before the watch was made, the first look at the descriptor by the
+ * loop, or by whoever waits, tells.
  */
 static int
 qemuMonitorWatch(struct qemuMonitor *mon)
@@ -729,7 +742,8 @@ qemuMonitorWatch(struct qemuMonitor *mon)
 
     if (!virEventLoopIsRegistered())
         return 0;
-    watch = virEventAddHandle(mon->fd, VIR_EVENT_HANDLE_READABLE | VIR_EVENT_HANDLE_HANGUP | VIR_EVENT_HANDLE_ERROR,
+    watch = virEventAddHandle(mon->fd,
+                              VIR_EVENT_HANDLE_READABLE | VIR_EVENT_HANDLE_HANGUP | VIR_EVENT_HANDLE_ERROR,
                               qemuMonitorReadable, qemuMonitorRef(mon), qemuMonitorUnref);
     if (watch < 0) {
         qemuMonitorUnref(mon);

@@ -1,8 +1,9 @@
 /*
  * From a document to a running QEMU, and to its end. See process.h.
  *
- * The time of a start is QEMU's own: everything else is done before the program is spawned, or while it starts. The socket of the monitor
- * is listened on first, QEMU inherits it, and we are connected to it, with all that is to be asked already written, before QEMU runs.
+ * The time of a start is QEMU's own: everything else is done before the program is spawned, or
+ * while it starts. The socket of the monitor is listened on first, QEMU inherits it, and we are
+ * connected to it, with all that is to be asked already written, before QEMU runs.
  */
 #include "process.h"
 #include "command.h"
@@ -22,7 +23,10 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
-/* How long QEMU may take to end in good order before it is killed, and if it may not be killed (ms). */
+/*
+ * How long QEMU may take to end in good order before it is killed, and if it may not be killed
+ * (ms).
+ */
 #define QEMU_PROCESS_GRACE    2000
 #define QEMU_PROCESS_GRACEFUL 15000
 /* A log longer than this is begun anew at the next start. */
@@ -36,7 +40,10 @@ qemuProcessLogPath(struct virDomainObj *vm)
     return qemuStatePath(qemuDomainPeek(vm)->host->log, vm->name, ".log");
 }
 
-/* The guest's log, with the command line written to it. The descriptor is for QEMU's stdout and stderr. */
+/*
+ * The guest's log, with the command line written to it. The descriptor is for QEMU's stdout and
+ * stderr.
+ */
 static int
 qemuProcessOpenLog(struct virDomainObj *vm, const struct qemuCommand *command, long long *offset)
 {
@@ -101,17 +108,17 @@ qemuProcessLastWords(struct virDomainObj *vm)
 
 /* ---- phases ---- */
 
-/* Lets the caller, who holds the job, begin a start: waits until an end that is under way is over. */
+/*
+ * Lets the caller, who holds the job, begin a start: waits until an end that is under way is over.
+ */
 static void
 qemuProcessBegin(struct qemuDomain *priv)
 {
     pthread_mutex_lock(&priv->lock);
     while (priv->phase == QEMU_PHASE_STOPPING)
         pthread_cond_wait(&priv->changed, &priv->lock);
-    priv->generation++;
-    priv->incoming = priv->announced = priv->shutdownSeen = priv->shutdownByGuest = priv->rebootWanted = priv->restarting = false;
-    priv->shutoffReason = -1;
-    priv->balloon = 0;
+    priv->incoming = priv->announced = priv->shutdownSeen = false;
+    priv->rebootWanted = priv->restarting = false;
     free(priv->crashed);
     free(priv->lastWords);
     priv->crashed = priv->lastWords = NULL;
@@ -148,8 +155,9 @@ qemuProcessAsk(struct qemuDomain *priv, const char *command, cJSON *args, qemuMo
 }
 
 /*
- * What becomes of QEMU when the guest powers off, reboots or panics. It ends by itself wherever the document says destroy, so that no
- * dead guest waits for a library that may not be there; else it stops and waits for events.c.
+ * What becomes of QEMU when the guest powers off, reboots or panics. It ends by itself wherever the
+ * document says destroy, so that no dead guest waits for a library that may not be there; else it
+ * stops and waits for events.c.
  */
 static cJSON *
 qemuProcessActions(xmlDocPtr doc)
@@ -173,7 +181,10 @@ qemuProcessReadDocument(xmlDocPtr doc)
     cJSON_Delete(qemuProcessActions(doc));
 }
 
-/* Sends all that has to be known or set before the CPUs run. `qmp`: what the device builders have left. */
+/*
+ * Sends all that has to be known or set before the CPUs run. `qmp`: what the device builders have
+ * left.
+ */
 static int
 qemuProcessAskAll(struct qemuDomain *priv, xmlDocPtr doc, const cJSON *qmp)
 {
@@ -185,7 +196,7 @@ qemuProcessAskAll(struct qemuDomain *priv, xmlDocPtr doc, const cJSON *qmp)
     free(priv->startup);
     priv->startup = NULL;
     priv->nstartup = 0;
-    priv->startupChardevs = priv->startupVnc = priv->startupSpice = 0;
+    priv->startupChardevs = priv->startupVnc = 0;
     if (actions == NULL || qemuMonitorPost(priv->monitor, "set-action", actions) < 0)
         return -1;
     cJSON_ArrayForEach(each, qmp) {
@@ -209,7 +220,8 @@ qemuProcessAskAll(struct qemuDomain *priv, xmlDocPtr doc, const cJSON *qmp)
 
 /* Hands the document to a hook; does nothing where there is no script. */
 static int
-qemuProcessHook(struct virDomainObj *vm, const char *operation, const char *sub, const char *extra, xmlDocPtr doc)
+qemuProcessHook(struct virDomainObj *vm, const char *operation, const char *sub, const char *extra,
+                xmlDocPtr doc)
 {
     struct qemuHost *host = qemuDomainPeek(vm)->host;
     VIRT_CLEANUP_FREE char *xml = NULL;
@@ -225,7 +237,8 @@ qemuProcessHook(struct virDomainObj *vm, const char *operation, const char *sub,
 
 /* The same where nobody can be told that it failed. */
 static void
-qemuProcessHookQuietly(struct virDomainObj *vm, const char *operation, const char *sub, const char *extra, xmlDocPtr doc)
+qemuProcessHookQuietly(struct virDomainObj *vm, const char *operation, const char *sub,
+                       const char *extra, xmlDocPtr doc)
 {
     virErrorPtr error;
 
@@ -265,7 +278,10 @@ qemuProcessBuild(struct virDomainObj *vm, struct qemuCommand *command, const str
     return *mon == NULL ? -1 : 0;
 }
 
-/* Our environment with what the command adds to it, in malloc'd memory (the array only). NULL with the error set. */
+/*
+ * Our environment with what the command adds to it, in malloc'd memory (the array only). NULL with
+ * the error set.
+ */
 static const char **
 qemuProcessEnvironment(const struct qemuCommand *command)
 {
@@ -363,7 +379,8 @@ qemuProcessSpawn(struct virDomainObj *vm, const struct qemuProcessStart *start)
         goto forget;
     mon = NULL;
     if (qemuProcessAskAll(priv, start->doc, command.qmp) < 0
-        || virDomainObjStarted(vm, start->doc, virDomainListNextId(priv->host->domains), VIR_DOMAIN_PAUSED, reason) < 0
+        || virDomainObjStarted(vm, start->doc, virDomainListNextId(priv->host->domains),
+                               VIR_DOMAIN_PAUSED, reason) < 0
         || qemuStateSaveStatus(vm, false) < 0)
         qemuProcessUndo(vm);
     else
@@ -387,7 +404,10 @@ qemuProcessSpawn(struct virDomainObj *vm, const struct qemuProcessStart *start)
 
 /* ---- start: negotiate ---- */
 
-/* Where QEMU has put the guest's ptys: "pty:/dev/pts/3" of chardev "charserial0" becomes <source path=.../> of the device serial0. */
+/*
+ * Where QEMU has put the guest's ptys: "pty:/dev/pts/3" of chardev "charserial0" becomes <source
+ * path=.../> of the device serial0.
+ */
 static int
 qemuProcessTakeChardevs(xmlDocPtr doc, const cJSON *reply)
 {
@@ -400,7 +420,8 @@ qemuProcessTakeChardevs(xmlDocPtr doc, const cJSON *reply)
         cJSON_ArrayForEach(each, reply) {
             const char *label = virJsonString(each, "label"), *file = virJsonString(each, "filename");
 
-            if (label == NULL || file == NULL || strncmp(label, "char", 4) != 0 || strcmp(label + 4, alias) != 0
+            if (label == NULL || file == NULL || strncmp(label, "char",
+                                                         4) != 0 || strcmp(label + 4, alias) != 0
                 || strncmp(file, "pty:", 4) != 0)
                 continue;
             if (virXmlSet(device, "source/@path", "%s", file + 4) < 0
@@ -446,7 +467,8 @@ qemuProcessCollect(struct virDomainObj *vm, struct qemuMonitor *mon, unsigned lo
             continue;
         if (*doc == NULL && (*doc = virDomainObjDocument(vm, false)) == NULL)
             return -1;
-        if ((id == priv->startupChardevs ? qemuProcessTakeChardevs(*doc, reply) : qemuProcessTakeVnc(*doc, reply)) < 0)
+        if ((id == priv->startupChardevs ? qemuProcessTakeChardevs(*doc,
+                                                                   reply) : qemuProcessTakeVnc(*doc, reply)) < 0)
             return -1;
     }
     return 1;
@@ -467,7 +489,8 @@ qemuProcessReportFailure(struct virDomainObj *vm)
     if (words != NULL)
         virReportError(VIR_ERR_INTERNAL_ERROR, "domain '%s': QEMU did not start: %s", vm->name, words);
     else
-        virReportError(VIR_ERR_INTERNAL_ERROR, "domain '%s': QEMU did not start: %s", vm->name, why != NULL ? why : "");
+        virReportError(VIR_ERR_INTERNAL_ERROR, "domain '%s': QEMU did not start: %s", vm->name,
+                       why != NULL ? why : "");
 }
 
 /* The monitor is up: the live document with what only QEMU knew, the hook, the record. */
@@ -487,10 +510,14 @@ qemuProcessUp(struct virDomainObj *vm, xmlDocPtr doc)
         priv->phase = QEMU_PHASE_RUNNING;
     pthread_mutex_unlock(&priv->lock);
     if (!stillThere)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': it was ended while it started", vm->name);
+        return virReportError(VIR_ERR_OPERATION_FAILED,
+                              "domain '%s': it was ended while it started", vm->name);
     if (qemuProcessHook(vm, "started", "begin", NULL, NULL) < 0)
         return -1;
-    /* A fresh start is recorded as finished when its CPUs run, or are meant not to: left behind before that, it is ended. */
+    /*
+     * A fresh start is recorded as finished when its CPUs run, or are meant not to: left behind
+     * before that, it is ended.
+     */
     return priv->incoming ? qemuStateSaveStatus(vm, false) : 0;
 }
 
@@ -514,7 +541,8 @@ qemuProcessNegotiate(struct virDomainObj *vm, int timeout)
     if (phase == QEMU_PHASE_RUNNING)
         return 1;
     if (phase == QEMU_PHASE_STARTING) {
-        if ((rc = qemuMonitorNegotiate(mon, timeout)) > 0 && (rc = qemuProcessCollect(vm, mon, end, &doc)) > 0)
+        if ((rc = qemuMonitorNegotiate(mon, timeout)) > 0 && (rc = qemuProcessCollect(vm, mon, end,
+                                                                                      &doc)) > 0)
             rc = qemuProcessUp(vm, doc) < 0 ? -1 : 1;
         qemuMonitorUnref(mon);
         if (rc >= 0)
@@ -566,9 +594,10 @@ qemuProcessPause(struct virDomainObj *vm, int reason)
 /* ---- end ---- */
 
 /*
- * Asks QEMU to end, in good order: by its monitor, where that can be used. A signal that comes while QEMU's main loop is about to sleep is
- * noticed only when something else wakes it, up to seconds later; and a command that meets the end which a signal has begun can hang
- * QEMU 7.2 in its clean-up. So it is one or the other, never both.
+ * Asks QEMU to end, in good order: by its monitor, where that can be used. A signal that comes
+ * while QEMU's main loop is about to sleep is noticed only when something else wakes it, up to
+ * seconds later; and a command that meets the end which a signal has begun can hang QEMU 7.2 in its
+ * clean-up. So it is one or the other, never both.
  */
 static void
 qemuProcessAskToEnd(struct qemuDomain *priv, const struct virProcess *process)
@@ -601,7 +630,8 @@ qemuProcessKill(struct virDomainObj *vm, struct virProcess *process, unsigned in
         return 0;
     virProcessSignal(process, SIGKILL);
     if (virProcessWait(process, 30000, NULL) <= 0)
-        virLog(VIR_LOG_ERROR, "qemu.process", "domain '%s': process %d cannot be killed", vm->name, (int)process->pid);
+        virLog(VIR_LOG_ERROR, "qemu.process", "domain '%s': process %d cannot be killed", vm->name,
+               (int)process->pid);
     return 1;
 }
 
@@ -682,7 +712,9 @@ qemuProcessCleanUp(struct virDomainObj *vm, int reason)
     if (doc != NULL)
         qemuDevicesRelease(doc);
 
-    /* The lock waits for a status that is just being written; later ones see the phase and are not. */
+    /*
+     * The lock waits for a status that is just being written; later ones see the phase and are not.
+     */
     pthread_mutex_lock(&priv->statusLock);
     qemuStateForget(priv->host, vm->name, vm->uuid);
     pthread_mutex_unlock(&priv->statusLock);

@@ -1,6 +1,7 @@
 /*
- * The QEMU driver: its table, its connections and what they share. Everything happens in the calling process; the state directory that
- * a connection opens (state.h) is shared with the other connections to it.
+ * The QEMU driver: its table, its connections and what they share. Everything happens in the
+ * calling process; the state directory that a connection opens (state.h) is shared with the other
+ * connections to it.
  *
  *   monitor.c     QMP                          process.c    start and end of a QEMU     reconnect.c  finding guests again
  *   state.c       the state directory          events.c     QEMU's events               domain.c     the slots
@@ -56,7 +57,6 @@ qemuDomainOf(struct virDomainObj *vm)
         atomic_init(&priv->monitorFd, -1);
         atomic_init(&priv->stopReason, -1);
         atomic_init(&priv->resumeReason, -1);
-        priv->shutoffReason = -1;
         pthread_mutex_init(&priv->statusLock, NULL);
         pthread_mutex_init(&priv->lock, NULL);
         pthread_cond_init(&priv->changed, NULL);
@@ -118,7 +118,10 @@ qemuDomainCommand(struct virDomainObj *vm, const char *command, cJSON *args, cJS
     return rc;
 }
 
-/* With an event loop, the loop does this. Without one, mostly a single look at the socket says that there is nothing to do. */
+/*
+ * With an event loop, the loop does this. Without one, mostly a single look at the socket says that
+ * there is nothing to do.
+ */
 VIRT_INTERNAL void
 qemuDomainRefresh(struct virDomainObj *vm, void *opaque)
 {
@@ -194,7 +197,8 @@ qemuHostCapabilities(struct qemuHost *host, const char *path)
     if (caps != NULL)
         return caps;
     if ((emulator = virAllocate(sizeof(*emulator))) == NULL
-        || (key = virStringFormat("qemu-emulator:%s:%lld:%lld.%09ld", path, (long long)info.st_size, (long long)info.st_mtim.tv_sec,
+        || (key = virStringFormat("qemu-emulator:%s:%lld:%lld.%09ld", path,
+                                  (long long)info.st_size, (long long)info.st_mtim.tv_sec,
                                   info.st_mtim.tv_nsec)) == NULL
         || (emulator->caps = virSharedAcquire(key, qemuEmulatorAsk, &question, qemuEmulatorForget)) == NULL) {
         free(emulator);
@@ -295,7 +299,10 @@ qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque)
         return virReportError(VIR_ERR_XML_ERROR, "name %s cannot contain '/'", name);
     if (strlen(name) > NAME_MAX - 32)
         return virReportError(VIR_ERR_XML_ERROR, "name %.40s... is too long: a file is named after it", name);
-    /* A document is kept also where its emulator is not installed; starting the guest is what fails then. */
+    /*
+     * A document is kept also where its emulator is not installed; starting the guest is what fails
+     * then.
+     */
     if ((emulator = qemuDocumentEmulator(doc)) == NULL || (access(emulator, F_OK) < 0 && errno == ENOENT))
         virResetLastError();
     else if ((caps = qemuHostCapabilities(host, emulator)) == NULL)
@@ -475,7 +482,9 @@ qemuConnectClose(virConnectPtr conn)
     conn->priv = NULL;
 }
 
-/* The URI for an application that names none, where there is a QEMU for this host's architecture. */
+/*
+ * The URI for an application that names none, where there is a QEMU for this host's architecture.
+ */
 static char *
 qemuConnectProbe(void)
 {

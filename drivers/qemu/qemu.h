@@ -1,6 +1,7 @@
 /*
- * What the files of this driver share: the state directory with its guests (struct qemuHost, one per directory and process,
- * shared by all connections to it), and what a running guest has beyond the common domain object (struct qemuDomain).
+ * What the files of this driver share: the state directory with its guests (struct qemuHost, one
+ * per directory and process, shared by all connections to it), and what a running guest has beyond
+ * the common domain object (struct qemuDomain).
  */
 #ifndef VIRT_QEMU_QEMU_H
 #define VIRT_QEMU_QEMU_H
@@ -16,13 +17,25 @@ VIRT_INTERNAL_DATA const struct virDriver virQemuDriver;
 struct qemuHost;
 struct qemuDomain;
 
-/* What migration.c has to say when something happens to a guest that a migration holds. All are called without locks. */
+/*
+ * What migration.c has to say when something happens to a guest that a migration holds. All are
+ * called without locks.
+ */
 struct qemuMigrationHooks {
-    /* MIGRATION, MIGRATION_PASS; the atomics of struct qemuDomain are up to date already. From the monitor: must not wait for a reply. */
+    /*
+     * MIGRATION, MIGRATION_PASS; the atomics of struct qemuDomain are up to date already. From the
+     * monitor: must not wait for a reply.
+     */
     void (*event)(struct virDomainObj *vm, const char *event, const cJSON *data);
-    /* QEMU has ended (by itself, or by destroy): before the guest counts as stopped; job and documents are still there. Ends the migration's job if it holds one. */
+    /*
+     * QEMU has ended (by itself, or by destroy): before the guest counts as stopped; job and
+     * documents are still there. Ends the migration's job if it holds one.
+     */
     void (*stopped)(struct virDomainObj *vm, int reason);
-    /* Found again when the directory was opened: its monitor answers, vm->priv's `record` is what was saved. Takes the migration job again or settles. */
+    /*
+     * Found again when the directory was opened: its monitor answers, vm->priv's `record` is what
+     * was saved. Takes the migration job again or settles.
+     */
     void (*reconnected)(struct virDomainObj *vm);
     /* After all guests were found again: records of migrations whose guest does not run. */
     void (*opened)(struct qemuHost *host);
@@ -36,7 +49,8 @@ struct qemuHost {
     struct virEventHub *hub;
     char *root;                    /* absolute */
     char *definitions;             /* <root>/qemu: NAME.xml, autostart/NAME.xml */
-    char *run;                     /* NAME.xml (status), NAME.monitor, NAME.pid, NAME.d/ (sockets of its devices) */
+    /* NAME.xml (status), NAME.monitor, NAME.pid, NAME.d/ (sockets of its devices) */
+    char *run;
     char *log;                     /* NAME.log: what QEMU printed */
     char *cache;                   /* of capabilities */
     char *hooks;                   /* the folder of hook scripts: <root>/hooks */
@@ -47,7 +61,8 @@ struct qemuHost {
 
     pthread_mutex_t lock;
     struct qemuEmulator *emulators;
-    struct qemuMigration *migrationList;             /* migration.c's; freed by qemuMigrationFreeAll before the list of domains */
+    /* migration.c's; freed by qemuMigrationFreeAll before the list of domains */
+    struct qemuMigration *migrationList;
 };
 
 enum qemuPhase {                   /* of the QEMU process behind a guest */
@@ -73,19 +88,35 @@ struct qemuDomain {
     atomic_int monitorFd;          /* to peek at without a lock; -1: none */
     atomic_int pid;                /* a copy of process.pid for getInfo; 0: none */
 
-    /* The migration's side of the monitor; reset by qemuMigrationReset (events.c) before a `migrate`. */
+    /*
+     * The migration's side of the monitor; reset by qemuMigrationReset (events.c) before a
+     * `migrate`.
+     */
     atomic_int migrationStatus;    /* enum qemuMigrationStatus, from MIGRATION events */
     atomic_int migrationPass;      /* iteration, from MIGRATION_PASS */
-    _Atomic unsigned long long migrationDowntime;    /* ms, by virDomainMigrateSetMaxDowntime; 0: the default */
+    /* ms, by virDomainMigrateSetMaxDowntime; 0: the default */
+    _Atomic unsigned long long migrationDowntime;
     _Atomic unsigned long long migrationBandwidth;   /* MiB/s, by virDomainMigrateSetMaxSpeed; 0: no limit */
-    atomic_int stopReason;         /* virDomainPausedReason for the next STOP event; -1: what the event suggests (a migration: MIGRATION) */
-    atomic_int resumeReason;       /* virDomainRunningReason for the next RESUME event; -1: UNPAUSED (during a migration: MIGRATION_CANCELED) */
+    /*
+     * virDomainPausedReason for the next STOP event; -1: what the event suggests (a migration:
+     * MIGRATION)
+     */
+    atomic_int stopReason;
+    /*
+     * virDomainRunningReason for the next RESUME event; -1: UNPAUSED (during a migration:
+     * MIGRATION_CANCELED)
+     */
+    atomic_int resumeReason;
 
-    pthread_mutex_t statusLock;    /* held while the status file is written: a later state is never overwritten by an earlier one */
-    pthread_mutex_t lock;          /* guards what follows; taken after the object's lock; never held across a wait */
+    /*
+     * held while the status file is written: a later state is never overwritten by an earlier
+     * one
+     */
+    pthread_mutex_t statusLock;
+    /* guards what follows; taken after the object's lock; never held across a wait */
+    pthread_mutex_t lock;
     pthread_cond_t changed;        /* broadcast with each change of phase */
     enum qemuPhase phase;
-    unsigned int generation;       /* counts starts */
     pthread_t stopper;             /* STOPPING: the thread that does it */
     struct virProcess process;
     struct virProcess *helpers;    /* swtpm, virtiofsd, ...: they end with it */
@@ -97,35 +128,44 @@ struct qemuDomain {
     char *lastWords;               /* what QEMU printed last, once it has ended */
     qemuMonitorId *startup;        /* STARTING: commands sent with the handshake, whose replies are awaited */
     size_t nstartup;
-    qemuMonitorId startupChardevs, startupVnc, startupSpice;       /* 0: not asked */
+    qemuMonitorId startupChardevs, startupVnc;       /* 0: not asked */
     bool incoming;                 /* started to receive a migration, not run yet */
     bool shutdownSeen;             /* SHUTDOWN event: what follows is no crash */
-    bool shutdownByGuest;
     bool rebootWanted;             /* the next shutdown is the first half of a reboot */
     bool restarting;               /* off, and about to be reset instead of ended: until RESET */
     char *crashed;                 /* what GUEST_PANICKED told */
     char *record;                  /* the migration's, kept in the status file: qemuStateSaveStatus */
-    int shutoffReason;             /* of the end that is under way: virDomainShutoffReason, -1 not known yet */
-    unsigned long long balloon;    /* KiB, as the guest last told; 0: not yet */
 };
 
-/* The host behind a connection, and the private part of a domain (made if there is none yet; NULL: no memory). */
+/*
+ * The host behind a connection, and the private part of a domain (made if there is none yet; NULL:
+ * no memory).
+ */
 VIRT_INTERNAL struct qemuHost *qemuHostOf(virConnectPtr conn);
 VIRT_INTERNAL struct qemuDomain *qemuDomainOf(struct virDomainObj *vm);
 /* The same, but NULL, without an error, when it never ran. */
 VIRT_INTERNAL struct qemuDomain *qemuDomainPeek(struct virDomainObj *vm);
-/* A new reference on a running guest's monitor; NULL with VIR_ERR_OPERATION_INVALID "domain is not running". */
+/*
+ * A new reference on a running guest's monitor; NULL with VIR_ERR_OPERATION_INVALID "domain is not
+ * running".
+ */
 VIRT_INTERNAL struct qemuMonitor *qemuDomainMonitor(struct virDomainObj *vm);
 /* One command on a running guest: qemuMonitorCommand. */
 VIRT_INTERNAL int qemuDomainCommand(struct virDomainObj *vm, const char *command, cJSON *args, cJSON **reply);
 
-/* What this emulator can do; asked once in this process. A new reference, or NULL with the error set. */
-VIRT_INTERNAL const struct qemuCapabilities *qemuHostCapabilities(struct qemuHost *host, const char *emulator);
+/*
+ * What this emulator can do; asked once in this process. A new reference, or NULL with the error
+ * set.
+ */
+VIRT_INTERNAL const struct qemuCapabilities *qemuHostCapabilities(struct qemuHost *host,
+                                                                  const char *emulator);
 /* The emulator that a document names or implies, in malloc'd memory; NULL with the error set. */
 VIRT_INTERNAL char *qemuDocumentEmulator(xmlDocPtr doc);
 /* The document's types, for virDocumentParse. */
 VIRT_INTERNAL const char *const *qemuDocumentTypes(void);
-/* Completes and checks a document: struct virDomainListConfig's completeDocument. opaque: the host. */
+/*
+ * Completes and checks a document: struct virDomainListConfig's completeDocument. opaque: the host.
+ */
 VIRT_INTERNAL int qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque);
 /* Takes in what QEMU has said; struct virDomainListConfig's refresh. */
 VIRT_INTERNAL void qemuDomainRefresh(struct virDomainObj *vm, void *opaque);
@@ -133,7 +173,10 @@ VIRT_INTERNAL void qemuDomainRefresh(struct virDomainObj *vm, void *opaque);
 /* ---- events.c: from QMP's events to states and domain events ---- */
 
 VIRT_INTERNAL void qemuEventDispatch(struct qemuMonitor *mon, const char *event, const cJSON *data, void *vm);
-/* The CPUs stand / run: sets state and reason and emits the event, once, whoever notices first. detail: virDomainEventSuspendedDetailType, -1: as the reason suggests. */
+/*
+ * The CPUs stand / run: sets state and reason and emits the event, once, whoever notices first.
+ * detail: virDomainEventSuspendedDetailType, -1: as the reason suggests.
+ */
 VIRT_INTERNAL void qemuEventPaused(struct virDomainObj *vm, int reason, int detail);
 VIRT_INTERNAL void qemuEventRunning(struct virDomainObj *vm, int reason, int detail);
 VIRT_INTERNAL void qemuEventLifecycle(struct virDomainObj *vm, int event, int detail);
@@ -142,7 +185,8 @@ VIRT_INTERNAL int qemuMigrationStatusFromName(const char *name);      /* -1: unk
 VIRT_INTERNAL const char *qemuMigrationStatusName(int status);
 
 /* ---- domain.c: the slots ---- */
-VIRT_INTERNAL void qemuDomainAutostart(struct qemuHost *host);      /* starts the guests that are marked and do not run */
+/* starts the guests that are marked and do not run */
+VIRT_INTERNAL void qemuDomainAutostart(struct qemuHost *host);
 VIRT_INTERNAL virDomainPtr qemuDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags);
 VIRT_INTERNAL int qemuDomainCreate(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainSuspend(virDomainPtr domain);
@@ -152,9 +196,11 @@ VIRT_INTERNAL int qemuDomainReboot(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainReset(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainDestroy(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info);
-VIRT_INTERNAL int qemuDomainGetControlInfo(virDomainPtr domain, virDomainControlInfoPtr info, unsigned int flags);
+VIRT_INTERNAL int qemuDomainGetControlInfo(virDomainPtr domain, virDomainControlInfoPtr info,
+                                           unsigned int flags);
 VIRT_INTERNAL int qemuDomainGetVcpusFlags(virDomainPtr domain, unsigned int flags);
-VIRT_INTERNAL int qemuDomainGetVcpus(virDomainPtr domain, virVcpuInfoPtr info, int max, unsigned char *maps, int length);
+VIRT_INTERNAL int qemuDomainGetVcpus(virDomainPtr domain, virVcpuInfoPtr info, int max,
+                                     unsigned char *maps, int length);
 /* qemuDomainGetJobInfo, qemuDomainGetJobStats and qemuMigrationAbortJob are in migration.h. */
 
 #endif

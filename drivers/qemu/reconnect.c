@@ -1,10 +1,11 @@
 /*
  * A state directory is opened: which of its guests still run?
  *
- * A process is believed to be a guest's when its pid and start time are the recorded ones, of this boot of the host, and when the monitor
- * at the guest's socket tells the guest's uuid. One that does not answer (stopped, or busy with its storage) is believed if its command line
- * has the uuid; it stays listed as it was last known, and is asked again whenever somebody needs it. Asking all at once and waiting once keeps a
- * hung guest from delaying the others.
+ * A process is believed to be a guest's when its pid and start time are the recorded ones, of this
+ * boot of the host, and when the monitor at the guest's socket tells the guest's uuid. One that
+ * does not answer (stopped, or busy with its storage) is believed if its command line has the uuid;
+ * it stays listed as it was last known, and is asked again whenever somebody needs it. Asking all
+ * at once and waiting once keeps a hung guest from delaying the others.
  */
 #include "process.h"
 #include "command.h"
@@ -43,7 +44,10 @@ qemuReconnectWarn(const char *name, const char *what)
 
 /* ---- guests that are gone ---- */
 
-/* QEMU removes its pid file when it ends in good order: where it is still there, QEMU was killed or has crashed. */
+/*
+ * QEMU removes its pid file when it ends in good order: where it is still there, QEMU was killed or
+ * has crashed.
+ */
 static int
 qemuReconnectReason(struct qemuHost *host, const struct qemuStatus *status)
 {
@@ -82,7 +86,9 @@ qemuReconnectGone(struct qemuHost *host, const struct qemuStatus *status, const 
 
 /* ---- guests that may run ---- */
 
-/* Puts the guest into the list as its status has it, and asks. Takes the contents of status over. */
+/*
+ * Puts the guest into the list as its status has it, and asks. Takes the contents of status over.
+ */
 static int
 qemuReconnectAsk(struct qemuReconnect *all, struct qemuStatus *status)
 {
@@ -93,7 +99,8 @@ qemuReconnectAsk(struct qemuReconnect *all, struct qemuStatus *status)
 
     if (guest == NULL)
         return -1;
-    if ((guest->vm = virDomainListAdd(all->host->domains, status->doc, VIR_DOMAIN_ADD_CREATE, "open", &isNew)) == NULL) {
+    if ((guest->vm = virDomainListAdd(all->host->domains, status->doc, VIR_DOMAIN_ADD_CREATE,
+                                      "open", &isNew)) == NULL) {
         free(guest);
         return -1;
     }
@@ -143,7 +150,8 @@ qemuReconnectVisit(const char *name, void *opaque)
     unsigned char uuid[VIR_UUID_BUFLEN];
     struct qemuStatus status;
 
-    if (qemuStateLoadStatus(all->host, name, &status) < 0 || virXmlUuid(virXmlRoot(status.doc), "uuid", uuid) <= 0) {
+    if (qemuStateLoadStatus(all->host, name, &status) < 0 || virXmlUuid(virXmlRoot(status.doc),
+                                                                        "uuid", uuid) <= 0) {
         qemuReconnectWarn(name, virGetLastErrorMessage());
         return 0;                     /* if it runs, its socket says so */
     }
@@ -184,7 +192,8 @@ qemuReconnectCheckUuid(struct qemuReconnectGuest *guest, unsigned long long end)
         || qemuMonitorReceive(guest->mon, guest->uuid, timeout, &reply) <= 0)
         return -1;
     text = virJsonString(reply, "UUID");
-    return text != NULL && virUuidParse(text, uuid) == 0 && memcmp(uuid, guest->vm->uuid, VIR_UUID_BUFLEN) == 0;
+    return text != NULL && virUuidParse(text, uuid) == 0 && memcmp(uuid, guest->vm->uuid,
+                                                                   VIR_UUID_BUFLEN) == 0;
 }
 
 /* What QEMU's run state says, where it differs from what was recorded. */
@@ -215,7 +224,9 @@ qemuReconnectSetState(struct virDomainObj *vm, const char *status)
     }
 }
 
-/* It is not the guest, or was never finished: the record goes, and, if it is ours, the process too. */
+/*
+ * It is not the guest, or was never finished: the record goes, and, if it is ours, the process too.
+ */
 static void
 qemuReconnectEnd(struct qemuReconnectGuest *guest, bool ours)
 {
@@ -275,8 +286,8 @@ qemuReconnectSettle(struct qemuHost *host, struct qemuReconnectGuest *guest, uns
 }
 
 /*
- * A guest whose monitor could not be reached when the directory was opened: it is tried again when somebody needs it. A new reference,
- * or NULL with the error set.
+ * A guest whose monitor could not be reached when the directory was opened: it is tried again when
+ * somebody needs it. A new reference, or NULL with the error set.
  */
 VIRT_INTERNAL struct qemuMonitor *
 qemuReconnectMonitor(struct virDomainObj *vm)

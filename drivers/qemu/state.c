@@ -1,5 +1,6 @@
 /*
- * The state directory. state.h says what lies where; everything here can be called at any time, by any thread.
+ * The state directory. state.h says what lies where; everything here can be called at any time, by
+ * any thread.
  */
 #include "state.h"
 
@@ -182,7 +183,10 @@ qemuStateRemoveDefinition(struct virDomainObj *vm, const char *name, void *opaqu
     (void)vm;
     if (path == NULL || mark == NULL)
         return -1;
-    /* The mark first: without its document it would only be a dangling link, but it must not wait for a later domain of the name. */
+    /*
+     * The mark first: without its document it would only be a dangling link, but it must not wait
+     * for a later domain of the name.
+     */
     if (unlink(mark) < 0 && errno != ENOENT)
         return virReportSystemError(errno, "cannot remove '%s'", mark);
     return virFileRemove(path);
@@ -278,17 +282,22 @@ qemuStateLoadDefinitions(struct qemuHost *host)
 
 /* ---- the status of running guests ---- */
 
-/* The whole text of a status. xml: the live document. The locks of object and private part are held. */
+/*
+ * The whole text of a status. xml: the live document. The locks of object and private part are
+ * held.
+ */
 static char *
 qemuStatusFormat(const struct virDomainObj *vm, const struct qemuDomain *priv, const char *xml)
 {
     struct virText text = { 0 };
 
-    virTextAdd(&text, "<domstatus id='%d' state='%d' reason='%d' pid='%d' start='%llu' boot='%s'%s%s>\n", (int)vm->id,
+    virTextAdd(&text,
+               "<domstatus id='%d' state='%d' reason='%d' pid='%d' start='%llu' boot='%s'%s%s>\n", (int)vm->id,
                (int)vm->state, (int)vm->reason, (int)priv->process.pid, priv->process.startTime, priv->host->bootId,
                priv->phase == QEMU_PHASE_STARTING ? " starting='yes'" : "", priv->incoming ? " incoming='yes'" : "");
     for (size_t i = 0; i < priv->nhelpers; i++)
-        virTextAdd(&text, "<helper pid='%d' start='%llu'/>\n", (int)priv->helpers[i].pid, priv->helpers[i].startTime);
+        virTextAdd(&text, "<helper pid='%d' start='%llu'/>\n", (int)priv->helpers[i].pid,
+                   priv->helpers[i].startTime);
     if (priv->record != NULL) {
         virTextAdd(&text, "<record>");
         virTextAddXml(&text, priv->record);
@@ -415,7 +424,8 @@ qemuStateLoadStatus(struct qemuHost *host, const char *name, struct qemuStatus *
     status->starting = virXmlEquals(root, "@starting", "yes");
     status->incoming = virXmlEquals(root, "@incoming", "yes");
     status->sameBoot = virXmlEquals(root, "@boot", host->bootId);
-    if (virXmlString(root, "record") != NULL && (status->record = virStringCopy(virXmlString(root, "record"))) == NULL)
+    if (virXmlString(root, "record") != NULL && (status->record = virStringCopy(virXmlString(root,
+                                                                                             "record"))) == NULL)
         goto error;
     return 0;
 
@@ -424,7 +434,10 @@ qemuStateLoadStatus(struct qemuHost *host, const char *name, struct qemuStatus *
     return -1;
 }
 
-/* Removes what QEMU and its helpers have left in the folder of the devices' sockets; never follows links, goes one level deep. */
+/*
+ * Removes what QEMU and its helpers have left in the folder of the devices' sockets; never follows
+ * links, goes one level deep.
+ */
 static void
 qemuStateRemoveFolder(const char *path)
 {
@@ -450,7 +463,10 @@ qemuStateForget(struct qemuHost *host, const char *name, const unsigned char *uu
     VIRT_CLEANUP_FREE char *pidFile = qemuStatePath(host->run, name, ".pid");
     VIRT_CLEANUP_FREE char *folder = qemuStateDeviceDirectory(host, name);
 
-    /* The status last: as long as it is there, whoever comes after a crash goes through all of it again. */
+    /*
+     * The status last: as long as it is there, whoever comes after a crash goes through all of it
+     * again.
+     */
     if (monitor != NULL)
         unlink(monitor);
     if (pidFile != NULL)
@@ -477,7 +493,8 @@ qemuStateVisitRun(const char *file, void *opaque)
 }
 
 VIRT_INTERNAL int
-qemuStateEachStatus(struct qemuHost *host, const char *suffix, int (*visit)(const char *name, void *opaque), void *opaque)
+qemuStateEachStatus(struct qemuHost *host, const char *suffix, int (*visit)(const char *name,
+                                                                            void *opaque), void *opaque)
 {
     struct qemuStateStems stems = { suffix, visit, opaque };
 
