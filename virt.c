@@ -2735,6 +2735,7 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 #  include "drivers/qemu/cookie.c"
 #  include "drivers/qemu/stats.c"
 #  include "drivers/qemu/record.c"
+#  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"
 #  include "drivers/qemu/deviceset.c"
 #  include "drivers/qemu/pci.c"

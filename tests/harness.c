@@ -645,6 +645,19 @@ harnessUsage(const char *program)
     return 0;
 }
 
+/*
+ * glibc keeps freed blocks in caches that count as in use, so that the heap seems to grow for a while: heapInUse wants them off, and
+ * that can only be said before the program starts.
+ */
+static void
+harnessWithoutCaches(char **argv)
+{
+    static const char tunables[] = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0";
+
+    if (getenv("GLIBC_TUNABLES") == NULL && !harnessIsSanitized() && setenv("GLIBC_TUNABLES", tunables, 1) == 0)
+        execv("/proc/self/exe", argv);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -652,6 +665,7 @@ main(int argc, char **argv)
     bool list = false;
     sigset_t block, mask;
 
+    harnessWithoutCaches(argv);
     for (; first < argc && argv[first][0] == '-'; first++) {
         if (strcmp(argv[first], "-v") == 0 || strcmp(argv[first], "--verbose") == 0)
             harnessVerbose = true;

@@ -25,7 +25,6 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,113 +39,8 @@
 #define QEMU_MIGRATE_PORT_LAST  49215
 #define QEMU_MIGRATE_DOWNTIME   300        /* ms; QEMU's own default */
 #define QEMU_MIGRATE_ASK        1000000    /* us after which the status is asked for, should an event have got lost */
-#define QEMU_MIGRATE_KEPT       64         /* ended migrations remembered per host */
 
-/* ---------- the list ---------- */
-
-VIRT_INTERNAL struct qemuMigration *
-qemuMigrationFind(struct qemuHost *host, const char *uuid, bool incoming)
-{
-    struct qemuMigration *m;
-
-    pthread_mutex_lock(&host->lock);
-    for (m = host->migrationList; m != NULL && (m->incoming != incoming || strcmp(m->uuid, uuid) != 0); m = m->next)
-        ;
-    pthread_mutex_unlock(&host->lock);
-    return m;
-}
-
-static bool
-qemuMigrationIsOver(const struct qemuMigration *m)
-{
-    return m->stage == QEMU_STAGE_LEFT || m->stage == QEMU_STAGE_STAYED || m->stage == QEMU_STAGE_STARTED
-           || m->stage == QEMU_STAGE_REMOVED;
-}
-
-/* The newest that has to do with this guest and is not over. */
-VIRT_INTERNAL struct qemuMigration *
-qemuMigrationOf(struct virDomainObj *vm)
-{
-    struct qemuDomain *priv = qemuDomainPeek(vm);
-    struct qemuMigration *m;
-
-    if (priv == NULL)
-        return NULL;
-    pthread_mutex_lock(&priv->host->lock);
-    for (m = priv->host->migrationList; m != NULL && (m->vm != vm || qemuMigrationIsOver(m)); m = m->next)
-        ;
-    pthread_mutex_unlock(&priv->host->lock);
-    return m;
-}
-
-static void
-qemuMigrationFree(struct qemuMigration *m)
-{
-    if (m == NULL)
-        return;
-    if (m->wake >= 0)
-        close(m->wake);
-    virDomainObjUnref(m->vm);
-    virResetError(&m->error);
-    free(m->cookie);
-    free(m->uri);
-    free(m->document);
-    free(m->definition);
-    free(m->listening);
-    pthread_mutex_destroy(&m->lock);
-    free(m);
-}
-
-VIRT_INTERNAL void
-qemuMigrationFreeAll(struct qemuHost *host)
-{
-    struct qemuMigration *m;
-
-    while ((m = host->migrationList) != NULL) {
-        host->migrationList = m->next;
-        qemuMigrationFree(m);
-    }
-}
-
-/* A new entry in the list, locked. vm's reference is the entry's own. The oldest of those that are over make room. */
-static struct qemuMigration *
-qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call, bool incoming)
-{
-    struct qemuMigration *m = virAllocate(sizeof(*m)), **link;
-    size_t over = 0;
-
-    if (m == NULL)
-        return NULL;
-    pthread_mutex_init(&m->lock, NULL);
-    m->host = host;
-    m->incoming = incoming;
-    m->flags = call->flags;
-    m->offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0;
-    snprintf(m->uuid, sizeof(m->uuid), "%s", call->uuid);
-    if ((m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
-        virReportSystemError(errno, "no descriptor for migration %s", call->uuid);
-        qemuMigrationFree(m);
-        return NULL;
-    }
-    m->vm = vm != NULL ? virDomainObjRef(vm) : NULL;
-    pthread_mutex_lock(&m->lock);
-    pthread_mutex_lock(&host->lock);
-    m->next = host->migrationList;
-    host->migrationList = m;
-    for (link = &m->next; *link != NULL;) {
-        struct qemuMigration *old = *link;
-
-        if (!qemuMigrationIsOver(old) || ++over < QEMU_MIGRATE_KEPT || pthread_mutex_trylock(&old->lock) != 0) {
-            link = &old->next;
-            continue;
-        }
-        pthread_mutex_unlock(&old->lock);
-        *link = old->next;
-        qemuMigrationFree(old);
-    }
-    pthread_mutex_unlock(&host->lock);
-    return m;
-}
+/* ---------- answers ---------- */
 
 /* With its lock held: answers DONE with copies of what was answered before. */
 static int
@@ -277,7 +171,7 @@ qemuMigrationLeft(unsigned long long end, int most)
 }
 
 static unsigned long long
-qemuMigrationEnd(int timeout)
+qemuMigrationUntil(int timeout)
 {
     return timeout < 0 ? 0 : virTimeNowUs() + (unsigned long long)timeout * 1000;
 }
@@ -340,20 +234,19 @@ qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const str
     struct qemuMigration *m;
     int rc = VIR_MIGRATION_FAILED;
 
-    if (qemuMigrationCheckGuest(vm, call) < 0 || qemuDomainOf(vm) == NULL || (m = qemuMigrationNew(host, vm, call, false)) == NULL)
+    if (qemuMigrationCheckGuest(vm, call) < 0 || qemuDomainOf(vm) == NULL || (m = qemuMigrationNew(host, vm, call, false, QEMU_STAGE_BEGUN)) == NULL)
         return VIR_MIGRATION_FAILED;
     m->state = atomic_load(&vm->state);
     m->reason = atomic_load(&vm->reason);
     m->wasRunning = m->state == VIR_DOMAIN_RUNNING;
-    m->stage = QEMU_STAGE_BEGUN;
     if ((m->cookie = qemuMigrationFormatCookie(m, call)) != NULL
         && virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, m->uuid) == 0)
         rc = qemuMigrationAnswer(m, cookieout, NULL);
     if (rc == VIR_MIGRATION_FAILED) {
-        m->stage = QEMU_STAGE_STAYED;
         qemuMigrationFailed(m);
+        qemuMigrationEnd(m, QEMU_STAGE_STAYED);
     }
-    pthread_mutex_unlock(&m->lock);
+    qemuMigrationUnlock(m);
     return rc;
 }
 
@@ -361,14 +254,13 @@ VIRT_INTERNAL int
 qemuMigrationBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout)
 {
     struct qemuHost *host = qemuHostOf(domain->conn);
-    struct qemuMigration *m = qemuMigrationFind(host, call->uuid, false);
+    struct qemuMigration *m = qemuMigrationLock(host, call->uuid, false);
     struct virDomainObj *vm;
     int rc;
 
     if (m != NULL) {
-        pthread_mutex_lock(&m->lock);
         rc = m->error.code != VIR_ERR_OK ? qemuMigrationFailed(m) : qemuMigrationAnswer(m, cookieout, NULL);
-        pthread_mutex_unlock(&m->lock);
+        qemuMigrationUnlock(m);
         return rc;
     }
     if (qemuMigrationCheckCall(call) < 0 || (vm = virDomainObjOf(domain)) == NULL
@@ -478,7 +370,7 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     if (!cookie->offline
         && (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virDomainMigratePrepare", &isNew)) == NULL)
         return NULL;
-    if ((m = qemuMigrationNew(host, vm, call, true)) == NULL) {
+    if ((m = qemuMigrationNew(host, vm, call, true, QEMU_STAGE_SPAWNED)) == NULL) {
         if (isNew)
             virDomainListRemove(host->domains, vm);
         if (vm != NULL)
@@ -487,7 +379,6 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
         return NULL;
     }
     virDomainObjUnref(vm);            /* the entry has one */
-    m->stage = QEMU_STAGE_SPAWNED;
     m->state = cookie->state;
     m->reason = cookie->reason;
     m->wasRunning = cookie->running;
@@ -495,8 +386,8 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     m->port = QEMU_MIGRATE_PORT_FIRST;
     if ((kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
         || (vm != NULL && qemuMigrationSpawn(m, doc, isNew) < 0)) {
-        m->stage = QEMU_STAGE_REMOVED;
         qemuMigrationFailed(m);
+        qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     }
     return m;
 }
@@ -671,10 +562,7 @@ qemuMigrationRemoveIncoming(struct qemuMigration *m)
         qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
         virDomainObjEndMigration(m->vm);
     }
-    if (m->listening != NULL)
-        unlink(m->listening);
-    m->npending = 0;
-    m->stage = QEMU_STAGE_REMOVED;
+    qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     if (error != NULL && error->code != VIR_ERR_OK)
         virSetLastError(error);
     virFreeError(error);
@@ -684,15 +572,13 @@ VIRT_INTERNAL int
 qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, char **cookieout, char **uri)
 {
     struct qemuHost *host = qemuHostOf(dconn);
-    struct qemuMigration *m = qemuMigrationFind(host, call->uuid, true);
+    struct qemuMigration *m;
     struct qemuMigrationCookie cookie;
     int rc;
 
     if (qemuMigrationParseCookie(cookiein, call->uuid, &cookie) < 0)
         return VIR_MIGRATION_FAILED;
-    if (m != NULL)
-        pthread_mutex_lock(&m->lock);
-    else
+    if ((m = qemuMigrationLock(host, call->uuid, true)) == NULL)
         m = qemuMigrationPrepareNew(host, call, &cookie);
     if (m == NULL) {
         rc = VIR_MIGRATION_FAILED;
@@ -708,8 +594,7 @@ qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, c
         qemuMigrationRemoveIncoming(m);
         rc = VIR_MIGRATION_FAILED;
     }
-    if (m != NULL)
-        pthread_mutex_unlock(&m->lock);
+    qemuMigrationUnlock(m);
     cJSON_Delete(cookie.json);
     return rc;
 }
@@ -866,7 +751,7 @@ qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon)
 static int
 qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, const char *uri)
 {
-    unsigned long long end = qemuMigrationEnd(call->timeout);
+    unsigned long long end = qemuMigrationUntil(call->timeout);
     int rc = 0, left;
 
     if (m->stage == QEMU_STAGE_BEGUN) {
@@ -899,7 +784,7 @@ VIRT_INTERNAL int
 qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, const char *uri,
                      char **cookieout)
 {
-    struct qemuMigration *m = qemuMigrationFind(qemuHostOf(domain->conn), call->uuid, false);
+    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     struct qemuMonitor *mon = NULL;
     int rc;
 
@@ -908,7 +793,6 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
         virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s has begun here", call->uuid);
         return VIR_MIGRATION_FAILED;
     }
-    pthread_mutex_lock(&m->lock);
     if (m->stage == QEMU_STAGE_TRANSFERRED || m->stage == QEMU_STAGE_LEFT) {
         rc = qemuMigrationAnswer(m, cookieout, NULL);
     } else if (m->stage != QEMU_STAGE_BEGUN && m->stage != QEMU_STAGE_TRANSFER) {
@@ -923,7 +807,7 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
     }
     if (mon != NULL)
         qemuMonitorUnref(mon);
-    pthread_mutex_unlock(&m->lock);
+    qemuMigrationUnlock(m);
     return rc;
 }
 
@@ -985,9 +869,7 @@ qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
         qemuEventRunning(m->vm, VIR_DOMAIN_RUNNING_MIGRATED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
         atomic_store(&priv->resumeReason, -1);
     }
-    if (m->listening != NULL)
-        unlink(m->listening);
-    m->stage = QEMU_STAGE_STARTED;
+    qemuMigrationEnd(m, QEMU_STAGE_STARTED);
     virDomainObjEndMigration(m->vm);
     qemuMigrationCompleted(m, cookiein);
     qemuMigrationForgetRecord(m);
@@ -1040,7 +922,7 @@ qemuMigrationDefine(struct qemuMigration *m)
     virDomainObjEndJob(vm);
     if (rc < 0)
         return -1;
-    m->stage = QEMU_STAGE_STARTED;
+    qemuMigrationEnd(m, QEMU_STAGE_STARTED);
     return 1;
 }
 
@@ -1048,7 +930,7 @@ VIRT_INTERNAL int
 qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled, char **cookieout,
                     virDomainPtr *guest)
 {
-    struct qemuMigration *m = qemuMigrationFind(qemuHostOf(dconn), call->uuid, true);
+    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(dconn), call->uuid, true);
     int rc = 1;
 
     *guest = NULL;
@@ -1058,7 +940,6 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
         virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s was prepared here", call->uuid);
         return VIR_MIGRATION_FAILED;
     }
-    pthread_mutex_lock(&m->lock);
     if (m->stage == QEMU_STAGE_STARTING || (!cancelled && !qemuMigrationIsOver(m))) {
         /* the order to start may have been carried out already: it is too late to cancel before its answer is known */
         rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, call, cookiein);
@@ -1083,7 +964,7 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
             virReportError(VIR_ERR_OPERATION_FAILED, "migration %s was cancelled here", m->uuid);
         rc = qemuMigrationFailed(m);
     }
-    pthread_mutex_unlock(&m->lock);
+    qemuMigrationUnlock(m);
     return rc;
 }
 
@@ -1095,19 +976,19 @@ qemuMigrationLeave(struct qemuMigration *m)
 {
     struct virDomainObj *vm = m->vm;
 
-    m->stage = QEMU_STAGE_LEFT;
     qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL);
     virDomainObjEndMigration(vm);
     if ((m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && vm->persistent && virDomainObjUndefine(vm) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' stays defined here: %s", m->uuid, vm->name,
                virGetLastErrorMessage());
+    qemuMigrationEnd(m, QEMU_STAGE_LEFT);
 }
 
 /* With its job given back. The statistics of what failed are no statistics of a completed job. */
 static void
 qemuMigrationStay(struct qemuMigration *m)
 {
-    m->stage = QEMU_STAGE_STAYED;
+    qemuMigrationEnd(m, QEMU_STAGE_STAYED);
     virDomainObjEndMigration(m->vm);
 }
 
@@ -1150,13 +1031,12 @@ qemuMigrationResume(struct qemuMigration *m, const struct virMigrationCall *call
 VIRT_INTERNAL int
 qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, int cancelled)
 {
-    struct qemuMigration *m = qemuMigrationFind(qemuHostOf(domain->conn), call->uuid, false);
+    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     int rc = 1;
 
     (void)cookiein;
     if (m == NULL)
         return VIR_MIGRATION_DONE;
-    pthread_mutex_lock(&m->lock);
     if (!qemuMigrationIsOver(m)) {
         if (!cancelled) {
             qemuMigrationLeave(m);
@@ -1168,7 +1048,7 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
                 qemuMigrationForgetRecord(m);
         }
     }
-    pthread_mutex_unlock(&m->lock);
+    qemuMigrationUnlock(m);
     return rc < 0 ? VIR_MIGRATION_FAILED : rc == 0 ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_DONE;
 }
 
@@ -1178,40 +1058,35 @@ VIRT_INTERNAL int
 qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events, int *milliseconds)
 {
     struct qemuHost *host = qemuHostOf(conn);
-    struct qemuMigration *m, *found = NULL;
+    struct qemuMigration *m;
     struct qemuDomain *priv;
 
-    pthread_mutex_lock(&host->lock);
-    for (m = host->migrationList; m != NULL && found == NULL; m = m->next)
-        if (strcmp(m->uuid, call->uuid) == 0 && !qemuMigrationIsOver(m))
-            found = m;
-    pthread_mutex_unlock(&host->lock);
     *milliseconds = 0;
-    if (found == NULL || found->vm == NULL || (priv = qemuDomainPeek(found->vm)) == NULL)
-        return 0;
-    pthread_mutex_lock(&priv->lock);
-    if (priv->monitor != NULL) {
-        *fd = qemuMonitorGetFd(priv->monitor);
-        *events = VIR_EVENT_HANDLE_READABLE;
-        *milliseconds = 1000;
+    pthread_mutex_lock(&host->lock);
+    for (m = host->migrationList; m != NULL && (strcmp(m->uuid, call->uuid) != 0 || qemuMigrationIsOver(m)); m = m->next)
+        ;
+    if (m != NULL)
+        m->users++;
+    pthread_mutex_unlock(&host->lock);
+    if (m != NULL && m->vm != NULL && (priv = qemuDomainPeek(m->vm)) != NULL) {
+        pthread_mutex_lock(&priv->lock);
+        if (priv->monitor != NULL) {
+            *fd = qemuMonitorGetFd(priv->monitor);
+            *events = VIR_EVENT_HANDLE_READABLE;
+            *milliseconds = 1000;
+        }
+        pthread_mutex_unlock(&priv->lock);
     }
-    pthread_mutex_unlock(&priv->lock);
+    qemuMigrationPut(m);
     return 0;
 }
 
-VIRT_INTERNAL int
-qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
+static int
+qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
 {
-    struct virDomainObj *vm = virDomainObjOf(domain);
-    struct qemuMigration *m;
     struct qemuMonitor *mon;
     int status, rc;
 
-    virCheckFlags(0, -1);
-    if (vm == NULL)
-        return -1;
-    if ((m = qemuMigrationOf(vm)) == NULL)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no job that could be aborted", vm->name);
     if (m->incoming)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is arriving: its migration is aborted at the source", vm->name);
     if ((mon = qemuDomainMonitor(vm)) == NULL)
@@ -1224,6 +1099,23 @@ qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
         rc = qemuMonitorPost(mon, "migrate_cancel", NULL);
     }
     qemuMonitorUnref(mon);
+    return rc;
+}
+
+VIRT_INTERNAL int
+qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
+{
+    struct virDomainObj *vm = virDomainObjOf(domain);
+    struct qemuMigration *m;
+    int rc;
+
+    virCheckFlags(0, -1);
+    if (vm == NULL)
+        return -1;
+    if ((m = qemuMigrationOf(vm)) == NULL)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no job that could be aborted", vm->name);
+    rc = qemuMigrationCancel(vm, m);
+    qemuMigrationPut(m);
     return rc;
 }
 
@@ -1287,14 +1179,19 @@ VIRT_INTERNAL int
 qemuMigrationSetMaxSpeed(virDomainPtr domain, unsigned long bandwidth, unsigned int flags)
 {
     struct virDomainObj *vm = qemuMigrationGuest(domain);
+    struct qemuMigration *m;
+    int rc = 0;
 
     virCheckFlags(0, -1);
     if (vm == NULL)
         return -1;
     if (bandwidth > (1ULL << 43) - 1)
         return virReportError(VIR_ERR_OVERFLOW, "bandwidth %lu MiB/s is more than %llu", bandwidth, (1ULL << 43) - 1);
-    if (qemuMigrationOf(vm) != NULL && bandwidth != 0
-        && qemuMigrationSet(vm, "max-bandwidth", (unsigned long long)bandwidth << 20) < 0)
+    m = qemuMigrationOf(vm);
+    if (m != NULL && bandwidth != 0)
+        rc = qemuMigrationSet(vm, "max-bandwidth", (unsigned long long)bandwidth << 20);
+    qemuMigrationPut(m);
+    if (rc < 0)
         return -1;
     atomic_store(&qemuDomainPeek(vm)->migrationBandwidth, bandwidth);
     return 0;
@@ -1340,20 +1237,11 @@ qemuMigrationSetCompressionCache(virDomainPtr domain, unsigned long long cacheSi
 /* ---------- what the runtime calls ---------- */
 
 static void
-qemuMigrationWake(struct qemuMigration *m)
-{
-    const uint64_t one = 1;
-
-    if (m != NULL && write(m->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
-        virLog(VIR_LOG_WARN, "qemu.migration", "%s: cannot wake: errno %d", m->uuid, errno);
-}
-
-static void
 qemuMigrationOnEvent(struct virDomainObj *vm, const char *event, const cJSON *data)
 {
     (void)event;
     (void)data;
-    qemuMigrationWake(qemuMigrationOf(vm));
+    qemuMigrationWake(vm);
 }
 
 /* Its QEMU has ended, by itself, by destroy, or by us. The job is given back: what is left of the migration needs no guest. */
@@ -1363,10 +1251,10 @@ qemuMigrationOnStopped(struct virDomainObj *vm, int reason)
     struct qemuMigration *m = qemuMigrationOf(vm);
 
     (void)reason;
-    if (m != NULL) {
+    if (m != NULL)
         atomic_store(&m->ended, true);
-        qemuMigrationWake(m);
-    }
+    qemuMigrationWake(vm);
+    qemuMigrationPut(m);
     virDomainObjEndMigration(vm);
 }
 
@@ -1381,5 +1269,4 @@ VIRT_INTERNAL const struct qemuMigrationHooks qemuMigrationHooks = {
 #undef QEMU_MIGRATE_PORT_LAST
 #undef QEMU_MIGRATE_DOWNTIME
 #undef QEMU_MIGRATE_ASK
-#undef QEMU_MIGRATE_KEPT
 #undef VIRT_FROM

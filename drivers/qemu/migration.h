@@ -28,19 +28,21 @@ enum qemuMigrationStage {
 };
 
 struct qemuMigration {
-    struct qemuMigration *next;
+    struct qemuMigration *next;   /* host->lock, as the next three */
+    int users;                    /* threads that work with it */
+    bool unlisted;                /* out of the list: the last user frees it */
+    int wake;                     /* an eventfd: written when an event of this guest has come; -1: it is over */
     struct qemuHost *host;
     struct virDomainObj *vm;      /* a reference; NULL: offline, at the destination */
     char uuid[VIR_UUID_STRING_BUFLEN];
     bool incoming;
     bool offline;
-    int wake;                     /* an eventfd: written when an event of this guest has come */
     atomic_bool ended;            /* its QEMU has ended */
     atomic_bool aborted;          /* virDomainAbortJob */
     atomic_bool ioError;          /* the guest has met an error of its disk while it migrates */
 
     pthread_mutex_t lock;         /* held by the phase that is at work; guards what follows */
-    enum qemuMigrationStage stage;
+    atomic_int stage;             /* enum qemuMigrationStage; read also without the lock */
     char *cookie, *uri;           /* what the phase that ended last answered */
     virError error;               /* of a phase that failed */
     char *document;               /* destination: of the guest (offline); its persistent document */
@@ -53,7 +55,8 @@ struct qemuMigration {
     qemuMonitorId pending[4];     /* commands under way, answered in this order */
     size_t npending;
     int port;                     /* the next to try */
-    unsigned long long started, setup, stopped;     /* us: Perform began; ... ; wall clock, ms: when the CPUs stopped */
+    _Atomic unsigned long long started;             /* us: Perform began; read also without the lock */
+    unsigned long long stopped;   /* wall clock, ms: when the CPUs stopped */
     unsigned long long switched;  /* us: told to go on with the switchover */
     unsigned long long asked;     /* us: when query-migrate was last sent */
     unsigned int flags;
@@ -90,9 +93,21 @@ VIRT_INTERNAL int qemuDomainGetJobStats(virDomainPtr domain, int *type, virTyped
 VIRT_INTERNAL cJSON *qemuMigrationStatsToJson(virTypedParameterPtr params, int nparams);
 VIRT_INTERNAL int qemuMigrationStatsFromJson(const cJSON *json, virTypedParameterPtr *params, int *nparams);
 
-/* The migration of this uuid and side, or the one that holds this guest; NULL: none. It lives as long as the host. */
-VIRT_INTERNAL struct qemuMigration *qemuMigrationFind(struct qemuHost *host, const char *uuid, bool incoming);
+/*
+ * The list, in migrations.c. Lock gives the migration of this uuid and side, counted and with its lock held, or NULL; Unlock gives it back. Of
+ * gives the one under way that holds this guest, counted, without its lock; Put gives it back. New puts one into the list, counted and locked.
+ */
+VIRT_INTERNAL struct qemuMigration *qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call,
+                                                     bool incoming, enum qemuMigrationStage stage);
+VIRT_INTERNAL struct qemuMigration *qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming);
+VIRT_INTERNAL void qemuMigrationUnlock(struct qemuMigration *m);
 VIRT_INTERNAL struct qemuMigration *qemuMigrationOf(struct virDomainObj *vm);
+VIRT_INTERNAL void qemuMigrationPut(struct qemuMigration *m);
+VIRT_INTERNAL bool qemuMigrationIsOver(const struct qemuMigration *m);
+/* With its lock held: it is over, as `stage` says. Only what answers need is kept, until the guest's next one of this side is over. */
+VIRT_INTERNAL void qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage);
+/* Tells whoever waits in Perform that something has happened to this guest. */
+VIRT_INTERNAL void qemuMigrationWake(struct virDomainObj *vm);
 VIRT_INTERNAL void qemuMigrationFreeAll(struct qemuHost *host);
 
 /* The record in the guest's status: saved before the effect it announces, forgotten when the migration is over. In record.c. */

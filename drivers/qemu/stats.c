@@ -206,15 +206,15 @@ static int
 qemuStatsCurrent(struct virDomainObj *vm, virTypedParameterPtr *params, int *nparams)
 {
     struct qemuMigration *m = qemuMigrationOf(vm);
+    int rc = m != NULL;
 
     *params = NULL;
     *nparams = 0;
-    if (m == NULL)
-        return 0;
     /* before the transfer, and at a destination, QEMU has nothing to tell */
-    if (m->incoming || m->offline || m->started == 0)
-        return 1;
-    return qemuMigrationStats(vm, m, NULL, params, nparams) < 0 ? -1 : 1;
+    if (m != NULL && !m->incoming && !m->offline && m->started != 0 && qemuMigrationStats(vm, m, NULL, params, nparams) < 0)
+        rc = -1;
+    qemuMigrationPut(m);
+    return rc;
 }
 
 VIRT_INTERNAL int
@@ -239,10 +239,10 @@ qemuDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *para
         pthread_mutex_unlock(&vm->lock);
         return rc;
     }
-    if (vm->id < 0 && qemuMigrationOf(vm) == NULL)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
     if ((rc = qemuStatsCurrent(vm, params, nparams)) < 0)
         return -1;
+    if (rc == 0 && vm->id < 0)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
     *type = rc > 0 ? VIR_DOMAIN_JOB_UNBOUNDED : VIR_DOMAIN_JOB_NONE;
     return 0;
 }

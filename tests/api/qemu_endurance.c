@@ -116,6 +116,7 @@ TEST_LIMIT(fifty_migrations_lose_nothing_and_leave_nothing, 300)
     struct endurancePrint first, last;
 
     needsQemu();
+    printf("after each round:\n");    /* the buffer that this allocates is not the library's */
     enduranceStart(&e);
     enduranceWaitNumbers(e.serial, 20);
     for (int round = 0; round < (harnessIsSanitized() ? 5 : ENDURANCE_ROUNDS); round++) {
