@@ -97,6 +97,7 @@ endurancePrint(void)
     struct endurancePrint print;
     char command[256], *files;
 
+    printf("now: ");              /* first, as the buffer it allocates is not the library's */
     snprintf(command, sizeof(command), "find %s -mindepth 1 | wc -l", scratchDir());
     runShell(command, &files);
     print.files = atoi(files);
@@ -116,7 +117,6 @@ TEST_LIMIT(fifty_migrations_lose_nothing_and_leave_nothing, 300)
     struct endurancePrint first, last;
 
     needsQemu();
-    printf("after each round:\n");    /* the buffer that this allocates is not the library's */
     enduranceStart(&e);
     enduranceWaitNumbers(e.serial, 20);
     for (int round = 0; round < (harnessIsSanitized() ? 5 : ENDURANCE_ROUNDS); round++) {
