@@ -79,7 +79,7 @@
 #define VIRT_DECLARE_OUT_NAMES(name, max)       char **const name, int max
 #define VIRT_DECLARE_OUT_CELLS(name, start, max) unsigned long long *name, int start, int max
 #define VIRT_DECLARE_OUT_DOMAINS_OR_NULL(name)  virDomainPtr **name
-#define VIRT_DECLARE_OUT_STRINGS(name)          char ***name
+#define VIRT_DECLARE_OUT_STRINGS_OR_NULL(name)          char ***name
 #define VIRT_DECLARE_OUT_PARAMS(name, count)    virTypedParameterPtr *name, int *count
 /* CPU maps: one allocated with the number of CPUs online; `count` of them, each of `length` bytes, one after the other; one */
 #define VIRT_DECLARE_OUT_CPUMAP_OR_NULL(name, online)       unsigned char **name, unsigned int *online
@@ -112,7 +112,7 @@
 #define VIRT_PASS_OUT_NAMES(name, max)          name, max
 #define VIRT_PASS_OUT_CELLS(name, start, max)   name, start, max
 #define VIRT_PASS_OUT_DOMAINS_OR_NULL(name)     name
-#define VIRT_PASS_OUT_STRINGS(name)             name
+#define VIRT_PASS_OUT_STRINGS_OR_NULL(name)             name
 #define VIRT_PASS_OUT_PARAMS(name, count)       name, count
 #define VIRT_PASS_OUT_CPUMAP_OR_NULL(name, online)      name, online
 #define VIRT_PASS_OUT_CPUMAPS(count, name, length)      count, name, length

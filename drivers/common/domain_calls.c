@@ -123,6 +123,8 @@ virDomainObjSlotListIgnoredXML(virDomainPtr domain, char ***paths, unsigned int 
     const struct virDomainListConfig *config;
     VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
     struct virDomainObj *vm;
+    char **list = NULL;
+    int n, i;
 
     virCheckFlags(VIR_DOMAIN_XML_INACTIVE, -1);
     if ((vm = virDomainObjOf(domain)) == NULL)
@@ -132,7 +134,16 @@ virDomainObjSlotListIgnoredXML(virDomainPtr domain, char ***paths, unsigned int 
         return virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "this driver cannot tell which parts of a document it ignores");
     if ((doc = virDomainObjDocument(vm, (flags & VIR_DOMAIN_XML_INACTIVE) != 0)) == NULL)
         return -1;
-    return config->listIgnored(doc, paths, config->opaque);
+    if ((n = config->listIgnored(doc, &list, config->opaque)) < 0)
+        return -1;
+    if (paths != NULL) {
+        *paths = list;
+        return n;
+    }
+    for (i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+    return n;
 }
 
 VIRT_INTERNAL int

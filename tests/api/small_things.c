@@ -96,15 +96,17 @@ TEST(each_migration_has_a_uuid_of_its_own)
 TEST(parts_without_effect_are_listed_with_their_path)
 {
     static const char xml[] =
-        "<domain type='test'><name>ignored</name><memory>65536</memory><os><type>hvm</type></os>"
+        "<domain type='qemu'><name>ignored</name><memory>65536</memory><os><type>hvm</type></os>"
         "<devices><nosuchthing depth='1'/></devices></domain>";
     virConnectPtr conn;
     virDomainPtr domain;
-    char **paths = NULL;
+    char **paths = NULL, uri[512];
     bool found = false;
     int n;
 
-    CHECK_PTR(conn = virConnectOpen("test:///default"));
+    needsQemu();
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root"));
+    CHECK_PTR(conn = virConnectOpen(uri));
     CHECK_PTR(domain = virDomainDefineXML(conn, xml));
     CHECK_OK(n = virDomainListIgnoredXML(domain, &paths, VIR_DOMAIN_XML_INACTIVE));
     CHECK_INT(virDomainListIgnoredXML(domain, NULL, VIR_DOMAIN_XML_INACTIVE), n);
