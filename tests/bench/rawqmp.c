@@ -26,6 +26,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -45,7 +46,7 @@ struct qemu {
     char *buffer;
     size_t length, room;
     char migration[32];         /* the newest status that a MIGRATION event told */
-    char path[64];
+    char path[64], pidFile[72];
 };
 
 static char *argvText[ARGS_MAX + 3];
@@ -220,6 +221,11 @@ start(struct qemu *qemu, bool incoming)
 
     memset(qemu, 0, sizeof(*qemu));
     snprintf(qemu->path, sizeof(qemu->path), "/tmp/rawqmp-%d-%d", (int)getpid(), serial++);
+    snprintf(qemu->pidFile, sizeof(qemu->pidFile), "%s.pid", qemu->path);
+    for (int i = 1; i < argvCount; i++) {
+        if (strcmp(argvText[i - 1], "-pidfile") == 0)
+            argvText[i] = qemu->pidFile;
+    }
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", qemu->path);
     if ((listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0 ||
         bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 1) < 0 ||
@@ -238,6 +244,7 @@ start(struct qemu *qemu, bool incoming)
             dup2(null, 1);
         }
         setsid();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);       /* no QEMU outlives a run that fails */
         execvp(argvText[0], argvText);
         _exit(127);
     }
@@ -251,6 +258,7 @@ stop(struct qemu *qemu)
 {
     kill(qemu->pid, SIGKILL);
     waitpid(qemu->pid, NULL, 0);
+    unlink(qemu->pidFile);
     close(qemu->fd);
     free(qemu->buffer);
 }
