@@ -1,5 +1,6 @@
 /* The slots of group domain that need QEMU; those that do not are in common/domain_calls.c. */
 #include "process.h"
+#include "command.h"
 #include "state.h"
 
 #include "../common/document.h"
@@ -148,6 +149,34 @@ qemuDomainBegin(virDomainPtr domain, const char *api, bool duringMigration)
     virDomainObjEndJob(vm);
     virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
     return NULL;
+}
+
+/*
+ * The variables of a guest's firmware outlive its starts: with the definition they would be without an owner, so the caller says what becomes
+ * of them, as libvirt wants it.
+ */
+VIRT_INTERNAL int
+qemuDomainUndefine(virDomainPtr domain, unsigned int flags)
+{
+    struct virDomainObj *vm = virDomainObjOf(domain);
+    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
+    VIRT_CLEANUP_FREE char *nvram = NULL;
+
+    if (vm == NULL)
+        return -1;
+    if (vm->persistent) {
+        if ((doc = virDomainObjDocument(vm, true)) == NULL)
+            return -1;
+        nvram = qemuFirmwareNvramPath(doc, qemuHostOf(domain->conn)->nvram);
+        if (nvram != NULL && access(nvram, F_OK) == 0 && (flags & (VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)) == 0)
+            return virReportError(VIR_ERR_OPERATION_INVALID, "cannot undefine domain '%s' with nvram: say VIR_DOMAIN_UNDEFINE_NVRAM or "
+                                  "VIR_DOMAIN_UNDEFINE_KEEP_NVRAM", vm->name);
+    }
+    if (virDomainObjSlotUndefine(domain, flags) < 0)
+        return -1;
+    if (nvram != NULL && (flags & VIR_DOMAIN_UNDEFINE_NVRAM) != 0 && unlink(nvram) < 0 && errno != ENOENT)
+        virLog(VIR_LOG_WARN, "qemu.domain", "cannot remove '%s': errno %d", nvram, errno);
+    return 0;
 }
 
 VIRT_INTERNAL int

@@ -372,6 +372,7 @@ qemuProcessSpawn(struct virDomainObj *vm, const struct qemuProcessStart *start)
     if (qemuProcessHook(vm, "prepare", "begin", NULL, start->doc) < 0)
         goto release;
     command.runDirectory = folder;
+    command.nvramDirectory = priv->host->nvram;
     command.logDirectory = priv->host->log;
     if (qemuProcessBuild(vm, &command, start, monitorPath, &mon) < 0
         || qemuProcessHook(vm, "start", "begin", NULL, start->doc) < 0

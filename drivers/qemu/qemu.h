@@ -54,7 +54,7 @@ struct qemuHost {
     char *log;                     /* NAME.log: what QEMU printed */
     char *cache;                   /* of capabilities */
     char *hooks;                   /* the folder of hook scripts: <root>/hooks */
-    char *migrations;              /* <root>/migrations: records, migration.c's */
+    char *nvram;                   /* UUID or name of guests with UEFI: their firmware's variables, kept from start to start */
     int lockFd;                    /* this process owns the directory */
     char bootId[40];
     const struct qemuMigrationHooks *migration;      /* NULL: none */
@@ -189,6 +189,7 @@ VIRT_INTERNAL const char *qemuMigrationStatusName(int status);
 VIRT_INTERNAL void qemuDomainAutostart(struct qemuHost *host);
 VIRT_INTERNAL virDomainPtr qemuDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags);
 VIRT_INTERNAL int qemuDomainCreate(virDomainPtr domain, unsigned int flags);
+VIRT_INTERNAL int qemuDomainUndefine(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainSuspend(virDomainPtr domain);
 VIRT_INTERNAL int qemuDomainResume(virDomainPtr domain);
 VIRT_INTERNAL int qemuDomainShutdown(virDomainPtr domain, unsigned int flags);

@@ -66,7 +66,7 @@ qemuStateMakeFolders(struct qemuHost *host, const char *root)
     VIRT_CLEANUP_FREE char *autostart = NULL;
     const struct { char **path; const char *name; } folders[] = {
         { &host->definitions, "qemu" }, { &host->run, "run" }, { &host->log, "log" }, { &host->cache, "cache" },
-        { &host->hooks, "hooks" },      { &host->migrations, "migrations" }, { &autostart, "qemu/autostart" },
+        { &host->hooks, "hooks" },      { &host->nvram, "nvram" }, { &autostart, "qemu/autostart" },
     };
 
     if ((host->root = virStringCopy(root)) == NULL)
@@ -131,7 +131,7 @@ qemuStateClose(struct qemuHost *host)
     free(host->log);
     free(host->cache);
     free(host->hooks);
-    free(host->migrations);
+    free(host->nvram);
     pthread_mutex_destroy(&host->lock);
     free(host);
 }

@@ -11,6 +11,7 @@
  *   log/NAME.log              what QEMU printed
  *   cache/                    what the emulators can do
  *   hooks/qemu                the hook script
+ *   nvram/                    variables of UEFI firmware
  *
  * Documents are written durably. A status is only replaced atomically: no guest survives a power
  * cut, so its record need not either.

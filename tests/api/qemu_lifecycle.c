@@ -453,3 +453,31 @@ TEST_LIMIT(many_threads_use_one_guest_beside_an_event_loop, 120)
 {
     manyThreads(true);
 }
+
+TEST(firmware_variables_go_only_when_told)
+{
+    char uri[512], xml[2048];
+    const char *vars = scratchPath("vars.fd"), *code = scratchPath("code.fd");
+    virConnectPtr conn;
+    virDomainPtr domain;
+
+    needsQemu();
+    writeFile(vars, "variables");
+    writeFile(code, "code");
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(xml, sizeof(xml),
+             "<domain type='qemu'><name>uefi</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type>"
+             "<loader readonly='yes' type='pflash'>%s</loader><nvram>%s</nvram></os><features><acpi/></features></domain>", code, vars);
+    CHECK_PTR(conn = virConnectOpen(uri));
+    CHECK_PTR(domain = virDomainDefineXML(conn, xml));
+    CHECK_FAILS(virDomainUndefine(domain), VIR_ERR_OPERATION_INVALID);
+    CHECK(fileExists(vars));
+    CHECK_OK(virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_KEEP_NVRAM));
+    CHECK(fileExists(vars));
+    virDomainFree(domain);
+    CHECK_PTR(domain = virDomainDefineXML(conn, xml));
+    CHECK_OK(virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_NVRAM));
+    CHECK(!fileExists(vars));
+    virDomainFree(domain);
+    CHECK_INT(virConnectClose(conn), 0);
+}
