@@ -6,7 +6,7 @@
  *
  *     -i N        repetitions (5)
  *     -P PORT     UDP port of the counting guest's serial line (migrate)
- *     -t PORT     TCP port of the memory stream (49300)
+ *     -u URI      how the memory travels (tcp:127.0.0.1:49300)
  *     -B BYTES    max-bandwidth, -D MS  downtime-limit; QEMU's own unless given
  *     -r A=B      replace A by B in every argument (may be repeated)
  *     -L TEXT     copied into the field `label`
@@ -34,10 +34,10 @@
 #define REPEAT_MAX 1000
 
 static struct {
-    int repeat, udpPort, tcpPort, nreplace;
+    int repeat, udpPort, nreplace;
     long long bandwidth, downtime;
-    const char *label, *replace[16];
-} opt = { .repeat = 5, .tcpPort = 49300, .label = "" };
+    const char *label, *uri, *replace[16];
+} opt = { .repeat = 5, .uri = "tcp:127.0.0.1:49300", .label = "" };
 
 /* One QEMU and its monitor. */
 struct qemu {
@@ -331,10 +331,9 @@ migrate(struct qemu *source, struct qemu *destination)
 {
     start(destination, true);
     prepareSide(destination, false);
-    command(destination, "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"tcp:127.0.0.1:%d\"}}\n",
-            opt.tcpPort);
+    command(destination, "{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":\"%s\"}}\n", opt.uri);
     prepareSide(source, true);
-    command(source, "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"tcp:127.0.0.1:%d\"}}\n", opt.tcpPort);
+    command(source, "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"%s\"}}\n", opt.uri);
     waitMigration(source, "pre-switchover");
     command(source, "{\"execute\":\"migrate-continue\",\"arguments\":{\"state\":\"pre-switchover\"}}\n");
     waitMigration(source, "completed");
@@ -396,11 +395,11 @@ benchMigrate(void)
 int
 main(int argc, char **argv)
 {
-    for (int o; (o = getopt(argc, argv, "i:P:t:B:D:r:L:")) != -1;) {
+    for (int o; (o = getopt(argc, argv, "i:P:u:B:D:r:L:")) != -1;) {
         switch (o) {
         case 'i': opt.repeat = atoi(optarg); break;
         case 'P': opt.udpPort = atoi(optarg); break;
-        case 't': opt.tcpPort = atoi(optarg); break;
+        case 'u': opt.uri = optarg; break;
         case 'B': opt.bandwidth = atoll(optarg); break;
         case 'D': opt.downtime = atoll(optarg); break;
         case 'L': opt.label = optarg; break;
