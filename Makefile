@@ -37,6 +37,7 @@ SONAME   = libvirt-embed.so.0
 
 PARTS      := virt.c $(wildcard drivers/*/*.c)
 TESTS      ?= $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c))
+SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh)
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
@@ -185,7 +186,7 @@ tests: $(TESTS:%=$(BUILD)/tests/%)
 
 run-check:
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \
-	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%)
+	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
 
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)

@@ -1,0 +1,104 @@
+/*
+ * The programs of examples/ and the one on README's first screen do what they say they do. They were built by the Makefile, README's by this test
+ * with the command that README gives.
+ */
+#include "../harness.h"
+
+static char *
+runExample(const char *arguments, int expected)
+{
+    const char *folder = getenv("VIRT_TEST_EXAMPLES");
+    char command[1024], *output;
+
+    snprintf(command, sizeof(command), "timeout 60 %s/%s 2>&1", folder != NULL ? folder : "build/examples", arguments);
+    CHECK_MSG(runShell(command, &output) == expected, "%s: %s", command, output);
+    return output;
+}
+
+TEST(hello_lists_the_guest_of_the_test_driver)
+{
+    char *output = runExample("hello", 0);
+
+    CHECK_CONTAINS(output, "test                 running    2048 MiB");
+    free(output);
+    output = runExample("hello nothing:///", 1);
+    CHECK_CONTAINS(output, "nothing:///");
+    free(output);
+}
+
+TEST(lifecycle_goes_through_all_states)
+{
+    char *output = runExample("lifecycle", 0);
+
+    CHECK_STR(output, "define     shut off\ncreate     running\nsuspend    paused\nresume     running\ndestroy    shut off\n");
+    free(output);
+}
+
+TEST(lifecycle_does_so_with_a_real_qemu)
+{
+    char arguments[512], *output;
+
+    needsQemu();
+    snprintf(arguments, sizeof(arguments), "lifecycle qemu:///embed?root=%s", scratchPath("root"));
+    output = runExample(arguments, 0);
+    CHECK_CONTAINS(output, "destroy    shut off");
+    free(output);
+}
+
+TEST(events_hears_of_a_start_and_an_end)
+{
+    char *output = runExample("events", 0);
+
+    CHECK_STR(output, "noisy: started (0)\nnoisy: stopped (1)\n");
+    free(output);
+}
+
+TEST(driver_is_a_hypervisor_of_ones_own)
+{
+    char *output = runExample("driver", 0);
+
+    CHECK_CONTAINS(output, "attic    lit");
+    CHECK_CONTAINS(output, "virDomainReboot (driver Lamp)");
+    free(output);
+}
+
+TEST(migrate_walks_through_five_phases)
+{
+    char *output = runExample("migrate", 0);
+
+    CHECK_CONTAINS(output, "begin ");
+    CHECK_CONTAINS(output, "prepare ");
+    CHECK_CONTAINS(output, "perform ");
+    CHECK_CONTAINS(output, "finish ");
+    CHECK_CONTAINS(output, "confirm ");
+    CHECK_CONTAINS(output, "outcome: migrated");
+    free(output);
+}
+
+TEST(migrate_loses_no_number_between_real_hosts)
+{
+    char arguments[512], *output;
+
+    needsQemu();
+    snprintf(arguments, sizeof(arguments), "migrate %s", buildPath("guest/light.img"));
+    output = runExample(arguments, 0);
+    CHECK_CONTAINS(output, "outcome: migrated");
+    CHECK_CONTAINS(output, "at the second host, without a gap");
+    free(output);
+}
+
+/* The first C block of README, compiled by README's own command. */
+TEST(readmes_program_compiles_and_prints_what_it_says)
+{
+    char command[2048], *output;
+
+    if (harnessIsSanitized())
+        SKIP("the same program under sanitizers says nothing new");
+    snprintf(command, sizeof(command),
+             "awk '/^```c$/ && !done { on = 1; next } /^```$/ { if (on) done = 1; on = 0 } on' README.md > %s"
+             " && cc -I. %s virt.c $(pkg-config --cflags --libs libxml-2.0 libcjson) -o %s && %s",
+             scratchPath("app.c"), scratchPath("app.c"), scratchPath("app"), scratchPath("app"));
+    CHECK_MSG(runShell(command, &output) == 0, "%s", output);
+    CHECK_STR(output, "test: 2048 MiB, 2 CPUs\n");
+    free(output);
+}
