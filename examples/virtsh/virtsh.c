@@ -347,24 +347,24 @@ complete(const char *text, int start, int end)
 }
 #endif
 
-/* The caller frees the line. NULL at the end of the input. */
+/* The caller frees the line. NULL at the end of the input. Readline is for a person: of a pipe it would echo every line. */
 static char *
 readLine(struct virtsh *sh)
 {
-#ifdef VIRTSH_READLINE
-    char *line;
-
-    completing = sh;
-    rl_attempted_completion_function = complete;
-    rl_basic_word_break_characters = " \t\n;";
-    if ((line = readline(prompt(sh))) != NULL && *line != '\0')
-        add_history(line);
-    return line;
-#else
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
 
+#ifdef VIRTSH_READLINE
+    if (isatty(STDIN_FILENO)) {
+        completing = sh;
+        rl_attempted_completion_function = complete;
+        rl_basic_word_break_characters = " \t\n;";
+        if ((line = readline(prompt(sh))) != NULL && *line != '\0')
+            add_history(line);
+        return line;
+    }
+#endif
     fputs(prompt(sh), stdout);
     fflush(stdout);
     if ((length = getline(&line, &size, stdin)) < 0) {
@@ -374,7 +374,6 @@ readLine(struct virtsh *sh)
     if (length > 0 && line[length - 1] == '\n')
         line[length - 1] = '\0';
     return line;
-#endif
 }
 
 static void
