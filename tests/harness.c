@@ -291,6 +291,16 @@ needsQemu(void)
         harnessSkip("no qemu-system-x86_64");
 }
 
+void
+needsPty(void)
+{
+    int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0)
+        harnessSkip("no pseudo terminals here (/dev/pts)");
+    close(fd);
+}
+
 const char *
 buildPath(const char *name)
 {

@@ -158,6 +158,9 @@ const char *corpusDir(void);
 /* Skips the test where QEMU is not there or not wanted (valgrind). First line of tests that start it. */
 void needsQemu(void);
 
+/* Skips the test where no pseudo terminals are to be had, as in a bare chroot. */
+void needsPty(void);
+
 /* A file that the build makes for tests, for example buildPath("guest/light.img"). */
 const char *buildPath(const char *name);
 

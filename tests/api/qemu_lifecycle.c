@@ -290,6 +290,7 @@ TEST(the_live_document_knows_the_pty)
     virDomainPtr domain;
     char *xml;
 
+    needsPty();
     CHECK_PTR(conn);
     CHECK_PTR(domain = virDomainCreateXML(conn, "<domain type='qemu'><name>one</name><memory unit='MiB'>32</memory>"
                                           "<vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os><devices>"

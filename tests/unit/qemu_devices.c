@@ -426,6 +426,7 @@ TEST(a_real_qemu_takes_what_is_built)
     const char *dir = scratchDir();
     const struct qemuCapabilities *caps;
 
+    needsPty();
     CHECK_INT(runShell("which qemu-system-x86_64 >/dev/null", NULL), 0);
     CHECK_PTR(caps = qemuCapabilitiesGet("/usr/bin/qemu-system-x86_64", NULL));
     for (const char *name = "abcde"; *name != '\0'; name++) {
