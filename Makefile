@@ -100,8 +100,8 @@ $(BUILD)/obj/examples/virtsh/%.o: examples/virtsh/%.c
 demo: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) run-demo
 
-run-demo: $(BUILD)/examples/migrate $(BUILD)/guest/light.img
-	$(BUILD)/examples/migrate $(BUILD)/guest/light.img
+run-demo: $(BUILD)/examples/migrate $(BUILD)/guest/demo.img
+	$(BUILD)/examples/migrate $(BUILD)/guest/demo.img
 
 # ---------- guests for tests and the demo ----------
 
@@ -134,6 +134,9 @@ $(BUILD)/guest/idle.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 
 $(BUILD)/guest/bench.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 	$(Q)tests/guest/mkguest --count-hz 500 --dirty-mib 8 --dirty-hz 4 --fill-mib 64 $< $@
+
+$(BUILD)/guest/demo.img: $(BUILD)/guest/counter.img tests/guest/mkguest
+	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 8 --dirty-hz 4 --fill-mib 128 $< $@
 
 # Debian's kernel and busybox, unpacked and not installed; tests skip where they cannot be had.
 $(BUILD)/guest/linux/.done: tests/guest/mklinux tests/guest/init

@@ -30,7 +30,10 @@ number(virTypedParameterPtr params, int n, const char *name)
     return value;
 }
 
-/* One line, drawn over itself, while memory moves. Progress may go back: the guest writes what has been sent already. */
+/*
+ * While memory moves: one line, drawn over itself, on a terminal; a line each time elsewhere. Progress may go back: the guest writes what has
+ * been sent already.
+ */
 static void
 drawBar(virMigrationPtr m)
 {
@@ -44,11 +47,11 @@ drawBar(virMigrationPtr m)
     left = number(stats, n, VIR_DOMAIN_JOB_MEMORY_REMAINING);
     if (total > 0) {
         done = (int)((total - left) * 30 / total);
-        printf("\r    [");
+        printf("%s    [", isatty(STDOUT_FILENO) ? "\r" : "");
         for (i = 0; i < 30; i++)
             putchar(i < done ? '#' : '.');
-        printf("] pass %llu, %4llu MiB left, %4llu MiB/s ", number(stats, n, VIR_DOMAIN_JOB_MEMORY_ITERATION), left >> 20,
-               number(stats, n, VIR_DOMAIN_JOB_MEMORY_BPS) >> 20);
+        printf("] pass %llu, %4llu MiB left, %4llu MiB/s%s", number(stats, n, VIR_DOMAIN_JOB_MEMORY_ITERATION), left >> 20,
+               number(stats, n, VIR_DOMAIN_JOB_MEMORY_BPS) >> 20, isatty(STDOUT_FILENO) ? " " : "\n");
         fflush(stdout);
     }
     virTypedParamsFree(stats, n);
@@ -60,8 +63,7 @@ showPhase(virMigrationPtr m, virMigrationPhase phase)
     virMigrationPhaseInfo info;
 
     if (virMigrationGetPhaseInfo(m, phase, &info) == 0 && info.rounds > 0)
-        printf("%s  %-8s at the %-12s %8.1f ms   cookie in %5zu, out %5zu bytes\n", phase == VIR_MIGRATION_PHASE_PERFORM ? "\r" : "",
-               virMigrationPhaseGetName(phase), info.side == VIR_MIGRATION_SIDE_SOURCE ? "source" : "destination",
+        printf("  %-8s at the %-12s %8.1f ms   cookie in %5zu, out %5zu bytes\n", virMigrationPhaseGetName(phase), info.side == VIR_MIGRATION_SIDE_SOURCE ? "source" : "destination",
                (double)info.elapsedUs / 1000, info.cookieIn, info.cookieOut);
 }
 
@@ -69,27 +71,32 @@ showPhase(virMigrationPtr m, virMigrationPhase phase)
 static virDomainPtr
 stepAcross(virDomainPtr domain, virConnectPtr destination)
 {
-    virMigrationPtr m = virMigrationNew(domain, destination, NULL, 0, VIR_MIGRATE_LIVE);
     virMigrationPhase before, phase = VIR_MIGRATION_PHASE_BEGIN;
-    virTypedParameterPtr stats = NULL;
+    virTypedParameterPtr params = NULL, stats = NULL;
     virDomainPtr guest = NULL;
-    int rc, n = 0;
+    virMigrationPtr m = NULL;
+    int rc, n = 0, max = 0;
 
+    /* no faster than an ordinary network, or there would be nothing to see */
+    if (virTypedParamsAddULLong(&params, &n, &max, VIR_MIGRATE_PARAM_BANDWIDTH, 100) == 0)
+        m = virMigrationNew(domain, destination, params, (unsigned int)n, VIR_MIGRATE_LIVE);
+    virTypedParamsFree(params, n);
     if (m == NULL)
         return NULL;
     do {
         before = phase;
-        rc = virMigrationStep(m, 50);
+        rc = virMigrationStep(m, 100);
         phase = virMigrationGetPhase(m);
         if (phase == VIR_MIGRATION_PHASE_PERFORM)
             drawBar(m);
         if (phase != before) {
-            if (before == VIR_MIGRATION_PHASE_PERFORM)
-                printf("\r%78s", "");
+            if (before == VIR_MIGRATION_PHASE_PERFORM && isatty(STDOUT_FILENO))
+                printf("\r%78s\r", "");
             showPhase(m, before);
         }
     } while (rc > 0);
 
+    n = 0;
     if (rc == 0 && virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED) {
         guest = virMigrationGetDomain(m);
         if (virMigrationGetStats(m, &stats, &n) == 0)
@@ -233,7 +240,7 @@ main(int argc, char **argv)
         if (image != NULL)
             snprintf(uri[i], sizeof(uri[i]), "qemu:///embed?root=%s/host%d", folder, i + 1);
         else
-            snprintf(uri[i], sizeof(uri[i]), "test:///default?host=host%d", i + 1);
+            snprintf(uri[i], sizeof(uri[i]), "test:///default?host=host%d&memory-mib=64&dirty-rate=8", i + 1);
         printf("host %d: %s\n", i + 1, uri[i]);
     }
     if ((source = virConnectOpen(uri[0])) != NULL && (destination = virConnectOpen(uri[1])) != NULL)
