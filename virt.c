@@ -1924,6 +1924,7 @@ struct _virMigration {
     pthread_mutex_t lock;             /* guards what follows; not held while a phase runs */
     bool stepping;                    /* a thread is in virMigrationStep */
     bool abort;                       /* the caller wants it over */
+    bool abortSent;                   /* the hypervisor was told to stop the transfer */
     bool cancelled;                   /* it is given up: on the way back */
     virMigrationPhase phase;
     virMigrationOutcome outcome;
@@ -2281,11 +2282,24 @@ virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *co
         return;
     }
     /* that Confirm failed changes nothing of what Finish decided; it is said all the same */
-    if (m->phase == VIR_MIGRATION_PHASE_CONFIRM && m->error.code == VIR_ERR_OK)
-        virErrorCopy(&m->error, &virThreadError);
-    else
+    if (m->phase == VIR_MIGRATION_PHASE_CONFIRM) {
+        if (m->error.code == VIR_ERR_OK)
+            virErrorCopy(&m->error, &virThreadError);
+    } else {
         virMigrationGiveUp(m);
+    }
     virMigrationEnter(m, row->failed);
+}
+
+/* The reason, if there is none yet. With m->lock held. */
+static void
+virMigrationAborted(virMigrationPtr m)
+{
+    if (m->error.code != VIR_ERR_OK)
+        return;
+    virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted in phase %s", m->domain->name,
+                   virMigrationPhases[m->phase].name);
+    virErrorCopy(&m->error, &virThreadError);
 }
 
 /* The caller wants it over: leaves the way there for the way back. With m->lock held. */
@@ -2296,11 +2310,7 @@ virMigrationTurnBack(virMigrationPtr m)
 
     if (m->cancelled || m->phase >= VIR_MIGRATION_PHASE_CONFIRM)
         return;
-    if (m->error.code == VIR_ERR_OK) {
-        virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted in phase %s", m->domain->name,
-                       virMigrationPhases[m->phase].name);
-        virErrorCopy(&m->error, &virThreadError);
-    }
+    virMigrationAborted(m);
     switch (m->phase) {
     case VIR_MIGRATION_PHASE_BEGIN:
         m->cancelled = true;
@@ -2313,6 +2323,9 @@ virMigrationTurnBack(virMigrationPtr m)
             break;
         }
         /* the hypervisor stops the transfer in its own time: Perform goes on until it says how it ended */
+        if (m->abortSent)
+            break;
+        m->abortSent = true;
         pthread_mutex_unlock(&m->lock);
         if (m->domain->conn->driver->domain.abortJob != NULL && m->domain->conn->driver->domain.abortJob(m->domain, 0) < 0)
             virLog(VIR_LOG_WARN, "migration", "%s: cannot abort: %s", m->uuid, virGetLastErrorMessage());
@@ -2354,10 +2367,13 @@ virMigrationRun(virMigrationPtr m, int timeout)
     else
         virMigrationPhaseEnd(m, result, cookie);
     /* a transfer that was complete before the abort reached it: nothing runs at the destination yet, so it is not too late */
-    if (result == VIR_MIGRATION_DONE && m->abort && m->phase == VIR_MIGRATION_PHASE_FINISH)
+    if (result == VIR_MIGRATION_DONE && m->abort && m->phase == VIR_MIGRATION_PHASE_FINISH && !m->cancelled) {
+        virMigrationAborted(m);
         m->cancelled = true;
+    }
     pthread_mutex_unlock(&m->lock);
-    if (result != VIR_MIGRATION_AGAIN)
+    /* not between Perform and Finish: the guest stands still */
+    if (result != VIR_MIGRATION_AGAIN && m->phase != VIR_MIGRATION_PHASE_FINISH)
         virMigrationUpdateStats(m);
     virResetLastError();
     return m->phase != VIR_MIGRATION_PHASE_OVER;
@@ -2421,7 +2437,7 @@ virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout)
     *fd = -1;
     *events = 0;
     pthread_mutex_lock(&m->lock);
-    now = m->phase != VIR_MIGRATION_PHASE_OVER && (m->entered == 0 || (m->abort && !m->cancelled));
+    now = m->phase != VIR_MIGRATION_PHASE_OVER && (m->entered == 0 || (m->abort && !m->cancelled && !m->abortSent));
     *timeout = now ? 0 : m->phase == VIR_MIGRATION_PHASE_OVER ? -1 : 100;
     call = (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, 0 };
     conn = virMigrationPhases[m->phase].side == VIR_MIGRATION_SIDE_SOURCE ? m->domain->conn : m->dconn;

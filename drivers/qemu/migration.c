@@ -451,6 +451,8 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
     if (given != NULL && strncmp(given, "unix:", 5) == 0) {
         const char *path = strncmp(given, "unix://", 7) == 0 ? given + 7 : given + 5;
 
+        free(m->listening);
+        m->listening = virStringCopy(path);       /* QEMU makes it, and does not remove it when it is killed */
         m->uri = virStringFormat("unix:%s", path);
         return virStringCopy(m->uri);
     }
@@ -552,6 +554,20 @@ qemuMigrationPrepareCookie(struct qemuMigration *m)
     return (m->cookie = virJsonFormat(json)) != NULL ? 0 : -1;
 }
 
+/* The persistent document as it was before Finish. */
+static void
+qemuMigrationUnpersist(struct qemuMigration *m)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = m->previous != NULL ? virXmlParse(m->previous, "domain") : NULL;
+
+    if (!m->persisted)
+        return;
+    m->persisted = false;
+    if (m->previous != NULL ? doc == NULL || virDomainObjDefine(m->vm, doc) < 0 : virDomainObjUndefine(m->vm) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: the document of '%s' cannot be put back: %s", m->uuid, m->vm->name,
+               virGetLastErrorMessage());
+}
+
 /* Ends what Prepare has started. The error that is set stays. With m->lock held. */
 static void
 qemuMigrationRemoveIncoming(struct qemuMigration *m)
@@ -559,7 +575,9 @@ qemuMigrationRemoveIncoming(struct qemuMigration *m)
     virErrorPtr error = virSaveLastError();
 
     if (m->vm != NULL) {
-        qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+        qemuMigrationUnpersist(m);
+        if (!atomic_load(&m->ended))
+            qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
         virDomainObjEndMigration(m->vm);
     }
     qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
@@ -669,8 +687,10 @@ qemuMigrationAskStatus(struct qemuMigration *m, struct qemuMonitor *mon)
     if (virTimeNowUs() - m->asked < QEMU_MIGRATE_ASK)
         return 0;
     m->asked = virTimeNowUs();
-    if (qemuMonitorCommand(mon, "query-migrate", NULL, &info) < 0)
-        return -1;
+    if (qemuMonitorCommand(mon, "query-migrate", NULL, &info) < 0) {
+        virResetLastError();          /* no answer is no failure; a monitor that has ended is noticed by the caller */
+        return 0;
+    }
     if ((name = virJsonString(info, "status")) != NULL && (status = qemuMigrationStatusFromName(name)) >= 0)
         atomic_store(&priv->migrationStatus, status);
     return 0;
@@ -755,6 +775,10 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
     int rc = 0, left;
 
     if (m->stage == QEMU_STAGE_BEGUN) {
+        if (atomic_load(&m->aborted)) {
+            qemuMigrationReportFailure(m, mon);
+            return -1;
+        }
         m->stage = QEMU_STAGE_TRANSFER;
         if (qemuMigrationStart(m, mon, call, uri) < 0)
             return -1;
@@ -763,6 +787,12 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
         left = qemuMigrationLeft(end, 1000);
         if (m->npending > 0 && (rc = qemuMigrationCollect(m, mon, left)) < 0)
             return -1;
+        /* an abort that came before `migrate` was carried out had nothing to cancel */
+        if (m->npending == 0 && atomic_load(&m->aborted) && !m->cancelSent) {
+            m->cancelSent = true;
+            if (qemuMonitorPost(mon, "migrate_cancel", NULL) < 0)
+                return -1;
+        }
         if (m->npending == 0 && (rc = qemuMigrationJudge(m, mon)) != 0)
             return rc;
         if (!qemuMonitorIsOpen(mon) || atomic_load(&m->ended))
@@ -825,7 +855,11 @@ qemuMigrationPersist(struct qemuMigration *m)
         doc = virXmlParse(m->definition, "domain");
     else if ((doc = virDomainObjDocument(m->vm, false)) != NULL)
         qemuMigrationStripDocument(m->host, doc);
-    return doc != NULL ? virDomainObjDefine(m->vm, doc) : -1;
+    if (doc == NULL || (m->vm->persistent && (m->previous = virDomainObjText(m->vm, true)) == NULL)
+        || virDomainObjDefine(m->vm, doc) < 0)
+        return -1;
+    m->persisted = true;
+    return 0;
 }
 
 /* Downtime as the guest felt it: from the stop at the source to now, if the two clocks agree. */
@@ -916,7 +950,9 @@ qemuMigrationDefine(struct qemuMigration *m)
 
     if (doc == NULL || (vm = virDomainListAdd(m->host->domains, doc, VIR_DOMAIN_ADD_DEFINE, "virDomainMigrateFinish", &isNew)) == NULL)
         return -1;
+    pthread_mutex_lock(&m->host->lock);
     m->vm = vm;
+    pthread_mutex_unlock(&m->host->lock);
     if ((rc = virDomainObjDefine(vm, doc)) < 0 && isNew)
         virDomainListRemove(m->host->domains, vm);
     virDomainObjEndJob(vm);
@@ -976,11 +1012,13 @@ qemuMigrationLeave(struct qemuMigration *m)
 {
     struct virDomainObj *vm = m->vm;
 
-    qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL);
-    virDomainObjEndMigration(vm);
+    /* what runs under its name after its end is not what has left */
+    if (!atomic_load(&m->ended))
+        qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL);
     if ((m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && vm->persistent && virDomainObjUndefine(vm) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' stays defined here: %s", m->uuid, vm->name,
                virGetLastErrorMessage());
+    virDomainObjEndMigration(vm);
     qemuMigrationEnd(m, QEMU_STAGE_LEFT);
 }
 
@@ -997,17 +1035,20 @@ static int
 qemuMigrationResume(struct qemuMigration *m, const struct virMigrationCall *call)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
-    struct qemuMonitor *mon = qemuDomainMonitor(m->vm);
+    struct qemuMonitor *mon = NULL;
     int status, rc = 1;
 
-    if (mon == NULL)
+    if (atomic_load(&m->ended))
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' cannot go on: its QEMU has ended", m->vm->name);
+    if ((mon = qemuDomainMonitor(m->vm)) == NULL)
         return -1;
     status = atomic_load(&priv->migrationStatus);
     if (m->stage == QEMU_STAGE_TRANSFER && status != QEMU_MIGRATION_COMPLETED && status != QEMU_MIGRATION_FAILED
         && status != QEMU_MIGRATION_CANCELLED && status != QEMU_MIGRATION_NONE) {
         /* nobody waited for its end: cancel it, and wait */
-        if (status != QEMU_MIGRATION_CANCELLING && !atomic_exchange(&m->aborted, true))
+        if (!m->cancelSent)
             qemuMonitorPost(mon, "migrate_cancel", NULL);
+        m->cancelSent = true;
         qemuMigrationListen(m, mon, call->timeout < 0 || call->timeout > 1000 ? 1000 : call->timeout);
         rc = qemuMonitorIsOpen(mon) ? 0 : -1;
     } else if (!m->wasRunning) {
@@ -1015,7 +1056,8 @@ qemuMigrationResume(struct qemuMigration *m, const struct virMigrationCall *call
     } else if (m->stage == QEMU_STAGE_RESUMING || atomic_load(&m->vm->state) != VIR_DOMAIN_RUNNING) {
         if (m->stage != QEMU_STAGE_RESUMING) {
             atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED);
-            m->npending = 0;
+            for (; m->npending > 0; m->npending--)
+                qemuMonitorForget(mon, m->pending[m->npending - 1]);
             m->stage = QEMU_STAGE_RESUMING;
             rc = qemuMigrationSend(m, mon, "cont", NULL);
         }
@@ -1251,11 +1293,14 @@ qemuMigrationOnStopped(struct virDomainObj *vm, int reason)
     struct qemuMigration *m = qemuMigrationOf(vm);
 
     (void)reason;
+    bool leaving = m != NULL && atomic_load(&m->stage) == QEMU_STAGE_TRANSFERRED;
+
     if (m != NULL)
         atomic_store(&m->ended, true);
     qemuMigrationWake(vm);
     qemuMigrationPut(m);
-    virDomainObjEndMigration(vm);
+    if (!leaving)                     /* the guest may run at the destination: Confirm lets go of its name here */
+        virDomainObjEndMigration(vm);
 }
 
 VIRT_INTERNAL const struct qemuMigrationHooks qemuMigrationHooks = {

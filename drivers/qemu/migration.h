@@ -47,6 +47,9 @@ struct qemuMigration {
     virError error;               /* of a phase that failed */
     char *document;               /* destination: of the guest (offline); its persistent document */
     char *definition;
+    char *previous;               /* destination: the persistent document that Finish has replaced */
+    bool persisted;
+    bool cancelSent;              /* migrate_cancel, after `migrate` */
     char *listening;              /* a Unix socket of ours to remove */
     bool wasRunning;              /* before the migration */
     int state, reason;            /* the same in full */

@@ -37,6 +37,7 @@ qemuMigrationFree(struct qemuMigration *m)
     free(m->uri);
     free(m->document);
     free(m->definition);
+    free(m->previous);
     free(m->listening);
     pthread_mutex_destroy(&m->lock);
     free(m);
@@ -161,7 +162,8 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     free(m->listening);
     free(m->document);
     free(m->definition);
-    m->listening = m->document = m->definition = NULL;
+    free(m->previous);
+    m->listening = m->document = m->definition = m->previous = NULL;
     m->npending = 0;
     pthread_mutex_lock(&host->lock);
     if (m->wake >= 0)

@@ -37,8 +37,6 @@ struct qemuMigrationHooks {
      * was saved. Takes the migration job again or settles.
      */
     void (*reconnected)(struct virDomainObj *vm);
-    /* After all guests were found again: records of migrations whose guest does not run. */
-    void (*opened)(struct qemuHost *host);
 };
 
 struct qemuEmulator;               /* a binary whose capabilities are known: qemu.c */

@@ -173,7 +173,7 @@ qemuReconnectHasUuid(const struct virProcess *process, const unsigned char *uuid
     size_t length = 0;
 
     if (path == NULL || (line = virFileRead(path, 4u * 1024 * 1024, &length)) == NULL)
-        return false;
+        return true;                  /* pid, start time and boot are the guest's: not being able to look does not make it another's */
     virUuidFormat(uuid, text);
     return memmem(line, length, text, strlen(text)) != NULL;
 }
@@ -335,8 +335,8 @@ qemuReconnectOrphan(const char *name, void *opaque)
         return 0;
     }
     virDomainObjUnref(vm);
-    if (path == NULL || status == NULL)
-        return 0;
+    if (path == NULL || status == NULL || access(status, F_OK) == 0)
+        return 0;                     /* one with a status is a guest, even if the status could not be used just now */
     if ((mon = qemuMonitorOpen(path, name, NULL, NULL, NULL)) != NULL) {
         qemuReconnectWarn(name, "a start of it was never recorded: it is ended");
         if (qemuMonitorNegotiate(mon, 2000) > 0)
@@ -371,8 +371,6 @@ qemuProcessReconnectAll(struct qemuHost *host)
         qemuStatusFree(&guest->status);
         free(guest);
     }
-    if (host->migration != NULL && host->migration->opened != NULL)
-        host->migration->opened(host);
     virResetLastError();
 }
 

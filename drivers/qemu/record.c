@@ -13,6 +13,8 @@
 #include "process.h"
 #include "state.h"
 
+#include <unistd.h>
+
 #define VIRT_FROM VIR_FROM_QEMU
 
 #define QEMU_RECORD_WAIT 5000000           /* us for QEMU to end a transfer that was cancelled */
@@ -54,7 +56,7 @@ qemuRecordJudge(struct virDomainObj *vm)
 {
     unsigned long long end = virTimeNowUs() + QEMU_RECORD_WAIT;
     bool cancelled = false;
-    int status = -1;
+    int status;
 
     do {
         VIRT_CLEANUP_JSON cJSON *info = NULL;
@@ -70,8 +72,9 @@ qemuRecordJudge(struct virDomainObj *vm)
         if (!cancelled && qemuDomainCommand(vm, "migrate_cancel", NULL, NULL) < 0)
             return -1;
         cancelled = true;
+        usleep(10000);
     } while (virTimeNowUs() < end);
-    return status;
+    return -1;
 }
 
 static void
@@ -84,17 +87,18 @@ qemuRecordSettleSource(struct virDomainObj *vm, const cJSON *record)
     virJsonBool(record, "running", &running);
     virJsonInt(record, "state", &state);
     virJsonInt(record, "reason", &reason);
-    if (status < 0 || status == QEMU_MIGRATION_COMPLETED) {
+    if (status >= 0 && qemuDomainCommand(vm, "query-status", NULL, &reply) == 0)
+        virJsonBool(reply, "running", &runs);
+    if (!runs && (status < 0 || status == QEMU_MIGRATION_COMPLETED)) {
         /* the destination has all of it, and may run: only who knows that it does not may let it go on here */
         virLog(VIR_LOG_WARN, "qemu.migration", "domain '%s': its migration was complete, whether it runs at the destination is not "
                "known here: it stays paused", vm->name);
         virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION);
         return;
     }
-    if (!running)
+    if (!running && !runs)
         virDomainObjSetState(vm, state, reason);
-    else if (qemuDomainCommand(vm, "query-status", NULL, &reply) == 0 && virJsonBool(reply, "running", &runs) == 0 && !runs
-             && qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED) < 0)
+    else if (!runs && qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s' does not go on: %s", vm->name, virGetLastErrorMessage());
     qemuRecordSet(vm, NULL);
 }
@@ -102,6 +106,7 @@ qemuRecordSettleSource(struct virDomainObj *vm, const cJSON *record)
 static void
 qemuRecordSettleDestination(struct virDomainObj *vm, const cJSON *record)
 {
+    struct qemuDomain *priv = qemuDomainPeek(vm);
     bool told = false, paused = false;
     int reason = VIR_DOMAIN_PAUSED_UNKNOWN;
 
@@ -113,10 +118,15 @@ qemuRecordSettleDestination(struct virDomainObj *vm, const cJSON *record)
         qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
         return;
     }
-    if (paused)
+    if (paused) {
         virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, reason);
-    else if (qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATED) < 0)
+    } else if (qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATED) < 0) {
         virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s' has arrived, but does not run: %s", vm->name, virGetLastErrorMessage());
+        return;                       /* the record stays: the next who opens the directory tries again */
+    }
+    pthread_mutex_lock(&priv->lock);
+    priv->incoming = false;
+    pthread_mutex_unlock(&priv->lock);
     qemuRecordSet(vm, NULL);
 }
 
@@ -135,8 +145,10 @@ qemuMigrationReconnected(struct virDomainObj *vm)
     side = record != NULL ? virJsonString(record, "side") : NULL;
     if (side != NULL && strcmp(side, "source") == 0)
         qemuRecordSettleSource(vm, record);
-    else
+    else if (side != NULL || priv->record == NULL)
         qemuRecordSettleDestination(vm, record);
+    else                              /* nothing is decided on a record that cannot be read */
+        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s': its migration record cannot be read; it is left as it is", vm->name);
     virResetLastError();
 }
 

@@ -221,16 +221,20 @@ VIRT_INTERNAL int
 qemuDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params, int *nparams, unsigned int flags)
 {
     struct virDomainObj *vm = virDomainObjOf(domain);
+    virTypedParameterPtr copy;
     int rc;
 
     if (vm == NULL)
         return -1;
     if ((flags & VIR_DOMAIN_JOB_STATS_COMPLETED) != 0) {
         pthread_mutex_lock(&vm->lock);
-        *type = vm->completed != NULL ? vm->completedType : VIR_DOMAIN_JOB_NONE;
-        *nparams = vm->ncompleted;
-        *params = virTypedParamsCopy(vm->completed, vm->ncompleted);
-        rc = *params == NULL && vm->ncompleted > 0 ? -1 : 0;
+        copy = virTypedParamsCopy(vm->completed, vm->ncompleted);
+        rc = copy == NULL && vm->ncompleted > 0 ? -1 : 0;
+        if (rc == 0) {
+            *type = vm->completed != NULL ? vm->completedType : VIR_DOMAIN_JOB_NONE;
+            *nparams = vm->ncompleted;
+            *params = copy;
+        }
         if (rc == 0 && (flags & VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) == 0) {
             virTypedParamsFree(vm->completed, vm->ncompleted);
             vm->completed = NULL;
