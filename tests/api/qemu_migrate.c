@@ -324,6 +324,43 @@ TEST(the_source_dies_during_the_transfer_and_nothing_is_started)
     endPair(&pair);
 }
 
+TEST(a_job_aborted_before_the_transfer_began_is_aborted)
+{
+    struct pair pair;
+    virMigrationPtr m;
+
+    startPair(&pair, 64);
+    m = slowMigration(&pair);
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_OK(virDomainAbortJob(pair.domain));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_INT(virMigrationGetError(m)->code, VIR_ERR_OPERATION_ABORTED);
+    virMigrationFree(m);
+    checkNothingAt(pair.destination, 1);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(a_destination_that_dies_before_finish_gives_the_guest_back)
+{
+    struct pair pair;
+    virMigrationPtr m;
+
+    startPair(&pair, 64);
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST));
+    stepInto(m, VIR_MIGRATION_PHASE_FINISH);
+    CHECK_OK(kill(qemuPid(1), SIGKILL));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_NOT_NULL(virMigrationGetError(m));
+    virMigrationFree(m);
+    checkNothingAt(pair.destination, 1);
+    checkState(pair.domain, VIR_DOMAIN_RUNNING);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
 TEST(a_port_in_use_is_an_error_of_prepare)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
