@@ -183,7 +183,7 @@ check-valgrind: deps
 ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" \
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
-VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
+VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
 
 tests: $(TESTS:%=$(BUILD)/tests/%)
 
