@@ -1040,8 +1040,8 @@ VIRT_API int virConnectIsSecure(virConnectPtr conn);
  * Asks the other end for a sign of life every interval seconds, and closes after count of them
  * stayed out. interval 0 turns it off.
  *
- * Returns 0, 1 if there is no other end that could be asked, as with a driver in the calling
- * process, or -1.
+ * Returns 0, 1 if the other end cannot be asked, or -1: VIR_ERR_NO_SUPPORT where there is no other
+ * end, as with every driver in the calling process.
  * Since libvirt 0.9.8.
  */
 VIRT_API int virConnectSetKeepAlive(virConnectPtr conn, int interval, unsigned int count);
