@@ -1649,6 +1649,18 @@ virEventDeliver(struct virEventClient *client, virConnectPtr conn, virDomainPtr 
     }
 }
 
+/* A handle on the guest of an event; one that has gone since has a handle all the same, on which calls say so. */
+static virDomainPtr
+virEventDomain(virConnectPtr conn, const struct virDomainEvent *event)
+{
+    virDomainPtr domain = NULL;
+
+    if (conn->driver->domain.lookupByUUID != NULL && (domain = conn->driver->domain.lookupByUUID(conn, event->uuid)) != NULL)
+        atomic_store(&domain->id, event->id);
+    virResetLastError();
+    return domain != NULL ? domain : virNewDomain(conn, event->name, event->uuid, event->id, NULL, NULL);
+}
+
 /* The client's timer. */
 static void
 virEventClientRun(int timer, void *opaque)
@@ -1666,7 +1678,7 @@ virEventClientRun(int timer, void *opaque)
         if ((client->first = queued->next) == NULL)
             client->last = &client->first;
         pthread_mutex_unlock(&client->lock);
-        domain = virNewDomain(conn, queued->event.name, queued->event.uuid, queued->event.id, NULL, NULL);
+        domain = virEventDomain(conn, &queued->event);
         pthread_mutex_lock(&client->lock);
         if (domain != NULL) {
             virEventDeliver(client, conn, domain, &queued->event);

@@ -22,7 +22,7 @@
  *         return 0;
  *     }
  *
- *     cc app.c virt.c $(pkg-config --cflags --libs libxml2 libcjson nanomsg)
+ *     cc app.c virt.c $(pkg-config --cflags --libs libxml-2.0 libcjson)
  *
  * Contents
  *

@@ -285,7 +285,8 @@ virDomainObjOf(virDomainPtr domain)
     struct virDomainObj *vm = domain->obj;
     char uuid[VIR_UUID_STRING_BUFLEN];
 
-    if (!vm->removed || (vm = virDomainObjSuccessor(vm)) != NULL) {
+    /* an event of a guest that has gone since has a handle without an object */
+    if (vm != NULL && (!vm->removed || (vm = virDomainObjSuccessor(vm)) != NULL)) {
         virDomainObjRefresh(vm);                          /* the news may be that it is gone */
         if (vm->removed)
             vm = virDomainObjSuccessor(vm);

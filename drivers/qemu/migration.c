@@ -152,8 +152,10 @@ qemuMigrationListen(struct qemuMigration *m, struct qemuMonitor *mon, int timeou
 
     if (timeout != 0 && poll(fds, 2, timeout) < 0 && errno != EINTR)
         virLog(VIR_LOG_WARN, "qemu.migration", "%s: poll: errno %d", m->uuid, errno);
-    if (read(m->wake, &count, sizeof(count)) < 0 || (own && read(fds[0].fd, &count, sizeof(count)) < 0))
+    if (read(m->wake, &count, sizeof(count)) < 0)
         count = 0;                    /* nothing there */
+    if (own && read(fds[0].fd, &count, sizeof(count)) < 0)
+        count = 0;
     qemuMonitorPump(mon);
 }
 

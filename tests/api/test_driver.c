@@ -149,6 +149,43 @@ TEST(uris_that_make_no_sense_are_refused)
     CHECK(virConnectOpen("test:///nonexistent/node.xml") == NULL);
 }
 
+static int
+askTheGuestOfAnEvent(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *opaque)
+{
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    int *count = opaque;
+
+    (void)conn;
+    (void)detail;
+    CHECK_INT(xml != NULL, event != VIR_DOMAIN_EVENT_STOPPED);      /* a transient one is gone by then */
+    if (xml == NULL)
+        CHECK_ERROR(VIR_ERR_NO_DOMAIN);
+    free(xml);
+    (*count)++;
+    return 0;
+}
+
+TEST(a_callback_may_ask_about_its_guest)
+{
+    virConnectPtr conn;
+    virDomainPtr domain;
+    int count = 0, id;
+
+    CHECK_OK(virEventRegisterDefaultImpl());
+    conn = openDefault();
+    CHECK_OK(id = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                   VIR_DOMAIN_EVENT_CALLBACK(askTheGuestOfAnEvent), &count, NULL));
+    CHECK_PTR(domain = virDomainCreateXML(conn, "<domain type='test'><name>x</name><memory>8192</memory><os><type>hvm</type></os></domain>", 0));
+    while (count < 1)
+        CHECK_OK(virEventRunDefaultImpl());
+    CHECK_OK(virDomainDestroy(domain));
+    virDomainFree(domain);
+    while (count < 2)
+        CHECK_OK(virEventRunDefaultImpl());
+    CHECK_OK(virConnectDomainEventDeregisterAny(conn, id));
+    virConnectClose(conn);
+}
+
 TEST(a_guest_of_any_hypervisor_can_be_simulated)
 {
     static const char *const types[] = { "test", "qemu", "kvm", "xen", "lxc", "hyperv" };
