@@ -524,17 +524,10 @@ qemuMigrationStatusFromName(const char *name)
     return -1;
 }
 
-VIRT_INTERNAL const char *
-qemuMigrationStatusName(int status)
-{
-    return status >= 0 && status < QEMU_MIGRATION_LAST ? qemuMigrationStatusNames[status] : "unknown";
-}
-
 VIRT_INTERNAL void
 qemuMigrationReset(struct qemuDomain *priv)
 {
     atomic_store(&priv->migrationStatus, QEMU_MIGRATION_NONE);
-    atomic_store(&priv->migrationPass, 0);
 }
 
 static void
@@ -545,10 +538,8 @@ qemuEventMigration(struct virDomainObj *vm, struct qemuDomain *priv, const char 
     if (strcmp(name, "MIGRATION_PASS") == 0) {
         struct virDomainEvent event = { .eventID = VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION };
 
-        if (virJsonInt(data, "pass", &event.detail[0]) == 0) {
-            atomic_store(&priv->migrationPass, event.detail[0]);
+        if (virJsonInt(data, "pass", &event.detail[0]) == 0)
             qemuEventEmit(vm, &event);
-        }
     } else {
         int status = qemuMigrationStatusFromName(virJsonString(data, "status"));
 

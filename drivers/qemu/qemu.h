@@ -23,7 +23,7 @@ struct qemuDomain;
  */
 struct qemuMigrationHooks {
     /*
-     * MIGRATION, MIGRATION_PASS; the atomics of struct qemuDomain are up to date already. From the
+     * MIGRATION, MIGRATION_PASS; migrationStatus is up to date already. From the
      * monitor: must not wait for a reply.
      */
     void (*event)(struct virDomainObj *vm, const char *event, const cJSON *data);
@@ -91,7 +91,6 @@ struct qemuDomain {
      * `migrate`.
      */
     atomic_int migrationStatus;    /* enum qemuMigrationStatus, from MIGRATION events */
-    atomic_int migrationPass;      /* iteration, from MIGRATION_PASS */
     /* ms, by virDomainMigrateSetMaxDowntime; 0: the default */
     _Atomic unsigned long long migrationDowntime;
     _Atomic unsigned long long migrationBandwidth;   /* MiB/s, by virDomainMigrateSetMaxSpeed; 0: no limit */
@@ -180,7 +179,6 @@ VIRT_INTERNAL void qemuEventRunning(struct virDomainObj *vm, int reason, int det
 VIRT_INTERNAL void qemuEventLifecycle(struct virDomainObj *vm, int event, int detail);
 VIRT_INTERNAL void qemuMigrationReset(struct qemuDomain *priv);
 VIRT_INTERNAL int qemuMigrationStatusFromName(const char *name);      /* -1: unknown */
-VIRT_INTERNAL const char *qemuMigrationStatusName(int status);
 
 /* ---- domain.c: the slots ---- */
 /* starts the guests that are marked and do not run */
