@@ -6,6 +6,7 @@
 #   make lib            build/libvirt-embed.a and .so (not needed: virt.c can be compiled as it is)
 #   make examples       build/examples/hello and so on, virtsh included
 #   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
+#   make dist           build/dist/virt-VERSION.tar.gz, the archive of a release; one of the two files; checksums
 #   make install        virt.h, virt.pc, the libraries and virtsh, under DESTDIR and PREFIX
 #   make clean
 #
@@ -27,7 +28,7 @@ VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
-.PHONY: demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation install clean \
+.PHONY: demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist install clean \
         deps tests run-demo run-check run-bench
 .SUFFIXES:
 .SECONDARY:
@@ -65,20 +66,14 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -DVIRT_SEPARATE_OBJECTS -c -o $@ $<
 
-# Two files instead of the tree. A bug is mended in the tree and the pair made anew.
-amalgamation: $(BUILD)/dist/virt.c
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(PKG_CFLAGS) -c -o $(BUILD)/dist/virt.o $<
-	@rm -f $(BUILD)/dist/virt.o
-	@ls -l $(BUILD)/dist
+# Two files instead of the tree; a bug is mended in the tree and the pair made anew. And the archives of a release.
+amalgamation:
+	$(Q)tests/release.sh pair $(BUILD)/dist
+	@ls -l $(BUILD)/dist/virt.h $(BUILD)/dist/virt.c
 
-$(BUILD)/dist/virt.c: $(PARTS) virt.h $(wildcard drivers/*.h drivers/*.def drivers/*/*.h drivers/*/*.def) \
-                      tests/amalgamate.awk
-	@mkdir -p $(@D)
-	$(Q)awk -f tests/amalgamate.awk -v stamp="virt $(VERSION), commit $(COMMIT)" -v omit=virt.h virt.c > $@
-	$(Q)(echo "/* virt $(VERSION), commit $(COMMIT). Generated; do not edit. */"; cat virt.h) > $(@D)/virt.h
-
-COMMIT = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD -- \
-         virt.h virt.c drivers 2>/dev/null || echo ' with changes')
+dist:
+	$(Q)tests/release.sh archives $(BUILD)/dist
+	@cat $(BUILD)/dist/SHA256SUMS
 
 # ---------- examples ----------
 
@@ -253,5 +248,8 @@ $(BUILD)/virt.pc: virt.h Makefile
 
 clean:
 	rm -rf $(BUILD)
+
+# Drop-ins for programs written for libvirt: libvirt.so, install-compat, conformity.
+include examples/compat/compat.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

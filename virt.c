@@ -362,7 +362,7 @@ virDefaultErrorFunc(virErrorPtr error)
 }
 
 /* A public function has failed: the error goes to the connection, and to the one function that wants to hear of it. */
-VIRT_INTERNAL void
+void
 virErrorDispatch(virConnectPtr conn)
 {
     virErrorFunc func = NULL;

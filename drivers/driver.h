@@ -194,7 +194,7 @@ VIRT_API void *virSharedAcquire(const char *key, void *(*create)(const char *key
 VIRT_API void virSharedRelease(void *state);
 
 /* A public function outside virt.c has failed: hands the thread's error to who wants to know. */
-VIRT_INTERNAL void virErrorDispatch(virConnectPtr conn);
+VIRT_API void virErrorDispatch(virConnectPtr conn);
 
 /* ---- domain events ---- */
 

@@ -1,0 +1,2 @@
+/* For programs that name it: everything is in libvirt.h. */
+#include "libvirt.h"
