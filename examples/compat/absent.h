@@ -6,31 +6,26 @@
 #define VIRT_COMPAT_ABSENT_H
 
 #include "../../drivers/driver.h"
-#include <stdint.h>
-
 #include "include/libvirt/libvirt.h"
 
-/* The connection of a handle, as far as one can tell whether it is one: a freed handle has no magic. */
+/* The connection of a handle, if it is one, as far as one can tell: a freed one has no magic. */
 static inline virConnectPtr
-absentConnect(const void *handle)
+absentConnect(virConnectPtr conn)
 {
-    return handle != NULL && ((const struct virHandle *)handle)->magic != 0 ? (virConnectPtr)(uintptr_t)handle : NULL;
+    return conn != NULL && conn->handle.magic != 0 ? conn : NULL;
 }
 
 static inline virConnectPtr
-absentDomain(const void *handle)
+absentDomain(virDomainPtr domain)
 {
-    return handle != NULL && ((const struct virHandle *)handle)->magic != 0
-               ? absentConnect(((const struct _virDomain *)handle)->conn) : NULL;
+    return domain != NULL && domain->handle.magic != 0 ? absentConnect(domain->conn) : NULL;
 }
 
 static inline void
 absentReport(int from, const char *name, virConnectPtr conn)
 {
-    if (conn != NULL)
-        virReportErrorFrom(from, VIR_ERR_NO_SUPPORT, __FILE__, __LINE__, "%s (driver %s)", name, conn->driver->name);
-    else
-        virReportErrorFrom(from, VIR_ERR_NO_SUPPORT, __FILE__, __LINE__, "%s", name);
+    virReportErrorFrom(from, VIR_ERR_NO_SUPPORT, __FILE__, __LINE__, "%s (driver %s)", name,
+                       conn != NULL ? conn->driver->name : "none");
     virErrorDispatch(conn);
 }
 

@@ -26,7 +26,9 @@ typedef enum {
     VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP = 1 << 0,
 } virDomainQemuMonitorCommandFlags;
 
-typedef void (*virConnectDomainQemuMonitorEventCallback)(virConnectPtr conn, virDomainPtr dom, const char *event, long long seconds, unsigned int micros, const char *details, void *opaque);
+typedef void (*virConnectDomainQemuMonitorEventCallback)(
+        virConnectPtr conn, virDomainPtr dom, const char *event, long long seconds,
+        unsigned int micros, const char *details, void *opaque);
 
 #define ABSENT_QEMU(failure, type, name, from, handle, parameters)  VIRT_API type name parameters;
 #include "../../absent.def"

@@ -17,6 +17,10 @@ extern "C" {
 
 /* ---------- Statistics of guests and host ---------- */
 
+#ifdef __GNUC__
+# pragma GCC diagnostic push
+# pragma GCC diagnostic ignored "-Wpedantic"       /* the last does not fit an int */
+#endif
 typedef enum {
     VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE = 1 << 0,
     VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE = 1 << 1,
@@ -28,8 +32,11 @@ typedef enum {
     VIR_CONNECT_GET_ALL_DOMAINS_STATS_OTHER = 1 << 7,
     VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT = 1 << 29,
     VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING = 1 << 30,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS = 1 << 31,
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS = 1U << 31,
 } virConnectGetAllDomainStatsFlags;
+#ifdef __GNUC__
+# pragma GCC diagnostic pop
+#endif
 
 typedef enum {
     VIR_DOMAIN_MEMORY_STAT_SWAP_IN = 0,
@@ -674,7 +681,8 @@ typedef void (*virStreamEventCallback)(virStreamPtr stream, int events, void *op
 typedef int (*virStreamSinkFunc)(virStreamPtr st, const char *data, size_t nbytes, void *opaque);
 typedef int (*virStreamSinkHoleFunc)(virStreamPtr st, long long length, void *opaque);
 typedef int (*virStreamSourceFunc)(virStreamPtr st, char *data, size_t nbytes, void *opaque);
-typedef int (*virStreamSourceHoleFunc)(virStreamPtr st, int *inData, long long *length, void *opaque);
+typedef int (*virStreamSourceHoleFunc)(
+        virStreamPtr st, int *inData, long long *length, void *opaque);
 typedef int (*virStreamSourceSkipFunc)(virStreamPtr st, long long length, void *opaque);
 
 /* ---------- Snapshots ---------- */
@@ -818,10 +826,8 @@ typedef enum {
     VIR_NETWORK_UPDATE_COMMAND_NONE = 0,
     VIR_NETWORK_UPDATE_COMMAND_MODIFY = 1,
     VIR_NETWORK_UPDATE_COMMAND_DELETE = 2,
-    VIR_NETWORK_UPDATE_COMMAND_ADD_FIRST = 4,
-#ifdef VIR_ENUM_SENTINELS
     VIR_NETWORK_UPDATE_COMMAND_ADD_LAST = 3,
-#endif
+    VIR_NETWORK_UPDATE_COMMAND_ADD_FIRST = 4,
 } virNetworkUpdateCommand;
 
 typedef enum {
@@ -875,8 +881,10 @@ struct _virNetworkDHCPLease {
     char *clientid;
 };
 
-typedef void (*virConnectNetworkEventGenericCallback)(virConnectPtr conn, virNetworkPtr net, void *opaque);
-typedef void (*virConnectNetworkEventLifecycleCallback)(virConnectPtr conn, virNetworkPtr net, int event, int detail, void *opaque);
+typedef void (*virConnectNetworkEventGenericCallback)(
+        virConnectPtr conn, virNetworkPtr net, void *opaque);
+typedef void (*virConnectNetworkEventLifecycleCallback)(
+        virConnectPtr conn, virNetworkPtr net, int event, int detail, void *opaque);
 
 #define VIR_NETWORK_EVENT_CALLBACK(cb) ((virConnectNetworkEventGenericCallback)(cb))
 
@@ -1063,8 +1071,10 @@ struct _virStorageVolInfo {
     unsigned long long allocation;
 };
 
-typedef void (*virConnectStoragePoolEventGenericCallback)(virConnectPtr conn, virStoragePoolPtr pool, void *opaque);
-typedef void (*virConnectStoragePoolEventLifecycleCallback)(virConnectPtr conn, virStoragePoolPtr pool, int event, int detail, void *opaque);
+typedef void (*virConnectStoragePoolEventGenericCallback)(
+        virConnectPtr conn, virStoragePoolPtr pool, void *opaque);
+typedef void (*virConnectStoragePoolEventLifecycleCallback)(
+        virConnectPtr conn, virStoragePoolPtr pool, int event, int detail, void *opaque);
 
 #define VIR_STORAGE_POOL_EVENT_CALLBACK(cb) ((virConnectStoragePoolEventGenericCallback)(cb))
 
@@ -1073,6 +1083,10 @@ typedef void (*virConnectStoragePoolEventLifecycleCallback)(virConnectPtr conn, 
 typedef struct _virNodeDevice virNodeDevice;
 typedef virNodeDevice *virNodeDevicePtr;
 
+#ifdef __GNUC__
+# pragma GCC diagnostic push
+# pragma GCC diagnostic ignored "-Wpedantic"       /* the last does not fit an int */
+#endif
 typedef enum {
     VIR_CONNECT_LIST_NODE_DEVICES_CAP_SYSTEM = 1 << 0,
     VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV = 1 << 1,
@@ -1097,8 +1111,11 @@ typedef enum {
     VIR_CONNECT_LIST_NODE_DEVICES_CAP_AP_MATRIX = 1 << 20,
     VIR_CONNECT_LIST_NODE_DEVICES_CAP_VPD = 1 << 21,
     VIR_CONNECT_LIST_NODE_DEVICES_INACTIVE = 1 << 30,
-    VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE = 1 << 31,
+    VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE = 1U << 31,
 } virConnectListAllNodeDeviceFlags;
+#ifdef __GNUC__
+# pragma GCC diagnostic pop
+#endif
 
 typedef enum {
     VIR_NODE_DEVICE_CREATE_XML_VALIDATE = 1 << 0,
@@ -1126,8 +1143,10 @@ typedef enum {
 #endif
 } virNodeDeviceEventLifecycleType;
 
-typedef void (*virConnectNodeDeviceEventGenericCallback)(virConnectPtr conn, virNodeDevicePtr dev, void *opaque);
-typedef void (*virConnectNodeDeviceEventLifecycleCallback)(virConnectPtr conn, virNodeDevicePtr dev, int event, int detail, void *opaque);
+typedef void (*virConnectNodeDeviceEventGenericCallback)(
+        virConnectPtr conn, virNodeDevicePtr dev, void *opaque);
+typedef void (*virConnectNodeDeviceEventLifecycleCallback)(
+        virConnectPtr conn, virNodeDevicePtr dev, int event, int detail, void *opaque);
 
 #define VIR_NODE_DEVICE_EVENT_CALLBACK(cb) ((virConnectNodeDeviceEventGenericCallback)(cb))
 
@@ -1190,8 +1209,10 @@ typedef enum {
 #endif
 } virSecretUsageType;
 
-typedef void (*virConnectSecretEventGenericCallback)(virConnectPtr conn, virSecretPtr secret, void *opaque);
-typedef void (*virConnectSecretEventLifecycleCallback)(virConnectPtr conn, virSecretPtr secret, int event, int detail, void *opaque);
+typedef void (*virConnectSecretEventGenericCallback)(
+        virConnectPtr conn, virSecretPtr secret, void *opaque);
+typedef void (*virConnectSecretEventLifecycleCallback)(
+        virConnectPtr conn, virSecretPtr secret, int event, int detail, void *opaque);
 
 #define VIR_SECRET_EVENT_CALLBACK(cb) ((virConnectSecretEventGenericCallback)(cb))
 
