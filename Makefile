@@ -10,6 +10,7 @@
 #   make install        virt.h, virt.pc, the libraries and virtsh, under DESTDIR and PREFIX
 #   make clean
 #
+#   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
 #
 # demo, check and bench install with apt what is missing, if they may; everything else only compiles.
@@ -28,7 +29,7 @@ VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
-.PHONY: demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist install clean \
+.PHONY: model demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist install clean \
         deps tests run-demo run-check run-bench
 .SUFFIXES:
 .SECONDARY:
@@ -179,6 +180,10 @@ ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
+
+model:
+	@tests/deps model
+	@tests/model/check $(DEEP)
 
 tests: $(TESTS:%=$(BUILD)/tests/%)
 
