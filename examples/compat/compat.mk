@@ -44,3 +44,49 @@ $(BUILD)/libvirt.so.0: $(PARTS:%.c=$(BUILD)/obj/%.o) $(COMPAT)/libvirt.o $(COMPA
 $(BUILD)/libvirt-%.so.0: $(COMPAT)/libvirt-%.o $(COMPAT)/forward-%.c $(COMPAT)/libvirt-%.map $(BUILD)/libvirt.so.0
 	$(LINK) -shared -fPIC -Wl,-soname,$(@F) -Wl,-z,defs -Wl,--version-script=$(COMPAT)/libvirt-$*.map \
 	    -o $@ $(COMPAT)/libvirt-$*.o $(COMPAT)/forward-$*.c $(BUILD)/libvirt.so.0
+
+# ---------- installing ----------
+
+COMPAT_INCLUDE = $(DESTDIR)$(PREFIX)/include
+COMPAT_API     = $(PREFIX)/share/libvirt/api
+COMPAT_VERSION = 9.0.0
+
+# In the tree the headers reach for virt.h and absent.def by their place; installed, these lie beside.
+install-compat: libvirt.so
+	install -d $(COMPAT_INCLUDE)/libvirt $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(COMPAT_API)
+	install -m 644 virt.h $(COMPAT_INCLUDE)/virt.h
+	install -m 644 examples/compat/include/libvirt/*.h examples/compat/absent.def $(COMPAT_INCLUDE)/libvirt/
+	sed -i -e 's|"../../../../virt.h"|"../virt.h"|' -e 's|"../../absent.def"|"absent.def"|' \
+	    $(COMPAT_INCLUDE)/libvirt/*.h
+	install -m 755 $(COMPAT_LIBS) $(DESTDIR)$(LIBDIR)/
+	for l in libvirt libvirt-qemu libvirt-lxc; do ln -sf $$l.so.0 $(DESTDIR)$(LIBDIR)/$$l.so || exit; done
+	@$(call COMPAT_PC,libvirt,)
+	@$(call COMPAT_PC,libvirt-qemu,libvirt)
+	@$(call COMPAT_PC,libvirt-lxc,libvirt)
+	$(call COMPAT_XML,libvirt,libvirt.h)
+	$(call COMPAT_XML,libvirt-qemu,libvirt-qemu.h)
+	$(call COMPAT_XML,libvirt-lxc,libvirt-lxc.h)
+
+# $(1) the library, $(2) what it requires. A program that asks pkg-config asks for libvirt's version.
+COMPAT_PC = printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' \
+    'libvirt_api=$(COMPAT_API)/libvirt-api.xml' 'libvirt_qemu_api=$(COMPAT_API)/libvirt-qemu-api.xml' \
+    'libvirt_lxc_api=$(COMPAT_API)/libvirt-lxc-api.xml' '' 'Name: $(1)' \
+    'Description: virt $(VERSION) in the place of $(1)' 'Version: $(COMPAT_VERSION)' 'Requires: $(2)' \
+    'Libs: -L$${libdir} -l$(1:lib%=%)' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/$(1).pc
+
+# The API description, from which bindings generate their code.
+COMPAT_XML = if [ -x tests/apidoc ]; then CC="$(CC) -DVIR_ENUM_SENTINELS" tests/apidoc xml $(1) \
+    $(COMPAT_INCLUDE)/libvirt/$(2) > $(DESTDIR)$(COMPAT_API)/$(1)-api.xml; fi
+
+# ---------- checks ----------
+
+.PHONY: conformity check-compat
+
+# virt.h and the forwarding headers against an installed libvirt-dev: 0 differences.
+conformity:
+	@tests/deps conformity
+	@tests/conformity
+
+check-compat:
+	@tests/deps conformity compat
+	@tests/compat.sh

@@ -227,9 +227,9 @@ typedef enum {
 #define VIR_NODE_SEV_MAX_GUESTS                      "max-guests"
 #define VIR_NODE_SEV_PDH                             "pdh"
 #define VIR_NODE_SEV_REDUCED_PHYS_BITS               "reduced-phys-bits"
-#define VIR_SECURITY_DOI_BUFLEN                      257
-#define VIR_SECURITY_LABEL_BUFLEN                    4097
-#define VIR_SECURITY_MODEL_BUFLEN                    257
+#define VIR_SECURITY_DOI_BUFLEN                      (256 + 1)
+#define VIR_SECURITY_LABEL_BUFLEN                    (4096 + 1)
+#define VIR_SECURITY_MODEL_BUFLEN                    (256 + 1)
 
 typedef struct _virSecurityLabel virSecurityLabel;
 typedef virSecurityLabel *virSecurityLabelPtr;
@@ -828,6 +828,9 @@ typedef enum {
     VIR_NETWORK_UPDATE_COMMAND_DELETE = 2,
     VIR_NETWORK_UPDATE_COMMAND_ADD_LAST = 3,
     VIR_NETWORK_UPDATE_COMMAND_ADD_FIRST = 4,
+#ifdef VIR_ENUM_SENTINELS
+    VIR_NETWORK_UPDATE_COMMAND_LAST = 5,
+#endif
 } virNetworkUpdateCommand;
 
 typedef enum {
