@@ -8,6 +8,9 @@
 #   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
 #   make dist           build/dist/virt-VERSION.tar.gz, the archive of a release; one of the two files; checksums
 #   make install        virt.h, virt.pc, the libraries and virtsh, under DESTDIR and PREFIX
+#   make libvirt.so     build/libvirt.so.0 and its kin, in the place of libvirt's, for programs written for libvirt
+#   make install-compat those, libvirt's header names, libvirt.pc and the API description, under DESTDIR and PREFIX
+#   make conformity     virt.h and the drop-in headers beside libvirt's
 #   make clean
 #
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
@@ -254,7 +257,8 @@ $(BUILD)/virt.pc: virt.h Makefile
 clean:
 	rm -rf $(BUILD)
 
-# Drop-ins for programs written for libvirt: libvirt.so, install-compat, conformity.
+# ---------- drop-ins for programs written for libvirt ----------
+
 include examples/compat/compat.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
