@@ -27,15 +27,13 @@
 #include "drivers/driver.h"
 #include "drivers/common/file.h"
 #include "drivers/common/params.h"
+#include "drivers/common/platform.h"
 #include "drivers/common/uri.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <libxml/parser.h>
 
@@ -47,7 +45,6 @@
  * public function that fails hands it to the connection and to the application's error function, if there is one.
  */
 
-static _Thread_local virError virThreadError;
 static pthread_key_t virThreadErrorKey;          /* its destructor frees the strings when a thread ends */
 static pthread_once_t virThreadErrorOnce = PTHREAD_ONCE_INIT;
 
@@ -129,6 +126,9 @@ static void
 virThreadErrorEnd(void *error)
 {
     virErrorClear(error);
+#ifdef _WIN32
+    free(error);
+#endif
 }
 
 static void
@@ -137,26 +137,62 @@ virThreadErrorInit(void)
     pthread_key_create(&virThreadErrorKey, virThreadErrorEnd);
 }
 
-/* The slot of this thread, emptied. */
+/*
+ * The error of this thread is in thread-local memory, so that even the lack of memory can be told. mingw-w64 only emulates that: its
+ * blocks may be freed before a thread's end is told to us, and without memory it aborts. There the key holds an
+ * allocated one, and threads for which there was none have one in common that says just this, and is never written to.
+ */
+#ifdef _WIN32
+static virError virThreadErrorNone = { .code = VIR_ERR_NO_MEMORY, .message = virNoMemoryMessage, .level = VIR_ERR_ERROR };
+
 static virErrorPtr
-virErrorSlot(void)
+virThreadError(void)
 {
+    virErrorPtr error;
+
+    pthread_once(&virThreadErrorOnce, virThreadErrorInit);
+    if ((error = pthread_getspecific(virThreadErrorKey)) != NULL)
+        return error;
+    if ((error = calloc(1, sizeof(*error))) != NULL && pthread_setspecific(virThreadErrorKey, error) == 0)
+        return error;
+    free(error);
+    return &virThreadErrorNone;
+}
+#else
+static virErrorPtr
+virThreadError(void)
+{
+    static _Thread_local virError error;
+
+    return &error;
+}
+#endif
+
+/* Takes over what *from holds. */
+static void
+virThreadErrorSet(virErrorPtr from)
+{
+    virErrorPtr error = virThreadError();
+
+#ifdef _WIN32
+    if (error == &virThreadErrorNone) {
+        virErrorClear(from);
+        return;
+    }
+#else
     pthread_once(&virThreadErrorOnce, virThreadErrorInit);
     if (pthread_getspecific(virThreadErrorKey) == NULL)
-        pthread_setspecific(virThreadErrorKey, &virThreadError);
-    virErrorClear(&virThreadError);
-    return &virThreadError;
+        pthread_setspecific(virThreadErrorKey, error);
+#endif
+    virErrorClear(error);
+    *error = *from;
 }
 
 int
 virReportNoMemory(void)
 {
-    virErrorPtr error = virErrorSlot();
-
-    error->code = VIR_ERR_NO_MEMORY;
-    error->domain = VIR_FROM_NONE;
-    error->level = VIR_ERR_ERROR;
-    error->message = virNoMemoryMessage;
+    virThreadErrorSet(&(virError){ .code = VIR_ERR_NO_MEMORY, .domain = VIR_FROM_NONE, .level = VIR_ERR_ERROR,
+                                   .message = virNoMemoryMessage });
     return -1;
 }
 
@@ -165,7 +201,6 @@ static int
 virErrorSet(int domain, int code, char *detail, int int1)
 {
     const char *prefix = code > 0 && code < VIR_ERR_NUMBER_LAST ? virErrorPrefixes[code] : NULL;
-    virErrorPtr error;
     char *message = NULL;
 
     if (detail == NULL)
@@ -176,13 +211,8 @@ virErrorSet(int domain, int code, char *detail, int int1)
         free(detail);
         return virReportNoMemory();
     }
-    error = virErrorSlot();
-    error->code = code;
-    error->domain = domain;
-    error->level = VIR_ERR_ERROR;
-    error->message = message;
-    error->str1 = detail;
-    error->int1 = int1;
+    virThreadErrorSet(&(virError){ .code = code, .domain = domain, .level = VIR_ERR_ERROR, .message = message, .str1 = detail,
+                                   .int1 = int1 });
     return -1;
 }
 
@@ -198,7 +228,7 @@ virReportErrorFrom(int domain, int code, const char *file, int line, const char 
         detail = NULL;
     va_end(args);
     virErrorSet(domain, code, detail, 0);
-    virLog(VIR_LOG_DEBUG, "error", "%s:%d: %s", file, line, virThreadError.message);
+    virLog(VIR_LOG_DEBUG, "error", "%s:%d: %s", file, line, virThreadError()->message);
     errno = saved;
     return -1;
 }
@@ -213,11 +243,11 @@ virReportSystemErrorFrom(int domain, int errnum, const char *file, int line, con
     if (vasprintf(&detail, fmt, args) < 0)
         detail = NULL;
     va_end(args);
-    if (detail != NULL && asprintf(&whole, "%s: %s", detail, strerror_r(errnum, reason, sizeof(reason))) < 0)
+    if (detail != NULL && asprintf(&whole, "%s: %s", detail, virPlatformErrorText(errnum, reason, sizeof(reason))) < 0)
         whole = NULL;
     free(detail);
     virErrorSet(domain, VIR_ERR_SYSTEM_ERROR, whole, errnum);
-    virLog(VIR_LOG_DEBUG, "error", "%s:%d: %s", file, line, virThreadError.message);
+    virLog(VIR_LOG_DEBUG, "error", "%s:%d: %s", file, line, virThreadError()->message);
     errno = errnum;
     return -1;
 }
@@ -259,40 +289,47 @@ virErrorCopy(virErrorPtr to, const virError *from)
 void
 virSetLastError(const virError *error)
 {
-    virErrorCopy(virErrorSlot(), error);
+    virError copy;
+
+    virErrorCopy(&copy, error);
+    virThreadErrorSet(&copy);
 }
 
 virErrorPtr
 virGetLastError(void)
 {
-    return virThreadError.code != VIR_ERR_OK ? &virThreadError : NULL;
+    virErrorPtr error = virThreadError();
+
+    return error->code != VIR_ERR_OK ? error : NULL;
 }
 
 int
 virGetLastErrorCode(void)
 {
-    return virThreadError.code;
+    return virThreadError()->code;
 }
 
 int
 virGetLastErrorDomain(void)
 {
-    return virThreadError.domain;
+    return virThreadError()->domain;
 }
 
 const char *
 virGetLastErrorMessage(void)
 {
-    if (virThreadError.code == VIR_ERR_OK)
+    virErrorPtr error = virThreadError();
+
+    if (error->code == VIR_ERR_OK)
         return "no error";
-    return virThreadError.message != NULL ? virThreadError.message : "unknown error";
+    return error->message != NULL ? error->message : "unknown error";
 }
 
 void
 virResetLastError(void)
 {
-    if (virThreadError.code != VIR_ERR_OK)
-        virErrorClear(&virThreadError);
+    if (virThreadError()->code != VIR_ERR_OK)
+        virThreadErrorSet(&(virError){ .code = VIR_ERR_OK });
 }
 
 /* An application's own virError must not hold the one message that is not in allocated memory. */
@@ -368,12 +405,12 @@ virErrorDispatch(virConnectPtr conn)
     virErrorFunc func = NULL;
     void *data = NULL;
 
-    if (virThreadError.code == VIR_ERR_OK)
+    if (virThreadError()->code == VIR_ERR_OK)
         virReportError(VIR_ERR_INTERNAL_ERROR, "a function failed without saying why");
     if (conn != NULL) {
         pthread_mutex_lock(&conn->lock);
         virErrorClear(&conn->error);
-        virErrorCopy(&conn->error, &virThreadError);
+        virErrorCopy(&conn->error, virThreadError());
         func = conn->errorFunc;
         data = conn->errorFuncData;
         pthread_mutex_unlock(&conn->lock);
@@ -385,7 +422,7 @@ virErrorDispatch(virConnectPtr conn)
         pthread_mutex_unlock(&virErrorHandler.lock);
     }
     if (func != NULL)
-        func(data, &virThreadError);
+        func(data, virThreadError());
 }
 
 /* ================================================== 2  The log ================================================== */
@@ -823,7 +860,7 @@ virConnectAuthAsk(virConnectCredentialPtr credentials, unsigned int ncred, void 
         char line[1024], *text;
 
         if (hidden) {
-            text = getpass(credentials[i].prompt);
+            text = virPlatformAskHidden(credentials[i].prompt, line, sizeof(line));
         } else {
             printf("%s: ", credentials[i].prompt);
             fflush(stdout);
@@ -837,7 +874,7 @@ virConnectAuthAsk(virConnectCredentialPtr credentials, unsigned int ncred, void 
         else
             credentials[i].result = strdup(text);
         if (hidden)
-            explicit_bzero(text, strlen(text));
+            virPlatformErase(line, sizeof(line));
         if (credentials[i].result == NULL)
             return -1;
         credentials[i].resultlen = (unsigned int)strlen(credentials[i].result);
@@ -2253,7 +2290,7 @@ virMigrationGiveUp(virMigrationPtr m)
 {
     m->cancelled = true;
     if (m->error.code == VIR_ERR_OK)
-        virErrorCopy(&m->error, &virThreadError);
+        virErrorCopy(&m->error, virThreadError());
 }
 
 /* The one place where the phase changes. With m->lock held. */
@@ -2296,7 +2333,7 @@ virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *co
     /* that Confirm failed changes nothing of what Finish decided; it is said all the same */
     if (m->phase == VIR_MIGRATION_PHASE_CONFIRM) {
         if (m->error.code == VIR_ERR_OK)
-            virErrorCopy(&m->error, &virThreadError);
+            virErrorCopy(&m->error, virThreadError());
     } else {
         virMigrationGiveUp(m);
     }
@@ -2311,7 +2348,7 @@ virMigrationAborted(virMigrationPtr m)
         return;
     virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted in phase %s", m->domain->name,
                    virMigrationPhases[m->phase].name);
-    virErrorCopy(&m->error, &virThreadError);
+    virErrorCopy(&m->error, virThreadError());
 }
 
 /* The caller wants it over: leaves the way there for the way back. With m->lock held. */
@@ -2726,6 +2763,9 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 /* ================================================== 11  The parts ================================================== */
 
 #ifdef VIRT_ONE_UNIT
+# include "drivers/common/text.c"
+# include "drivers/common/posix.c"
+# include "drivers/common/windows.c"
 # include "drivers/common/file.c"
 # include "drivers/common/uri.c"
 # include "drivers/common/params.c"

@@ -102,11 +102,19 @@ extern "C" {
  * An application that compiles virt.c into one of its own files can define VIRT_STATIC before
  * including it: then every function is static, no symbol leaves the file, and the same process can
  * load the real libvirt as well.
+ * On Windows the DLL is compiled with VIRT_DLL_EXPORT defined, and who uses the DLL may define
+ * VIRT_DLL_IMPORT; with neither, virt is a part of the program.
  */
 #if defined VIRT_STATIC
 # define VIRT_API      static __attribute__((unused))
 # define VIRT_API_DATA static __attribute__((unused))          /* where a variable is defined */
-#elif defined __GNUC__
+#elif defined VIRT_DLL_EXPORT
+# define VIRT_API      extern __declspec(dllexport)
+# define VIRT_API_DATA __declspec(dllexport)
+#elif defined VIRT_DLL_IMPORT
+# define VIRT_API      extern __declspec(dllimport)
+# define VIRT_API_DATA
+#elif defined __GNUC__ && !defined _WIN32
 # define VIRT_API      extern __attribute__((visibility("default")))
 # define VIRT_API_DATA __attribute__((visibility("default")))
 #else
@@ -830,7 +838,8 @@ VIRT_API int virEventRunDefaultImpl(void);
 
 /*
  * Watches a descriptor in whichever loop is registered. For the application's own use; the library
- * uses it for its own. events are virEventHandleType bits, ff may be NULL.
+ * uses it for its own. events are virEventHandleType bits, ff may be NULL. On Windows a
+ * descriptor is a SOCKET, here and wherever else one is spoken of.
  *
  * Returns a number for the watch, 0 or more, or -1, also if no loop is registered. A loop of one's
  * own may fail without setting an error.

@@ -32,9 +32,19 @@
 #ifdef VIRT_ONE_UNIT                       /* set by virt.c unless VIRT_SEPARATE_OBJECTS */
 # define VIRT_INTERNAL      static __attribute__((unused))
 # define VIRT_INTERNAL_DATA static __attribute__((unused))
+#elif defined _WIN32                       /* a DLL exports only what says so */
+# define VIRT_INTERNAL
+# define VIRT_INTERNAL_DATA extern
 #else
 # define VIRT_INTERNAL      __attribute__((visibility("hidden")))
 # define VIRT_INTERNAL_DATA extern __attribute__((visibility("hidden")))
+#endif
+
+/* For functions that take a format and what belongs to it. _GNU_SOURCE gives Windows the printf that C describes; the attribute has to be told. */
+#ifdef _WIN32
+# define VIRT_PRINTF(at, first) __attribute__((format(gnu_printf, at, first)))
+#else
+# define VIRT_PRINTF(at, first) __attribute__((format(printf, at, first)))
 #endif
 
 /* The parts, each on by default where the platform has what it needs. */
@@ -155,9 +165,9 @@ struct virDriver {
  * only if you stop at it, so stop at it) and returns -1, so that `return virReportError(...)` reads well.
  */
 VIRT_API int virReportErrorFrom(int domain, int code, const char *file, int line, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+    VIRT_PRINTF(5, 6);
 VIRT_API int virReportSystemErrorFrom(int domain, int errnum, const char *file, int line, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+    VIRT_PRINTF(5, 6);
 /* A .c file defines VIRT_FROM (VIR_FROM_QEMU, ...) before its first use and #undefs it at its end. */
 #define virReportError(code, ...)         virReportErrorFrom(VIRT_FROM, code, __FILE__, __LINE__, __VA_ARGS__)
 #define virReportSystemError(errnum, ...) virReportSystemErrorFrom(VIRT_FROM, errnum, __FILE__, __LINE__, __VA_ARGS__)
@@ -177,7 +187,7 @@ VIRT_API int virReportUnsupportedFlags(const char *function, unsigned int flags)
 
 /* The log, for what is neither an error of a call nor an event; goes to virSetLogFunc's function, or nowhere. Keeps errno and
  * the thread's error. priority: VIR_LOG_*; source: "qemu.monitor" or the like. */
-VIRT_API void virLog(int priority, const char *source, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+VIRT_API void virLog(int priority, const char *source, const char *fmt, ...) VIRT_PRINTF(3, 4);
 
 /* A new handle on a domain, with one reference; takes over obj's reference also on failure (objFree(obj) is called then). */
 VIRT_API virDomainPtr virNewDomain(virConnectPtr conn, const char *name, const unsigned char *uuid, int id,

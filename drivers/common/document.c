@@ -6,10 +6,10 @@
 #include "check.h"
 #include "file.h"
 #include "host.h"
+#include "platform.h"
 
 #include <limits.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #define VIRT_FROM VIR_FROM_DOMAIN
 
@@ -270,7 +270,7 @@ virDocumentCompleteInterface(xmlNodePtr interface)
 
     if (virXmlString(mac, "@address") != NULL)
         return 0;
-    if (getentropy(random, sizeof(random)) < 0)
+    if (virPlatformRandom(random, sizeof(random)) < 0)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "cannot get random bytes for a MAC address");
     if (mac == NULL) {
         if ((mac = virXmlAdd(interface, "mac")) == NULL)

@@ -13,6 +13,7 @@
 #include "domain.h"
 #include "document.h"
 #include "file.h"
+#include "platform.h"
 
 #include <errno.h>
 #include <time.h>
@@ -179,7 +180,6 @@ static struct virDomainObj *
 virDomainObjNew(struct virDomainList *list, const struct virDocumentHot *hot)
 {
     struct virDomainObj *vm = virAllocate(sizeof(*vm));
-    pthread_condattr_t attr;
 
     if (vm == NULL)
         return NULL;
@@ -197,10 +197,7 @@ virDomainObjNew(struct virDomainList *list, const struct virDocumentHot *hot)
     atomic_init(&vm->maxVcpus, hot->maxVcpus);
     atomic_init(&vm->vcpus, hot->vcpus);
     pthread_mutex_init(&vm->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&vm->jobFree, &attr);
-    pthread_condattr_destroy(&attr);
+    virPlatformCondInit(&vm->jobFree);
     vm->list = list;
     atomic_fetch_add(&list->refs, 1);
     return vm;
@@ -638,11 +635,8 @@ virDomainObjIsMigrating(const struct virDomainObj *vm)
 static int
 virDomainObjTakeJob(struct virDomainObj *vm, const char *api, bool duringMigration)
 {
-    struct timespec until;
+    unsigned long long end = virTimeNowUs() + VIR_DOMAIN_JOB_WAIT * 1000000ull;
     int rc = -1;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += VIR_DOMAIN_JOB_WAIT;
 
     pthread_mutex_lock(&vm->lock);
     for (;;) {
@@ -667,7 +661,7 @@ virDomainObjTakeJob(struct virDomainObj *vm, const char *api, bool duringMigrati
             rc = 1;
             break;
         }
-        if (pthread_cond_timedwait(&vm->jobFree, &vm->lock, &until) == ETIMEDOUT) {
+        if (virPlatformCondWait(&vm->jobFree, &vm->lock, end) == ETIMEDOUT) {
             virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': %s waited %d s for %s, which is still at work",
                            vm->name, api, VIR_DOMAIN_JOB_WAIT, vm->jobApi);
             break;

@@ -4,6 +4,8 @@
  */
 #include "host.h"
 
+#ifndef _WIN32
+
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +23,7 @@
 /* ---------- small files ---------- */
 
 /* The first bytes of a small file without the newline at its end; false, without an error, where it is not there. */
-static bool __attribute__((format(printf, 3, 4)))
+static bool VIRT_PRINTF(3, 4)
 virHostRead(char *text, size_t size, const char *fmt, ...)
 {
     char path[256];
@@ -564,3 +566,4 @@ virHostFormatCapabilities(struct virText *text)
 #undef VIR_HOST_NODES
 #undef VIR_HOST_MAX_CPUS
 #undef VIRT_FROM
+#endif

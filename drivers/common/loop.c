@@ -4,13 +4,11 @@
  * marked, and freed by the round that finds the mark.
  */
 #include "../driver.h"
-#include "file.h"
+#include "platform.h"
+#include "text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_EVENT
 
@@ -46,7 +44,7 @@ static struct {
 static void
 virPollWake(void)
 {
-    if (virPoll.running && !pthread_equal(virPoll.runner, pthread_self()) && write(virPoll.wake[1], "", 1) < 0 && errno != EAGAIN)
+    if (virPoll.running && !pthread_equal(virPoll.runner, pthread_self()) && virPlatformWakeSend(virPoll.wake) < 0)
         virLog(VIR_LOG_WARN, "event", "cannot wake the event loop: errno %d", errno);
 }
 
@@ -61,7 +59,7 @@ virPollAdd(const struct virPollSource *template)
     *source = *template;
     pthread_mutex_lock(&virPoll.lock);
     if (virPoll.count == virPoll.size) {
-        grown = reallocarray(virPoll.sources, virPoll.size * 2 + 16, sizeof(*grown));
+        grown = realloc(virPoll.sources, (virPoll.size * 2 + 16) * sizeof(*grown));
         if (grown != NULL) {
             virPoll.sources = grown;
             virPoll.size = virPoll.size * 2 + 16;
@@ -168,7 +166,7 @@ virEventRegisterDefaultImpl(void)
     virInitialize();
     virResetLastError();
     pthread_mutex_lock(&virPoll.lock);
-    if (virPoll.wake[0] < 0 && pipe2(virPoll.wake, O_CLOEXEC | O_NONBLOCK) < 0) {
+    if (virPoll.wake[0] < 0 && virPlatformWakeOpen(virPoll.wake) < 0) {
         pthread_mutex_unlock(&virPoll.lock);
         virReportSystemError(errno, "cannot make a pipe for the event loop");
         virErrorDispatch(NULL);
@@ -228,7 +226,7 @@ virPollCollect(size_t *nfds, int *wait)
     size_t i, n = 0;
 
     if (virPoll.fdsSize < virPoll.count + 1) {
-        if ((grown = reallocarray(virPoll.fds, virPoll.count + 17, sizeof(*grown))) == NULL)
+        if ((grown = realloc(virPoll.fds, (virPoll.count + 17) * sizeof(*grown))) == NULL)
             return virReportNoMemory();
         virPoll.fds = grown;
         virPoll.fdsSize = virPoll.count + 17;
@@ -285,7 +283,6 @@ virEventRunDefaultImpl(void)
 {
     size_t nfds = 0, count;
     int wait = -1, ready;
-    char drain[64];
 
     virResetLastError();
     pthread_mutex_lock(&virPoll.lock);
@@ -305,12 +302,11 @@ virEventRunDefaultImpl(void)
     virPoll.runner = pthread_self();
     pthread_mutex_unlock(&virPoll.lock);
 
-    while ((ready = poll(virPoll.fds, nfds, wait)) < 0 && errno == EINTR)
+    while ((ready = virPlatformPoll(virPoll.fds, nfds, wait)) < 0 && errno == EINTR)
         ;
     pthread_mutex_lock(&virPoll.lock);
     if (ready > 0 && virPoll.fds[0].revents != 0)
-        while (read(virPoll.wake[0], drain, sizeof(drain)) > 0)
-            ;
+        virPlatformWakeDrain(virPoll.wake);
     if (ready >= 0)
         virPollDispatch(count);
     virPollReap();

@@ -63,7 +63,7 @@ virTypedParamRoom(virTypedParameterPtr *params, int *nparams, int *maxparams, co
     }
     if (*nparams >= *maxparams) {
         max = *nparams > INT_MAX / 2 - 8 ? INT_MAX : *nparams * 2 + 8;
-        grown = *nparams < INT_MAX ? reallocarray(*params, (size_t)max, sizeof(**params)) : NULL;
+        grown = *nparams < INT_MAX ? realloc(*params, (size_t)max * sizeof(**params)) : NULL;
         if (grown == NULL) {
             virReportNoMemory();
             return NULL;

@@ -5,6 +5,8 @@
 #include "process.h"
 #include "file.h"
 
+#ifndef _WIN32
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -563,3 +565,4 @@ cleanup:
 }
 
 #undef VIRT_FROM
+#endif

@@ -6,6 +6,8 @@
 
 #include "../driver.h"
 
+#ifndef _WIN32
+
 #include <sys/types.h>
 
 struct virProcess {
@@ -45,4 +47,5 @@ VIRT_INTERNAL int virProcessCpuTime(const struct virProcess *process, unsigned l
 VIRT_INTERNAL int virProcessRun(const char *const *argv, const char *const *env, const char *input, char **output, char **errors,
                                 size_t max, int timeout);
 
+#endif
 #endif

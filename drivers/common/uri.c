@@ -1,6 +1,6 @@
 /* Connection URIs. A small parser, because libxml2's accepts more than a connection URI may say and keeps the escapes. */
 #include "uri.h"
-#include "file.h"
+#include "text.h"
 
 #include <ctype.h>
 
@@ -55,9 +55,9 @@ virUriParseScheme(struct virUri *uri, const char **at)
         return -1;
     if (plus != NULL && (plus + 1 == text + length))
         return -1;
-    if ((uri->scheme = strndup(text, plus != NULL ? (size_t)(plus - text) : length)) == NULL)
+    if ((uri->scheme = virStringSlice(text, plus != NULL ? (size_t)(plus - text) : length)) == NULL)
         return -2;
-    if (plus != NULL && (uri->transport = strndup(plus + 1, (size_t)(text + length - plus - 1))) == NULL)
+    if (plus != NULL && (uri->transport = virStringSlice(plus + 1, (size_t)(text + length - plus - 1))) == NULL)
         return -2;
     *at = text + length + 1;
     return 0;
@@ -67,11 +67,12 @@ static int
 virUriParseAuthority(struct virUri *uri, const char *text, size_t length)
 {
     const char *end = text + length;
-    const char *user = memrchr(text, '@', length);
-    const char *host = user != NULL ? user + 1 : text;
-    const char *hostEnd = end, *colon;
+    const char *user = NULL, *host, *hostEnd = end, *colon;
     bool malformed = false;
 
+    for (const char *at = text; (at = memchr(at, '@', (size_t)(end - at))) != NULL; at++)
+        user = at;
+    host = user != NULL ? user + 1 : text;
     if (user != NULL && (uri->user = virUriUnescape(text, (size_t)(user - text), &malformed)) == NULL)
         return malformed ? -1 : -2;
     if (*host == '[') {                          /* an IPv6 address */
@@ -121,7 +122,7 @@ virUriAddParam(struct virUri *uri, const char *text, size_t length)
 static int
 virUriParseQuery(struct virUri *uri, const char *text, size_t length)
 {
-    if ((uri->query = strndup(text, length)) == NULL)
+    if ((uri->query = virStringSlice(text, length)) == NULL)
         return -2;
     while (length > 0) {
         size_t one = strcspn(text, "&;#");

@@ -796,7 +796,7 @@ static xmlNodePtr
 virXmlNewElement(xmlNodePtr context, const char *name, size_t length)
 {
     const char *colon = memchr(name, ':', length);
-    VIRT_CLEANUP_FREE char *copy = strndup(name, length);
+    VIRT_CLEANUP_FREE char *copy = virStringSlice(name, length);
     VIRT_CLEANUP_FREE char *href = NULL;
     xmlNodePtr node;
 

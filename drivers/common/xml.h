@@ -79,7 +79,7 @@ VIRT_INTERNAL const char *virXmlNeed(xmlNodePtr node, const char *path);
 
 /* ---- changing; missing elements of the path are made; return 0, or -1 with VIR_ERR_NO_MEMORY. What is set is marked as read. ---- */
 
-VIRT_INTERNAL int virXmlSet(xmlNodePtr node, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+VIRT_INTERNAL int virXmlSet(xmlNodePtr node, const char *path, const char *fmt, ...) VIRT_PRINTF(3, 4);
 /* A new child element at the end (or right after `after`, when not NULL). NULL with an error set. */
 VIRT_INTERNAL xmlNodePtr virXmlAdd(xmlNodePtr parent, const char *name);
 VIRT_INTERNAL xmlNodePtr virXmlAddAfter(xmlNodePtr after, const char *name);

@@ -57,7 +57,7 @@ struct qemuCommand {
     cJSON *qmp;                       /* array of {"execute", "arguments"} to be sent in this order before the CPUs start; NULL: none */
 };
 VIRT_INTERNAL int qemuCommandAdd(struct qemuCommand *command, const char *argument);
-VIRT_INTERNAL int qemuCommandAddFormat(struct qemuCommand *command, const char *option, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+VIRT_INTERNAL int qemuCommandAddFormat(struct qemuCommand *command, const char *option, const char *fmt, ...) VIRT_PRINTF(3, 4);
 VIRT_INTERNAL int qemuCommandAddSet(struct qemuCommand *command, const struct qemuDeviceSet *set);
 /* The child gets this descriptor under its number; the command closes it when freed. */
 VIRT_INTERNAL int qemuCommandPassFd(struct qemuCommand *command, int fd);

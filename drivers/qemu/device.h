@@ -35,9 +35,9 @@ VIRT_INTERNAL int qemuDeviceSetTake(struct qemuDeviceSet *set, enum qemuDeviceOp
  * VIR_ERR_CONFIG_UNSUPPORTED for what cannot be done here, VIR_ERR_XML_ERROR for what contradicts itself.
  */
 VIRT_INTERNAL int qemuDeviceReport(xmlNodePtr device, int code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    VIRT_PRINTF(3, 4);
 VIRT_INTERNAL int qemuDeviceReportSystem(xmlNodePtr device, int errnum, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    VIRT_PRINTF(3, 4);
 
 /* A device object for "<base>" on virtio's transport, with the generic virtio options; else as qemuDeviceObject. */
 VIRT_INTERNAL cJSON *qemuVirtioObject(struct qemuCommand *command, xmlNodePtr device, const char *base, bool bootindex);

@@ -10,6 +10,7 @@
 #include "monitor.h"
 
 #include "../common/file.h"
+#include "../common/platform.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -413,12 +414,7 @@ static void
 qemuMonitorWait(struct qemuMonitor *mon, unsigned long long end)
 {
     if (mon->reading) {
-        struct timespec until = { (time_t)(end / 1000000), (long)(end % 1000000) * 1000 };
-
-        if (end == 0)
-            pthread_cond_wait(&mon->changed, &mon->lock);
-        else
-            pthread_cond_timedwait(&mon->changed, &mon->lock, &until);
+        virPlatformCondWait(&mon->changed, &mon->lock, end);
     } else {
         struct pollfd poller = { mon->fd, (short)(POLLIN | (mon->outLength > 0 ? POLLOUT : 0)), 0 };
         unsigned long long now = virTimeNowUs();
@@ -705,7 +701,6 @@ static struct qemuMonitor *
 qemuMonitorNew(const char *name, qemuMonitorEventFunc func, void *opaque, void (*freeOpaque)(void *opaque))
 {
     struct qemuMonitor *mon = virAllocate(sizeof(*mon));
-    pthread_condattr_t attributes;
 
     if (mon != NULL && (mon->name = virStringCopy(name)) == NULL) {
         free(mon);
@@ -723,10 +718,7 @@ qemuMonitorNew(const char *name, qemuMonitorEventFunc func, void *opaque, void (
     mon->fd = mon->newsFd = mon->watch = -1;
     mon->newsEnd = &mon->news;
     pthread_mutex_init(&mon->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&mon->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    virPlatformCondInit(&mon->changed);
     return mon;
 }
 

@@ -15,6 +15,7 @@
 #include "../common/document.h"
 #include "../common/file.h"
 #include "../common/host.h"
+#include "../common/platform.h"
 
 #include <limits.h>
 
@@ -70,15 +71,11 @@ testHostNew(const char *name)
 {
     struct testHost *host = virAllocate(sizeof(*host));
     struct virDomainListConfig config = { .freePriv = free, .refresh = testDomainRefresh };
-    pthread_condattr_t attr;
 
     if (host == NULL)
         return NULL;
     pthread_mutex_init(&host->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&host->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    virPlatformCondInit(&host->changed);
 
     host->info = (virNodeInfo){ .model = "i686", .memory = 3145728, .cpus = 16, .mhz = 1400, .nodes = 2, .sockets = 2,
                                 .cores = 2, .threads = 2 };
@@ -194,7 +191,7 @@ testNodeParseDomain(struct testHost *host, xmlNodePtr element, const char *direc
     bool transient;
 
     if (file != NULL) {
-        path = *file == '/' ? virStringCopy(file) : virStringFormat("%s/%s", directory, file);
+        path = virPlatformIsAbsolute(file) ? virStringCopy(file) : virStringFormat("%s/%s", directory, file);
         if (path == NULL || (doc = virXmlParseFile(path, "domain")) == NULL)
             return -1;
         domain = virXmlRoot(doc);

@@ -37,6 +37,7 @@
 #include "../common/document.h"
 #include "../common/file.h"
 #include "../common/json.h"
+#include "../common/platform.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -139,18 +140,6 @@ testFaultLost(struct testConnect *test, enum testFaultPlace place)
     return test->faults[place].kind == TEST_FAULT_LOST && testFaultCounts(&test->faults[place]);
 }
 
-/* Waits on host->changed, at most until `end` (virTimeNowUs; 0: for ever). The host is locked. */
-static void
-testHostWait(struct testHost *host, unsigned long long end)
-{
-    struct timespec until = { .tv_sec = (time_t)(end / 1000000), .tv_nsec = (long)(end % 1000000) * 1000 };
-
-    if (end == 0)
-        pthread_cond_wait(&host->changed, &host->lock);
-    else
-        pthread_cond_timedwait(&host->changed, &host->lock, &until);
-}
-
 /*
  * How every phase begins: locks the host. 1: to be carried out; *kind is then a fault that the
  * phase itself has to act out. Else its result, and the host is not locked.
@@ -169,7 +158,7 @@ testPhaseEnter(virConnectPtr conn, const struct virMigrationCall *call, enum tes
         while (virTimeNowUs() < end && (*kind = testFaultBefore(test, place)) == TEST_FAULT_HANG) {
             unsigned long long next = virTimeNowUs() + 10000;
 
-            testHostWait(test->host, next < end ? next : end);
+            virPlatformCondWait(&test->host->changed, &test->host->lock, next < end ? next : end);
         }
     }
     if (*kind != TEST_FAULT_HANG && *kind != TEST_FAULT_AGAIN)
@@ -911,7 +900,7 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
     m->users++;
     while ((rc = testSourcePerform(host, m, uri)) == VIR_MIGRATION_AGAIN && virTimeNowUs() < end) {
         next = testTransferNext(m);
-        testHostWait(host, next < end ? next : end);
+        virPlatformCondWait(&host->changed, &host->lock, next < end ? next : end);
     }
     m->users--;
     if (rc == VIR_MIGRATION_DONE && testFaultLost(testConnectOf(domain->conn), TEST_FAULT_PERFORM))

@@ -17,7 +17,7 @@
 #define VIRT_FROM VIR_FROM_TEST
 
 /* libvirt's default: as fast as it goes. */
-#define TEST_MAX_SPEED 8796093022207UL
+#define TEST_MAX_SPEED ((unsigned long)8796093022207ULL)     /* where a long has 32 bits: all of them */
 
 /* ---------- connections ---------- */
 
