@@ -40,14 +40,24 @@ SONAME   = libvirt-embed.so.0
 
 # ---------- what there is ----------
 
-PARTS      := virt.c $(wildcard drivers/*/*.c)
-TESTS      ?= $(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c))
+# For Windows with CC=x86_64-w64-mingw32-gcc: no driver of a local hypervisor, and a harness of its own. tests/windows.sh does it.
+ifneq ($(findstring mingw,$(CC)),)
+ WINDOWS    = 1
+ EXE        = .exe
+ AR         = $(CC:gcc=ar)
+ WIN_LIBS   = -lws2_32
+ NO_PARTS   = drivers/qemu/%
+ NO_TESTS   = unit/file unit/process unit/host unit/qemu_% api/corpus api/qemu_%
+endif
+
+PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
+TESTS      ?= $(filter-out $(NO_TESTS),$(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c)))
 SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh)
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES)) -pthread
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES)) $(WIN_LIBS) -pthread
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
@@ -81,14 +91,14 @@ dist:
 
 # ---------- examples ----------
 
-examples: $(EXAMPLES:%=$(BUILD)/%)
+examples: $(EXAMPLES:%=$(BUILD)/%$(EXE))
 
-$(BUILD)/examples/%: examples/%.c $(BUILD)/libvirt-embed.a
+$(BUILD)/examples/%$(EXE): examples/%.c $(BUILD)/libvirt-embed.a
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) -o $@ $< $(BUILD)/libvirt-embed.a $(PKG_LIBS)
 
 # With line editing where readline is there.
-$(BUILD)/examples/virtsh: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examples/virtsh/*.c)) $(BUILD)/libvirt-embed.a
+$(BUILD)/examples/virtsh$(EXE): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examples/virtsh/*.c)) $(BUILD)/libvirt-embed.a
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(PKG_LIBS) $$(pkg-config --silence-errors --libs readline)
 
@@ -150,7 +160,8 @@ TEST_CFLAGS = -O1 -g -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-reallo
 # Where fault.c gets between: see there.
 FAULT_CALLS := $(shell sed -n -E 's/^(\/\* )?WRAP\(([a-z0-9_]+)[,)].*/-Wl,--wrap=\2/p' tests/fault.c)
 FAULT_ALLOCS := $(shell sed -n -E 's/^(\/\* )?ALLOC\(([a-z0-9_]+)[,)].*/-Wl,--wrap=\2/p' tests/fault.c)
-ifeq ($(WRAP_ALLOCATIONS),)
+ifneq ($(WINDOWS),)
+else ifeq ($(WRAP_ALLOCATIONS),)
  FAULT_MODE = -DFAULT_INTERPOSE
  FAULT_LINK = $(FAULT_CALLS)
 else
@@ -188,26 +199,27 @@ model:
 	@tests/deps model
 	@tests/model/check $(DEEP)
 
-tests: $(TESTS:%=$(BUILD)/tests/%)
+tests: $(TESTS:%=$(BUILD)/tests/%$(EXE))
 
 run-check:
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \
-	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%) $(SCRIPTS)
+	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%$(EXE)) $(SCRIPTS)
 
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(FAULT_MODE) -c -o $@ $<
 
 # A unit test includes virt.c; an API test is linked with the library.
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o
+HARNESS = $(patsubst %,$(BUILD)/tests/%.o,checks $(if $(WINDOWS),harness_windows,harness fault))
+
+$(BUILD)/tests/unit/%$(EXE): $(BUILD)/tests/unit/%.o $(HARNESS)
 	$(LINK) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
 
-$(BUILD)/tests/api/%: $(BUILD)/tests/api/%.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o \
-                      $(BUILD)/libvirt-embed.a
+$(BUILD)/tests/api/%$(EXE): $(BUILD)/tests/api/%.o $(HARNESS) $(BUILD)/libvirt-embed.a
 	$(LINK) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
 
 # The harness itself, without virt; tests/build.sh knows which of its tests have to fail.
-$(BUILD)/tests/selftest: $(BUILD)/tests/selftest.o $(BUILD)/tests/harness.o $(BUILD)/tests/fault.o
+$(BUILD)/tests/selftest: $(BUILD)/tests/selftest.o $(HARNESS)
 	$(LINK) $(FAULT_LINK) -o $@ $^
 
 deps:

@@ -49,6 +49,12 @@
 #include <string.h>
 #include <sys/types.h>
 
+#ifdef _WIN32
+# define HARNESS_PRINTF(at, first) __attribute__((format(gnu_printf, at, first)))
+#else
+# define HARNESS_PRINTF(at, first) __attribute__((format(printf, at, first)))
+#endif
+
 struct harnessTest {
     const char *name;
     void (*body)(void);
@@ -145,7 +151,7 @@ void harnessRegister(struct harnessTest *test);
 
 /* The test's scratch directory, and a path in it; up to 16 paths are valid at a time. */
 const char *scratchDir(void);
-const char *scratchPath(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *scratchPath(const char *format, ...) HARNESS_PRINTF(1, 2);
 
 /* Whole files. Both fail the test on an error; the text is the caller's to free. */
 char *readFile(const char *path);
@@ -183,7 +189,7 @@ size_t heapInUse(void);
 int countProcesses(pid_t *pids, int max);
 
 /* A name for the step a test is at; it is printed if the test fails, crashes or hangs there. */
-void harnessContext(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void harnessContext(const char *format, ...) HARNESS_PRINTF(1, 2);
 
 /* Time; harnessSlow multiplies by the factor for sanitizers and valgrind (VIRT_TEST_SLOW). */
 long long harnessNowMs(void);
@@ -191,13 +197,45 @@ void harnessSleepMs(int ms);
 long long harnessSlow(long long ms);
 bool harnessIsSanitized(void);          /* ASan, TSan or valgrind: do not judge speed or memory */
 
+/*
+ * A connection between two descriptors, of the kind that an event loop watches: sockets on Windows, a
+ * pipe elsewhere, from the second to the first. They fail the test on an error.
+ */
+void streamOpen(int fds[2]);
+void streamWrite(int fd, const char *data, size_t size);
+int streamRead(int fd, char *data, size_t size);
+void streamClose(int fd);
+
+#ifdef _WIN32
+int setenv(const char *name, const char *value, int overwrite);
+#endif
+
+/* ---- between the files of the harness ---- */
+
+#define HARNESS_EXIT_SKIP 77
+
+/* What a test tells the runner: in memory that both see, so that it survives a crash. */
+struct harnessShared {
+    int failures;
+    char context[512];
+    char skip[512];
+};
+
+extern struct harnessTest *harnessTests;
+extern struct harnessShared *harnessShared;
+extern char harnessScratch[128];
+
+void harnessShow(const char *path);
+bool harnessWanted(const struct harnessTest *test, char **words, int nwords);
+int harnessUsage(const char *program);
+
 /* ---- behind the macros ---- */
 
 _Noreturn void harnessFail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    HARNESS_PRINTF(3, 4);
 void harnessNote(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-_Noreturn void harnessSkip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+    HARNESS_PRINTF(3, 4);
+_Noreturn void harnessSkip(const char *format, ...) HARNESS_PRINTF(1, 2);
 void harnessCheckInt(const char *file, int line, const char *what, long long a, long long b);
 void harnessCheckUInt(const char *file, int line, const char *what, unsigned long long a,
                       unsigned long long b);

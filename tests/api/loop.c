@@ -2,7 +2,6 @@
 #include "../../virt.h"
 #include "../harness.h"
 #include <pthread.h>
-#include <unistd.h>
 
 static struct {
     int handles, timers, freed, events, watch;
@@ -25,7 +24,7 @@ loopHandle(int watch, int fd, int events, void *opaque)
     loop.events = events;
     loop.watch = watch;
     if ((events & VIR_EVENT_HANDLE_READABLE) != 0)
-        CHECK(read(fd, &byte, 1) >= 0);
+        streamRead(fd, &byte, 1);
 }
 
 static void
@@ -48,19 +47,19 @@ TEST(a_descriptor_is_seen_once_updated_and_removed)
     int fds[2], watch, timer;
 
     CHECK_OK(virEventRegisterDefaultImpl());
-    CHECK_INT(pipe(fds), 0);
+    streamOpen(fds);
     CHECK_OK(timer = virEventAddTimeout(1, loopTimer, &loop, loopFree));
     CHECK_OK(watch = virEventAddHandle(fds[0], VIR_EVENT_HANDLE_READABLE, loopHandle, &loop, loopFree));
     CHECK_OK(virEventRunDefaultImpl());
     CHECK_INT(loop.handles, 0);
-    CHECK_INT(write(fds[1], "x", 1), 1);
+    streamWrite(fds[1], "x", 1);
     while (loop.handles == 0)
         CHECK_OK(virEventRunDefaultImpl());
     CHECK_INT(loop.watch, watch);
     CHECK((loop.events & VIR_EVENT_HANDLE_READABLE) != 0);
 
     virEventUpdateHandle(watch, 0);
-    CHECK_INT(write(fds[1], "x", 1), 1);
+    streamWrite(fds[1], "x", 1);
     for (int i = 0; i < 5; i++)
         CHECK_OK(virEventRunDefaultImpl());
     CHECK_INT(loop.handles, 1);
@@ -68,7 +67,7 @@ TEST(a_descriptor_is_seen_once_updated_and_removed)
     while (loop.handles == 1)
         CHECK_OK(virEventRunDefaultImpl());
 
-    close(fds[1]);
+    streamClose(fds[1]);
     virEventUpdateHandle(watch, VIR_EVENT_HANDLE_WRITABLE);     /* a hang-up is always watched for */
     while ((loop.events & VIR_EVENT_HANDLE_HANGUP) == 0)
         CHECK_OK(virEventRunDefaultImpl());
@@ -80,7 +79,7 @@ TEST(a_descriptor_is_seen_once_updated_and_removed)
     CHECK(virEventRemoveHandle(watch) < 0);
     CHECK_OK(virEventRemoveTimeout(timer));
     CHECK(virEventRemoveTimeout(timer) < 0);
-    close(fds[0]);
+    streamClose(fds[0]);
 }
 
 TEST(timers_keep_their_interval_and_can_be_halted)
