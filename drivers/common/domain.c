@@ -631,6 +631,19 @@ virDomainObjIsMigrating(const struct virDomainObj *vm)
     return vm->job == VIR_DOMAIN_JOB_KIND_MIGRATION_OUT || vm->job == VIR_DOMAIN_JOB_KIND_MIGRATION_IN;
 }
 
+/* Why a call is refused while a migration holds the guest, and what can be done about it. With vm->lock held. */
+static int
+virDomainObjReportMigrating(const struct virDomainObj *vm, const char *api)
+{
+    if (!vm->undecided)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is being migrated (%s): %s has to wait until it is over",
+                              vm->name, vm->migration, api);
+    return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s': its migration (%s) was left when the guest may have been at the "
+                          "destination already, so %s could make it run twice. If it runs there, end it here with virDomainDestroy; if it "
+                          "certainly does not, virDomainDestroy and a new start bring it back (keep the document of a transient "
+                          "one first)", vm->name, vm->migration, api);
+}
+
 /* The job is taken: 1; the domain is gone meanwhile: 0 without an error; -1: not taken. */
 static int
 virDomainObjTakeJob(struct virDomainObj *vm, const char *api, bool duringMigration)
@@ -645,8 +658,7 @@ virDomainObjTakeJob(struct virDomainObj *vm, const char *api, bool duringMigrati
             break;
         }
         if (virDomainObjIsMigrating(vm) && !duringMigration) {
-            virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is being migrated (%s): %s has to wait until it is over",
-                           vm->name, vm->migration, api);
+            virDomainObjReportMigrating(vm, api);
             break;
         }
         if (vm->job == VIR_DOMAIN_JOB_KIND_NONE || (virDomainObjIsMigrating(vm) && !vm->nested)) {
@@ -707,6 +719,7 @@ virDomainObjBeginMigration(struct virDomainObj *vm, enum virDomainJobKind kind, 
     pthread_mutex_lock(&vm->lock);
     free(vm->migration);
     vm->migration = copy;
+    vm->undecided = false;
     vm->job = kind;
     vm->nested = false;
     vm->jobApi = "migration";
@@ -714,6 +727,41 @@ virDomainObjBeginMigration(struct virDomainObj *vm, enum virDomainJobKind kind, 
     pthread_cond_broadcast(&vm->jobFree);
     pthread_mutex_unlock(&vm->lock);
     return 0;
+}
+
+VIRT_INTERNAL int
+virDomainObjHold(struct virDomainObj *vm, const char *migration)
+{
+    if (virDomainObjBeginJob(vm, "migration", false) < 0)
+        return -1;
+    if (virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, migration) < 0) {
+        virDomainObjEndJob(vm);
+        return -1;
+    }
+    pthread_mutex_lock(&vm->lock);
+    vm->undecided = true;
+    pthread_mutex_unlock(&vm->lock);
+    return 0;
+}
+
+VIRT_INTERNAL bool
+virDomainObjIsHeld(struct virDomainObj *vm)
+{
+    bool held;
+
+    pthread_mutex_lock(&vm->lock);
+    held = virDomainObjIsMigrating(vm) && vm->undecided;
+    pthread_mutex_unlock(&vm->lock);
+    return held;
+}
+
+VIRT_INTERNAL int
+virDomainObjReportHeld(struct virDomainObj *vm, const char *api)
+{
+    pthread_mutex_lock(&vm->lock);
+    virDomainObjReportMigrating(vm, api);
+    pthread_mutex_unlock(&vm->lock);
+    return -1;
 }
 
 VIRT_INTERNAL void

@@ -61,6 +61,7 @@ struct virDomainObj {
     unsigned long long jobStarted;       /* virTimeNowUs */
     pthread_cond_t jobFree;              /* broadcast when it ends */
     char *migration;                     /* uuid of the migration that holds the job */
+    bool undecided;                      /* ... which was left when it may have been complete: see virDomainObjHold */
 
     virTypedParameterPtr completed;      /* statistics of the last completed job, VIR_DOMAIN_JOB_* */
     int ncompleted;
@@ -173,6 +174,13 @@ VIRT_INTERNAL void virDomainObjEndJob(struct virDomainObj *vm);
  */
 VIRT_INTERNAL int virDomainObjBeginMigration(struct virDomainObj *vm, enum virDomainJobKind kind, const char *migration);
 VIRT_INTERNAL void virDomainObjEndMigration(struct virDomainObj *vm);
+/*
+ * Holds a guest for a migration that nobody steps any more, because it may run at the destination: what would let it run here, or change it,
+ * is refused with an error that says so and what can be done, until EndMigration. No job is held by the caller. 0 or -1.
+ */
+VIRT_INTERNAL int virDomainObjHold(struct virDomainObj *vm, const char *migration);
+VIRT_INTERNAL bool virDomainObjIsHeld(struct virDomainObj *vm);
+VIRT_INTERNAL int virDomainObjReportHeld(struct virDomainObj *vm, const char *api);      /* sets that error; -1 */
 
 /* ---- state and documents (no lock held by the caller) ---- */
 VIRT_INTERNAL void virDomainObjSetState(struct virDomainObj *vm, int state, int reason);

@@ -1156,7 +1156,9 @@ qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
     virCheckFlags(0, -1);
     if (vm == NULL)
         return -1;
-    if ((m = qemuMigrationOf(vm)) == NULL)
+    if ((m = qemuMigrationOf(vm)) == NULL && virDomainObjIsHeld(vm))
+        return qemuMigrationSettleAgain(vm, "virDomainAbortJob");
+    if (m == NULL)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no job that could be aborted", vm->name);
     rc = qemuMigrationCancel(vm, m);
     qemuMigrationPut(m);

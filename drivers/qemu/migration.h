@@ -117,6 +117,8 @@ VIRT_INTERNAL void qemuMigrationFreeAll(struct qemuHost *host);
 VIRT_INTERNAL int qemuMigrationSaveRecord(struct qemuMigration *m, bool told);
 VIRT_INTERNAL void qemuMigrationForgetRecord(struct qemuMigration *m);
 VIRT_INTERNAL void qemuMigrationReconnected(struct virDomainObj *vm);
+/* A guest that is held because its source could not say how the transfer ended: it is asked again. 0: it is free; -1: it stays held. */
+VIRT_INTERNAL int qemuMigrationSettleAgain(struct virDomainObj *vm, const char *api);
 
 /* What the runtime calls; see qemu.h. */
 VIRT_INTERNAL_DATA const struct qemuMigrationHooks qemuMigrationHooks;

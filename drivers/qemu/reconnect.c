@@ -349,6 +349,42 @@ qemuReconnectOrphan(const char *name, void *opaque)
     return 0;
 }
 
+/* ---- sockets of migrations that are over ---- */
+
+struct qemuReconnectSocket {
+    const char *migration;
+    bool wanted;
+};
+
+/* Whether a guest that still waits for its memory listens there; it cannot be tried out, since QEMU takes whoever connects for the source. */
+static int
+qemuReconnectWantsSocket(struct virDomainObj *vm, void *opaque)
+{
+    struct qemuReconnectSocket *socket = opaque;
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+
+    if (priv != NULL && vm->id >= 0) {
+        pthread_mutex_lock(&priv->lock);
+        if (priv->incoming && (priv->record == NULL || strstr(priv->record, socket->migration) != NULL))
+            socket->wanted = true;
+        pthread_mutex_unlock(&priv->lock);
+    }
+    return 0;
+}
+
+static int
+qemuReconnectSocketVisit(const char *name, void *opaque)
+{
+    struct qemuHost *host = opaque;
+    struct qemuReconnectSocket socket = { name, false };
+    VIRT_CLEANUP_FREE char *path = qemuStatePath(host->run, name, ".migrate");
+
+    virDomainListEach(host->domains, qemuReconnectWantsSocket, &socket);
+    if (!socket.wanted && path != NULL && unlink(path) < 0)
+        qemuReconnectWarn(name, "the socket of its migration cannot be removed");
+    return 0;
+}
+
 VIRT_INTERNAL void
 qemuProcessReconnectAll(struct qemuHost *host)
 {
@@ -371,6 +407,7 @@ qemuProcessReconnectAll(struct qemuHost *host)
         qemuStatusFree(&guest->status);
         free(guest);
     }
+    qemuStateEachStatus(host, ".migrate", qemuReconnectSocketVisit, host);
     virResetLastError();
 }
 

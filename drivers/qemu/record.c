@@ -17,7 +17,8 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
-#define QEMU_RECORD_WAIT 5000000           /* us for QEMU to end a transfer that was cancelled */
+#define QEMU_RECORD_WAIT   5000000         /* us for QEMU to end a transfer that was cancelled */
+#define QEMU_RECORD_ANSWER 2000            /* ms for QEMU to answer: one that is hung must not keep the directory from being opened */
 
 /* Takes text over. */
 static int
@@ -50,6 +51,21 @@ qemuMigrationForgetRecord(struct qemuMigration *m)
         virLog(VIR_LOG_WARN, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
 }
 
+static int
+qemuRecordAsk(struct virDomainObj *vm, const char *command, cJSON **reply)
+{
+    struct qemuMonitor *mon = qemuDomainMonitor(vm);
+    qemuMonitorId id = mon != NULL ? qemuMonitorSend(mon, command, NULL, false) : 0;
+    int rc = id != 0 ? qemuMonitorReceive(mon, id, QEMU_RECORD_ANSWER, reply) : -1;
+
+    if (rc == 0) {
+        qemuMonitorForget(mon, id);
+        virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': QEMU has not answered '%s'", vm->name, command);
+    }
+    qemuMonitorUnref(mon);
+    return rc > 0 ? 0 : -1;
+}
+
 /* The status of the source's QEMU, once it has come to an end: a transfer under way is cancelled. -1: no answer. */
 static int
 qemuRecordJudge(struct virDomainObj *vm)
@@ -62,19 +78,33 @@ qemuRecordJudge(struct virDomainObj *vm)
         VIRT_CLEANUP_JSON cJSON *info = NULL;
         const char *name;
 
-        if (qemuDomainCommand(vm, "query-migrate", NULL, &info) < 0)
+        if (qemuRecordAsk(vm, "query-migrate", &info) < 0)
             return -1;
         name = virJsonString(info, "status");
         status = name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
         if (status == QEMU_MIGRATION_NONE || status == QEMU_MIGRATION_COMPLETED || status == QEMU_MIGRATION_FAILED
             || status == QEMU_MIGRATION_CANCELLED)
             return status;
-        if (!cancelled && qemuDomainCommand(vm, "migrate_cancel", NULL, NULL) < 0)
+        if (!cancelled && qemuRecordAsk(vm, "migrate_cancel", NULL) < 0)
             return -1;
         cancelled = true;
         usleep(10000);
     } while (virTimeNowUs() < end);
     return -1;
+}
+
+/* It may run at the destination: nothing lets it run here, until somebody who knows ends it. */
+static void
+qemuRecordHold(struct virDomainObj *vm, const cJSON *record, bool complete)
+{
+    const char *uuid = virJsonString(record, "migration");
+
+    virLog(VIR_LOG_WARN, "qemu.migration", "domain '%s': its migration %s; whether it runs at the destination is not known here",
+           vm->name, complete ? "was complete" : "cannot be asked for");
+    if (complete)
+        virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION);
+    if (!virDomainObjIsHeld(vm) && virDomainObjHold(vm, uuid != NULL ? uuid : "unknown") < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s': %s", vm->name, virGetLastErrorMessage());
 }
 
 static void
@@ -87,19 +117,19 @@ qemuRecordSettleSource(struct virDomainObj *vm, const cJSON *record)
     virJsonBool(record, "running", &running);
     virJsonInt(record, "state", &state);
     virJsonInt(record, "reason", &reason);
-    if (status >= 0 && qemuDomainCommand(vm, "query-status", NULL, &reply) == 0)
+    if (status >= 0 && qemuRecordAsk(vm, "query-status", &reply) == 0)
         virJsonBool(reply, "running", &runs);
     if (!runs && (status < 0 || status == QEMU_MIGRATION_COMPLETED)) {
-        /* the destination has all of it, and may run: only who knows that it does not may let it go on here */
-        virLog(VIR_LOG_WARN, "qemu.migration", "domain '%s': its migration was complete, whether it runs at the destination is not "
-               "known here: it stays paused", vm->name);
-        virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION);
+        qemuRecordHold(vm, record, status >= 0);
         return;
     }
-    if (!running && !runs)
+    if (runs)
+        qemuEventRunning(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED, -1);
+    else if (!running)
         virDomainObjSetState(vm, state, reason);
-    else if (!runs && qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED) < 0)
+    else if ( qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s' does not go on: %s", vm->name, virGetLastErrorMessage());
+    virDomainObjEndMigration(vm);
     qemuRecordSet(vm, NULL);
 }
 
@@ -130,18 +160,36 @@ qemuRecordSettleDestination(struct virDomainObj *vm, const cJSON *record)
     qemuRecordSet(vm, NULL);
 }
 
-VIRT_INTERNAL void
-qemuMigrationReconnected(struct virDomainObj *vm)
+/* The guest's record, NULL if there is none or it cannot be read. */
+static cJSON *
+qemuRecordGet(struct virDomainObj *vm)
 {
     struct qemuDomain *priv = qemuDomainPeek(vm);
     VIRT_CLEANUP_FREE char *text = NULL;
-    VIRT_CLEANUP_JSON cJSON *record = NULL;
-    const char *side;
 
     pthread_mutex_lock(&priv->lock);
     text = priv->record != NULL ? strdup(priv->record) : NULL;
     pthread_mutex_unlock(&priv->lock);
-    record = text != NULL ? virJsonParse(text, strlen(text), "migration record") : NULL;
+    return text != NULL ? virJsonParse(text, strlen(text), "migration record") : NULL;
+}
+
+VIRT_INTERNAL int
+qemuMigrationSettleAgain(struct virDomainObj *vm, const char *api)
+{
+    VIRT_CLEANUP_JSON cJSON *record = qemuRecordGet(vm);
+
+    if (record != NULL)
+        qemuRecordSettleSource(vm, record);
+    return virDomainObjIsHeld(vm) ? virDomainObjReportHeld(vm, api) : 0;
+}
+
+VIRT_INTERNAL void
+qemuMigrationReconnected(struct virDomainObj *vm)
+{
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+    VIRT_CLEANUP_JSON cJSON *record = qemuRecordGet(vm);
+    const char *side;
+
     side = record != NULL ? virJsonString(record, "side") : NULL;
     if (side != NULL && strcmp(side, "source") == 0)
         qemuRecordSettleSource(vm, record);
@@ -153,4 +201,5 @@ qemuMigrationReconnected(struct virDomainObj *vm)
 }
 
 #undef QEMU_RECORD_WAIT
+#undef QEMU_RECORD_ANSWER
 #undef VIRT_FROM

@@ -80,6 +80,30 @@ qemuStateMakeFolders(struct qemuHost *host, const char *root)
     return 0;
 }
 
+/* What a process that was killed in virFileWrite has left: "PATH.XXXXXX.new". Nobody else writes here while we own the directory. */
+static int
+qemuStateVisitTemporary(const char *file, void *directory)
+{
+    size_t length = strlen(file);
+    VIRT_CLEANUP_FREE char *path = NULL;
+
+    if (length > 11 && file[length - 11] == '.' && strcmp(file + length - 4, ".new") == 0
+        && ((path = virStringFormat("%s/%s", (const char *)directory, file)) == NULL || unlink(path) < 0))
+        virLog(VIR_LOG_WARN, "qemu.state", "cannot remove '%s'", file);
+    return 0;
+}
+
+static void
+qemuStateRemoveTemporaries(struct qemuHost *host)
+{
+    char *const folders[] = { host->definitions, host->run, host->cache };
+
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        if (virFileEach(folders[i], qemuStateVisitTemporary, folders[i]) < 0)
+            virResetLastError();
+    }
+}
+
 static void
 qemuStateReadBootId(struct qemuHost *host)
 {
@@ -112,6 +136,7 @@ qemuStateOpen(const char *root)
     }
     if (qemuStateMakeFolders(host, root) < 0)
         goto error;
+    qemuStateRemoveTemporaries(host);
     qemuStateReadBootId(host);
     return host;
 

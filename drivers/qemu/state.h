@@ -7,6 +7,8 @@
  *   run/NAME.xml              of each running guest: state, reason, pid, and its document; replaced whenever one changes
  *   run/NAME.monitor          the QMP socket;  run/NAME.pid is QEMU's own: it removes it when it ends in good order
  *   run/NAME.d/               sockets of its devices
+ *   run/UUID.migrate          where a migration with this uuid comes in
+ *   *.XXXXXX.new              a file that is being written; one that was left is removed when the directory is opened
  *   run/boot                  the boot of the host for which autostart has been done
  *   log/NAME.log              what QEMU printed
  *   cache/                    what the emulators can do

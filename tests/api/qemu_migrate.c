@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -502,6 +503,156 @@ TEST(downtime_speed_and_cache_can_be_set_and_read)
     CHECK_OK(virDomainMigrateGetCompressionCache(pair.domain, &value, 0));
     CHECK_UINT(value, 16 << 20);
     CHECK_FAILS(virDomainAbortJob(pair.domain), VIR_ERR_OPERATION_INVALID);
+    endPair(&pair);
+}
+
+/* ---- a controller that is killed ---- */
+
+/* Steps a migration to this phase in another process, which is then killed. The guest runs at the source before. */
+static void
+killControllerIn(virMigrationPhase phase)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        struct pair pair;
+        virMigrationPtr m;
+
+        startPair(&pair, 64);
+        if (phase == VIR_MIGRATION_PHASE_PERFORM) {
+            m = slowMigration(&pair);
+            stepInto(m, phase);
+            CHECK_INT(virMigrationStep(m, 300), 1);
+        } else {
+            CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE));
+            stepInto(m, phase);
+        }
+        fflush(NULL);
+        kill(getpid(), SIGKILL);
+    }
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_MSG(WIFSIGNALED(status), "the other process failed");
+}
+
+static void
+openAgain(struct pair *pair)
+{
+    memset(pair, 0, sizeof(*pair));
+    snprintf(pair->serial, sizeof(pair->serial), "%s", scratchPath("serial"));
+    CHECK_PTR(pair->source = openHost(0));
+    CHECK_PTR(pair->destination = openHost(1));
+    CHECK_PTR(pair->domain = virDomainLookupByName(pair->source, "table"));
+}
+
+/* What would make the guest run twice, or let go of what keeps it from that. */
+static void
+checkHeld(virDomainPtr domain, virConnectPtr destination)
+{
+    int state, reason;
+
+    CHECK_OK(virDomainGetState(domain, &state, &reason, 0));
+    CHECK_INT(state, VIR_DOMAIN_PAUSED);
+    CHECK_INT(reason, VIR_DOMAIN_PAUSED_MIGRATION);
+    CHECK_FAILS(virDomainResume(domain), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "run twice");
+    CHECK_CONTAINS(virGetLastErrorMessage(), "virDomainDestroy");
+    CHECK_FAILS(virDomainReset(domain, 0), VIR_ERR_OPERATION_INVALID);
+    CHECK_FAILS(virDomainReboot(domain, 0), VIR_ERR_OPERATION_INVALID);
+    CHECK_FAILS(virDomainShutdown(domain), VIR_ERR_OPERATION_INVALID);
+    CHECK_FAILS(virDomainAbortJob(domain), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "run twice");
+    CHECK_FAILS_NULL(virDomainMigrate3(domain, destination, NULL, 0, VIR_MIGRATE_LIVE), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "run twice");
+    CHECK_OK(virDomainSuspend(domain));                /* it is paused */
+    CHECK_OK(virDomainGetState(domain, &state, NULL, 0));
+    CHECK_INT(state, VIR_DOMAIN_PAUSED);
+}
+
+TEST(a_source_left_before_confirm_cannot_run_the_guest_a_second_time)
+{
+    struct pair pair;
+    virDomainPtr guest;
+
+    needsQemu();
+    killControllerIn(VIR_MIGRATION_PHASE_CONFIRM);
+    openAgain(&pair);
+    CHECK_PTR(guest = virDomainLookupByName(pair.destination, "table"));
+    checkState(guest, VIR_DOMAIN_RUNNING);
+    checkHeld(pair.domain, pair.destination);
+    /* and the next process knows it as well */
+    virDomainFree(pair.domain);
+    virConnectClose(pair.source);
+    CHECK_PTR(pair.source = openHost(0));
+    CHECK_PTR(pair.domain = virDomainLookupByName(pair.source, "table"));
+    checkHeld(pair.domain, pair.destination);
+    waitForMore(pair.serial, 30);
+    CHECK_OK(virDomainDestroy(pair.domain));           /* whoever has seen it run there may do this */
+    waitForMore(pair.serial, 30);
+    virDomainFree(guest);
+    endPair(&pair);
+}
+
+TEST(a_source_left_before_finish_is_held_until_it_is_ended_and_can_be_started_anew)
+{
+    struct pair pair;
+    virDomainPtr again;
+    char *xml;
+
+    needsQemu();
+    killControllerIn(VIR_MIGRATION_PHASE_FINISH);
+    openAgain(&pair);
+    CHECK_NULL(virDomainLookupByName(pair.destination, "table"));       /* it was never told to start */
+    checkHeld(pair.domain, pair.destination);
+    CHECK_PTR(xml = virDomainGetXMLDesc(pair.domain, 0));
+    CHECK_OK(virDomainDestroy(pair.domain));
+    CHECK_PTR(again = virDomainCreateXML(pair.source, xml, VIR_DOMAIN_START_PAUSED));
+    CHECK_OK(virDomainResume(again));
+    checkState(again, VIR_DOMAIN_RUNNING);
+    CHECK_OK(virDomainDestroy(again));
+    virDomainFree(again);
+    free(xml);
+    endPair(&pair);
+}
+
+TEST(a_source_that_was_hung_when_it_was_found_again_is_settled_when_it_answers)
+{
+    struct pair pair;
+    pid_t pid;
+
+    needsQemu();
+    killControllerIn(VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_LESS(1, pid = qemuPid(0));
+    CHECK_OK(kill(pid, SIGSTOP));
+    openAgain(&pair);
+    CHECK_FAILS(virDomainResume(pair.domain), VIR_ERR_OPERATION_INVALID);
+    CHECK_OK(kill(pid, SIGCONT));
+    for (int i = 0; i < 100 && virDomainAbortJob(pair.domain) < 0; i++)
+        usleep(100000);
+    checkState(pair.domain, VIR_DOMAIN_RUNNING);
+    CHECK_OK(virDomainSuspend(pair.domain));
+    CHECK_OK(virDomainResume(pair.domain));
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(what_a_killed_controller_has_left_in_the_state_directories_goes)
+{
+    struct pair pair;
+
+    needsQemu();
+    killControllerIn(VIR_MIGRATION_PHASE_PERFORM);
+    writeFile(scratchPath("host0/run/table.xml.aB3dE6.new"), "<domstatus");
+    writeFile(scratchPath("host0/qemu/table.xml.000000.new"), "<domain");
+    writeFile(scratchPath("host0/qemu/a.new"), "not ours");
+    openAgain(&pair);
+    CHECK(!fileExists(scratchPath("host0/run/table.xml.aB3dE6.new")));
+    CHECK(!fileExists(scratchPath("host0/qemu/table.xml.000000.new")));
+    CHECK(fileExists(scratchPath("host0/qemu/a.new")));
+    checkNothingAt(pair.destination, 1);               /* its socket neither */
+    checkState(pair.domain, VIR_DOMAIN_RUNNING);
+    waitForMore(pair.serial, 30);
     endPair(&pair);
 }
 
