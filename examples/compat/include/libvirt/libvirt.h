@@ -889,7 +889,8 @@ typedef void (*virConnectNetworkEventGenericCallback)(
 typedef void (*virConnectNetworkEventLifecycleCallback)(
         virConnectPtr conn, virNetworkPtr net, int event, int detail, void *opaque);
 
-#define VIR_NETWORK_EVENT_CALLBACK(cb) ((virConnectNetworkEventGenericCallback)(cb))
+#define VIR_NETWORK_EVENT_CALLBACK(cb) \
+    ((virConnectNetworkEventGenericCallback)(void (*)(void))(cb))
 
 /* ---------- Host interfaces ---------- */
 
@@ -1079,7 +1080,8 @@ typedef void (*virConnectStoragePoolEventGenericCallback)(
 typedef void (*virConnectStoragePoolEventLifecycleCallback)(
         virConnectPtr conn, virStoragePoolPtr pool, int event, int detail, void *opaque);
 
-#define VIR_STORAGE_POOL_EVENT_CALLBACK(cb) ((virConnectStoragePoolEventGenericCallback)(cb))
+#define VIR_STORAGE_POOL_EVENT_CALLBACK(cb) \
+    ((virConnectStoragePoolEventGenericCallback)(void (*)(void))(cb))
 
 /* ---------- Node devices ---------- */
 
@@ -1151,7 +1153,8 @@ typedef void (*virConnectNodeDeviceEventGenericCallback)(
 typedef void (*virConnectNodeDeviceEventLifecycleCallback)(
         virConnectPtr conn, virNodeDevicePtr dev, int event, int detail, void *opaque);
 
-#define VIR_NODE_DEVICE_EVENT_CALLBACK(cb) ((virConnectNodeDeviceEventGenericCallback)(cb))
+#define VIR_NODE_DEVICE_EVENT_CALLBACK(cb) \
+    ((virConnectNodeDeviceEventGenericCallback)(void (*)(void))(cb))
 
 /* ---------- Network filters and their bindings ---------- */
 
@@ -1217,7 +1220,8 @@ typedef void (*virConnectSecretEventGenericCallback)(
 typedef void (*virConnectSecretEventLifecycleCallback)(
         virConnectPtr conn, virSecretPtr secret, int event, int detail, void *opaque);
 
-#define VIR_SECRET_EVENT_CALLBACK(cb) ((virConnectSecretEventGenericCallback)(cb))
+#define VIR_SECRET_EVENT_CALLBACK(cb) \
+    ((virConnectSecretEventGenericCallback)(void (*)(void))(cb))
 
 /* ---------- The functions ---------- */
 
