@@ -39,7 +39,7 @@ $(COMPAT)/forward-%.c: examples/compat/forward.awk examples/compat/symbols virt.
 
 $(BUILD)/libvirt.so.0: $(PARTS:%.c=$(BUILD)/obj/%.o) $(COMPAT)/libvirt.o $(COMPAT)/libvirt.map
 	$(LINK) -shared -Wl,-soname,$(@F) -Wl,-z,defs -Wl,--version-script=$(COMPAT)/libvirt.map \
-	    $(COMPAT_FORWARDS:%=-Wl,--defsym=virt_%=%) -o $@ $(filter %.o,$^) $(PKG_LIBS)
+	    $(foreach f,$(COMPAT_FORWARDS),-Wl,--defsym=virt_$f=$f) -o $@ $(filter %.o,$^) $(PKG_LIBS)
 
 $(BUILD)/libvirt-%.so.0: $(COMPAT)/libvirt-%.o $(COMPAT)/forward-%.c $(COMPAT)/libvirt-%.map $(BUILD)/libvirt.so.0
 	$(LINK) -shared -fPIC -Wl,-soname,$(@F) -Wl,-z,defs -Wl,--version-script=$(COMPAT)/libvirt-$*.map \
