@@ -2,7 +2,8 @@
 #
 #   make libvirt.so        build/libvirt.so.0, libvirt-qemu.so.0, libvirt-lxc.so.0
 #   make install-compat    those, headers under include/libvirt, libvirt.pc and the API descriptions,
-#                          under DESTDIR and PREFIX: what the bindings look for
+#                          under DESTDIR and PREFIX: what the bindings look for. It replaces a libvirt
+#                          that is installed in the same place.
 
 COMPAT      = $(BUILD)/compat
 COMPAT_LIBS = $(BUILD)/libvirt.so.0 $(BUILD)/libvirt-qemu.so.0 $(BUILD)/libvirt-lxc.so.0
@@ -63,9 +64,9 @@ install-compat: libvirt.so
 	@$(call COMPAT_PC,libvirt,)
 	@$(call COMPAT_PC,libvirt-qemu,libvirt)
 	@$(call COMPAT_PC,libvirt-lxc,libvirt)
-	$(call COMPAT_XML,libvirt,libvirt.h)
-	$(call COMPAT_XML,libvirt-qemu,libvirt-qemu.h)
-	$(call COMPAT_XML,libvirt-lxc,libvirt-lxc.h)
+	@$(call COMPAT_XML,libvirt)
+	@$(call COMPAT_XML,libvirt-qemu)
+	@$(call COMPAT_XML,libvirt-lxc)
 
 # $(1) the library, $(2) what it requires. A program that asks pkg-config asks for libvirt's version.
 COMPAT_PC = printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' \
@@ -75,8 +76,8 @@ COMPAT_PC = printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${p
     'Libs: -L$${libdir} -l$(1:lib%=%)' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/$(1).pc
 
 # The API description, from which bindings generate their code.
-COMPAT_XML = if [ -x tests/apidoc ]; then CC="$(CC) -DVIR_ENUM_SENTINELS" tests/apidoc xml $(1) \
-    $(COMPAT_INCLUDE)/libvirt/$(2) > $(DESTDIR)$(COMPAT_API)/$(1)-api.xml; fi
+COMPAT_XML = if command -v python3 > /dev/null; then tests/apidoc xml $(1) $(COMPAT_INCLUDE)/libvirt/$(1).h \
+    > $(DESTDIR)$(COMPAT_API)/$(1)-api.xml; else echo "no python3: no $(1)-api.xml"; fi
 
 # ---------- checks ----------
 
