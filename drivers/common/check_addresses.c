@@ -353,7 +353,7 @@ virCheckPciController(xmlNodePtr domain, xmlNodePtr controller)
     const char *model = virXmlString(controller, "@model");
     const char *arch = virXmlString(domain, "os/type/@arch");
     size_t cells = virXmlCount(virXmlFind(domain, "cpu/numa"), "cell");
-    unsigned int index = 0, node;
+    unsigned int index = 0, node = 0;
 
     virXmlUInt(controller, "@index", &index);
     if (model != NULL && virCheckIsWord(model, "pci-root|pcie-root")) {
@@ -375,7 +375,7 @@ virCheckControllers(xmlNodePtr domain)
 
     VIRT_XML_EACH(controller, devices, "controller") {
         const char *type = virXmlString(controller, "@type");
-        unsigned int index, its;
+        unsigned int index = 0, its = 0;
 
         if (type == NULL)
             continue;

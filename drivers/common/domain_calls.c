@@ -189,7 +189,7 @@ virDomainObjSlotGetMaxMemory(virDomainPtr domain)
 VIRT_INTERNAL int
 virDomainObjSlotGetVcpusFlags(virDomainPtr domain, unsigned int flags)
 {
-    bool maximum = (flags & VIR_DOMAIN_VCPU_MAXIMUM) != 0, config;
+    bool maximum = (flags & VIR_DOMAIN_VCPU_MAXIMUM) != 0, config = false;
     struct virDomainObj *vm;
     unsigned int count;
 
@@ -249,7 +249,7 @@ virDomainCpuMap(virConnectPtr conn, const char *set, unsigned char *map, int len
 static xmlDocPtr
 virDomainObjPinDocument(struct virDomainObj *vm, unsigned int flags, unsigned int *vcpus)
 {
-    bool config;
+    bool config = false;
 
     if (virDomainObjQueried(vm, flags, &config) < 0)
         return NULL;
@@ -275,7 +275,7 @@ virDomainObjSlotGetVcpuPinInfo(virDomainPtr domain, int ncpumaps, unsigned char 
         const char *set = virXmlString(virXmlRoot(doc), "vcpu/@cpuset");
 
         VIRT_XML_EACH(pin, virXmlFind(virXmlRoot(doc), "cputune"), "vcpupin") {
-            unsigned int vcpu;
+            unsigned int vcpu = 0;
 
             if (virXmlUInt(pin, "@vcpu", &vcpu) > 0 && vcpu == (unsigned int)i)
                 set = virXmlString(pin, "@cpuset");
@@ -469,38 +469,46 @@ virDomainMetadataChange(struct virDomainObj *vm, bool persistent, int type, cons
 }
 
 /*
- * Both texts are made before either is stored, the definition is stored before the guest's. The
- * job is held.
+ * Puts new texts in the place of the documents (NULL: that one stays) and takes them over. Both texts are made before either is
+ * stored, the definition is stored before the guest's. The job is held.
  */
+static int
+virDomainObjReplace(struct virDomainObj *vm, char **live, char **config)
+{
+    const struct virDomainListConfig *list = virDomainObjConfig(vm);
+    VIRT_CLEANUP_FREE char *oldLive = NULL, *oldConfig = NULL;
+
+    if (*config != NULL && list->saveDefinition != NULL && list->saveDefinition(vm, vm->name, *config, list->opaque) < 0)
+        return -1;
+    if (*live != NULL && list->saveLive != NULL && list->saveLive(vm, *live, list->opaque) < 0)
+        return -1;
+    pthread_mutex_lock(&vm->lock);
+    if (*live != NULL) {
+        oldLive = vm->live;
+        vm->live = *live;
+        *live = NULL;
+    }
+    if (*config != NULL) {
+        oldConfig = vm->definition;
+        vm->definition = *config;
+        *config = NULL;
+    }
+    pthread_mutex_unlock(&vm->lock);
+    return 0;
+}
+
 static int
 virDomainObjSetMetadataLocked(struct virDomainObj *vm, int type, const char *metadata, const char *key, const char *uri,
                               unsigned int flags)
 {
-    const struct virDomainListConfig *list = virDomainObjConfig(vm);
-    VIRT_CLEANUP_FREE char *liveText = NULL, *configText = NULL, *oldLive = NULL, *oldConfig = NULL;
+    VIRT_CLEANUP_FREE char *liveText = NULL, *configText = NULL;
     bool live, config;
 
     if (virDomainObjAffected(vm, flags, &live, &config) < 0 ||
         (live && (liveText = virDomainMetadataChange(vm, false, type, metadata, key, uri)) == NULL) ||
         (config && (configText = virDomainMetadataChange(vm, true, type, metadata, key, uri)) == NULL))
         return -1;
-    if (config && list->saveDefinition != NULL && list->saveDefinition(vm, vm->name, configText, list->opaque) < 0)
-        return -1;
-    if (live && list->saveLive != NULL && list->saveLive(vm, liveText, list->opaque) < 0)
-        return -1;
-    pthread_mutex_lock(&vm->lock);
-    if (live) {
-        oldLive = vm->live;
-        vm->live = liveText;
-        liveText = NULL;
-    }
-    if (config) {
-        oldConfig = vm->definition;
-        vm->definition = configText;
-        configText = NULL;
-    }
-    pthread_mutex_unlock(&vm->lock);
-    return 0;
+    return virDomainObjReplace(vm, &liveText, &configText);
 }
 
 VIRT_INTERNAL int
@@ -527,6 +535,107 @@ virDomainObjSlotSetMetadata(virDomainPtr domain, int type, const char *metadata,
     }
     virDomainObjEndJob(vm);
     return rc;
+}
+
+/* ---- memory ---- */
+
+VIRT_INTERNAL int
+virDomainObjCheckMemory(struct virDomainObj *vm, unsigned long memory, unsigned int flags, bool *live, bool *config)
+{
+    bool maximum = (flags & VIR_DOMAIN_MEM_MAXIMUM) != 0;
+
+    if (memory == 0)
+        return virReportError(VIR_ERR_INVALID_ARG, "a domain cannot be without memory");
+    if (virDomainObjAffected(vm, flags & ~(unsigned int)VIR_DOMAIN_MEM_MAXIMUM, live, config) < 0)
+        return -1;
+    if (*live && maximum)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "cannot resize the maximum memory on an active domain");
+    if (!maximum && ((*live && memory > vm->maxMemory) || (*config && memory > vm->defined.maxMemory)))
+        return virReportError(VIR_ERR_INVALID_ARG, "cannot set memory higher than max memory");
+    return 0;
+}
+
+/* An element with KiB in it. One that is not there yet comes after <memory>. */
+static int
+virDomainMemoryWrite(xmlNodePtr root, const char *name, unsigned long kib)
+{
+    if (virXmlFirst(root, name) == NULL && virXmlAddAfter(virXmlFirst(root, "memory"), name) == NULL)
+        return -1;
+    return virXmlSet(root, name, "%lu", kib) < 0 || virXmlSet(virXmlFirst(root, name), "@unit", "KiB") < 0 ? -1 : 0;
+}
+
+static char *
+virDomainMemoryChange(struct virDomainObj *vm, bool persistent, unsigned long memory, bool maximum)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = virDomainObjDocument(vm, persistent);
+    xmlNodePtr root = doc != NULL ? virXmlRoot(doc) : NULL;
+
+    if (doc == NULL)
+        return NULL;
+    if (maximum && virXmlFind(root, "cpu/numa") != NULL) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has NUMA cells: each has its memory", vm->name);
+        return NULL;
+    }
+    if ((maximum && virDomainMemoryWrite(root, "memory", memory) < 0) ||
+        ((!maximum || memory < vm->defined.memory) && virDomainMemoryWrite(root, "currentMemory", memory) < 0))
+        return NULL;
+    virXmlIndent(doc);
+    return virXmlFormat(doc);
+}
+
+VIRT_INTERNAL int
+virDomainObjSetMemory(struct virDomainObj *vm, unsigned long memory, bool maximum, bool live, bool config)
+{
+    VIRT_CLEANUP_FREE char *liveText = NULL, *configText = NULL;
+
+    if ((live && (liveText = virDomainMemoryChange(vm, false, memory, maximum)) == NULL) ||
+        (config && (configText = virDomainMemoryChange(vm, true, memory, maximum)) == NULL) ||
+        virDomainObjReplace(vm, &liveText, &configText) < 0)
+        return -1;
+    if (!config)
+        return 0;
+    pthread_mutex_lock(&vm->lock);
+    if (maximum)
+        vm->defined.maxMemory = memory;
+    if (!maximum || memory < vm->defined.memory)
+        vm->defined.memory = memory;
+    if (vm->id < 0) {
+        atomic_store(&vm->maxMemory, vm->defined.maxMemory);
+        atomic_store(&vm->memory, vm->defined.memory);
+    }
+    pthread_mutex_unlock(&vm->lock);
+    return 0;
+}
+
+static char *
+virDomainBalloonChange(struct virDomainObj *vm, bool persistent, int period)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = virDomainObjDocument(vm, persistent);
+    xmlNodePtr balloon = doc != NULL ? virXmlFind(virXmlRoot(doc), "devices/memballoon") : NULL;
+
+    if (doc == NULL)
+        return NULL;
+    if (balloon == NULL || virXmlEquals(balloon, "@model", "none")) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "the domain has no memory balloon");
+        return NULL;
+    }
+    if (period <= 0)
+        virXmlRemove(balloon, "stats");
+    else if (virXmlSet(balloon, "stats/@period", "%d", period) < 0)
+        return NULL;
+    virXmlIndent(doc);
+    return virXmlFormat(doc);
+}
+
+VIRT_INTERNAL int
+virDomainObjSetBalloonPeriod(struct virDomainObj *vm, int period, bool live, bool config)
+{
+    VIRT_CLEANUP_FREE char *liveText = NULL, *configText = NULL;
+
+    if ((live && (liveText = virDomainBalloonChange(vm, false, period)) == NULL) ||
+        (config && (configText = virDomainBalloonChange(vm, true, period)) == NULL))
+        return -1;
+    return virDomainObjReplace(vm, &liveText, &configText);
 }
 
 /* ---- rename ---- */

@@ -14,7 +14,7 @@
 /* Something with ports: a controller ("" as its port) or a hub. */
 struct qemuUsbHub {
     unsigned int bus, ports;
-    char port[32];
+    char port[64];
     bool used[QEMU_USB_PORTS + 1];
 };
 
@@ -64,7 +64,7 @@ qemuUsbAddHub(struct qemuUsb *usb, unsigned int bus, const char *port, unsigned 
     memset(hub, 0, sizeof(*hub));
     hub->bus = bus;
     hub->ports = ports > QEMU_USB_PORTS ? QEMU_USB_PORTS : ports;
-    snprintf(hub->port, sizeof(hub->port), "%s", port);
+    snprintf(hub->port, sizeof(hub->port), "%.63s", port);
     usb->count++;
     return 0;
 }
@@ -157,7 +157,7 @@ qemuUsbPlace(struct qemuUsb *usb, xmlNodePtr device)
         if (bus != ~0u && hub->bus != bus)
             continue;
         for (unsigned int port = 1; port <= hub->ports; port++) {
-            char text[64];
+            char text[80];
 
             if (hub->used[port])
                 continue;
