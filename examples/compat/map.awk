@@ -23,7 +23,7 @@ FNR == NR { next }
 function finish()
 {
     if (node != "")
-        printf "}%s;\n", previous != "" ? " " previous : ""
+        printf "}%s;\n", (previous != "" ? " " previous : "")
 }
 END {
     printf "    local:\n        *;\n"
