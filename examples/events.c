@@ -11,7 +11,12 @@
 #define _POSIX_C_SOURCE 200809L
 #include "../virt.h"
 
-#include <poll.h>
+#ifdef _WIN32                           /* there descriptors are sockets */
+# include <winsock2.h>
+# define poll WSAPoll
+#else
+# include <poll.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -109,23 +114,27 @@ run(void)
 {
     struct pollfd fds[MAX];
     long long t = now();
-    int wait = -1;
+    int wait = 1000, watched = 0;
 
     for (int i = 0; i < MAX; i++) {
         /* VIR_EVENT_HANDLE_READABLE and WRITABLE are 1 and 2, POLLIN and POLLOUT are not */
         fds[i].fd = watches[i].id != 0 ? watches[i].fd : -1;
+        fds[i].revents = 0;
         fds[i].events = (short)((watches[i].events & VIR_EVENT_HANDLE_READABLE ? POLLIN : 0)
                                 | (watches[i].events & VIR_EVENT_HANDLE_WRITABLE ? POLLOUT : 0));
-        if (timers[i].id != 0 && timers[i].interval >= 0 && (wait < 0 || timers[i].due - t < wait))
+        watched += watches[i].id != 0;
+        if (timers[i].id != 0 && timers[i].interval >= 0 && timers[i].due - t < wait)
             wait = timers[i].due > t ? (int)(timers[i].due - t) : 0;
     }
-    if (poll(fds, MAX, wait) < 0)
+    if (watched == 0)                       /* Windows's poll() refuses to wait for time alone */
+        nanosleep(&(struct timespec){ .tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000L }, NULL);
+    else if (poll(fds, MAX, wait) < 0)
         return;
     for (int i = 0; i < MAX; i++) {
         int events = (fds[i].revents & POLLIN ? VIR_EVENT_HANDLE_READABLE : 0) | (fds[i].revents & POLLOUT ? VIR_EVENT_HANDLE_WRITABLE : 0)
                      | (fds[i].revents & POLLERR ? VIR_EVENT_HANDLE_ERROR : 0) | (fds[i].revents & POLLHUP ? VIR_EVENT_HANDLE_HANGUP : 0);
 
-        if (fds[i].fd >= 0 && events != 0 && watches[i].id != 0 && watches[i].fd == fds[i].fd)
+        if (events != 0 && watches[i].id != 0 && watches[i].fd == (int)fds[i].fd)
             watches[i].cb(watches[i].id, watches[i].fd, events, watches[i].opaque);
         if (timers[i].id != 0 && timers[i].interval >= 0 && timers[i].due <= now()) {
             timers[i].due = now() + timers[i].interval;

@@ -157,7 +157,7 @@ dll()
     # shellcheck disable=SC2086
     $cc -std=gnu11 -O2 $warnings $cflags -DVIRT_DLL_EXPORT -shared -static -o "$work/dll/libvirt-embed-0.dll" virt.c \
         -Wl,--out-implib,"$work/dll/libvirt-embed.dll.a" $libs || return 1
-    "$target-objdump" -p "$work/dll/libvirt-embed-0.dll" | awk '/Ordinal\/Name Pointer/ { on = 1; next } on && $NF ~ /^[A-Za-z_]/ { print $NF }' \
+    "$target-objdump" -p "$work/dll/libvirt-embed-0.dll" | awk '/^\[Ordinal\/Name Pointer/ { on = 1; next } on && NF == 0 { exit } on { print $NF }' \
         > "$work/exports"
     strangers=$(grep -v '^vir' "$work/exports")
     [ -z "$strangers" ] || { echo "exported: $strangers"; return 1; }
@@ -174,8 +174,8 @@ dll()
 pair()
 {
     mkdir -p "$work/pair"
-    make -s BUILD="$work/native" "$work/native/dist/virt.c" &&
-        cp "$work/native/dist/virt.c" "$work/native/dist/virt.h" "$work/pair/" &&
+    tests/release.sh pair "$work/native" &&
+        cp "$work/native/virt.c" "$work/native/virt.h" "$work/pair/" &&
         sed 's|\.\./virt\.h|virt.h|' examples/hello.c > "$work/pair/hello.c" &&
         program "$work/pair/hello.exe" "$work/pair/hello.c" "$work/pair/virt.c" && run "$work/pair/hello.exe" | grep -q '^test .*running'
 }
@@ -201,8 +201,11 @@ example()
 
 virtsh()
 {
-    make -s -j"$jobs" "${make[@]}" "$work/build/examples/virtsh.exe" &&
-        VIRT_TEST_WRAPPER=$wine VIRT_TEST_EXAMPLES="$work/build/examples" tests/virtsh.sh
+    make -s -j"$jobs" "${make[@]}" "$work/build/examples/virtsh.exe" > "$work/make" 2>&1 || { cat "$work/make"; return 1; }
+    mkdir -p "$work/bin"
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$wine" "$work/build/examples/virtsh.exe" > "$work/bin/virtsh"
+    chmod +x "$work/bin/virtsh"
+    VIRT_TEST_EXAMPLES=$work/bin tests/virtsh.sh
 }
 
 # The test programs, by the Makefile; their lines and their sum.

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#ifndef _WIN32
+# include <sys/wait.h>
+#endif
 #include <unistd.h>
 
 #include "virtsh.h"
@@ -450,7 +452,8 @@ static char *
 editText(struct virtsh *sh, const char *text)
 {
     const char *editor = getenv("VISUAL") != NULL ? getenv("VISUAL") : getenv("EDITOR");
-    char path[] = "/tmp/virtshXXXXXX.xml";
+    const char *folder = getenv(VIRTSH_TEMPORARY) != NULL ? getenv(VIRTSH_TEMPORARY) : "/tmp";
+    char *path = virtshOwn(sh, virtshFormat("%s/virtshXXXXXX.xml", folder));
     char *command, *edited = NULL;
     int fd = mkostemps(path, 4, O_CLOEXEC), status;
     bool written;
@@ -461,7 +464,7 @@ editText(struct virtsh *sh, const char *text)
     }
     written = write(fd, text, strlen(text)) == (ssize_t) strlen(text);
     close(fd);
-    command = virtshOwn(sh, virtshFormat("%s %s", editor != NULL ? editor : "vi", path));
+    command = virtshOwn(sh, virtshFormat("%s %s", editor != NULL ? editor : VIRTSH_EDITOR, path));
     fflush(stdout);
     if (!written)
         virtshFail(sh, "cannot write '%s'", path);

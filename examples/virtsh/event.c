@@ -379,13 +379,51 @@ static const char *const eventNames[] = {
 
 /* -- waiting ----------------------------------------------------------------------------------- */
 
-static int interruptPipe = -1;      /* what the signal handler writes to */
+/*
+ * Ctrl-C. A signal handler may only write, so there is a pipe, which the loop watches. On Windows, where a
+ * loop watches sockets alone, the handler runs in a thread of its own and may do what a thread may.
+ */
+#ifdef _WIN32
+static struct watch *interruptWatch;
+static int interruptTimer;
 
 static void
-onInterrupt(int signal)
+onInterruptTimer(int timer, void *opaque)
 {
-    (void) signal;
-    if (write(interruptPipe, "", 1) < 0)
+    (void) timer;
+    ((struct watch *) opaque)->end = WATCH_INTERRUPTED;
+}
+
+static void
+onInterrupt(int number)
+{
+    (void) number;
+    if (interruptTimer < 0)
+        interruptTimer = virEventAddTimeout(0, onInterruptTimer, interruptWatch, NULL);
+}
+
+static bool
+interruptOpen(struct watch *watch)
+{
+    interruptWatch = watch;
+    interruptTimer = -1;
+    return true;
+}
+
+static void
+interruptClose(void)
+{
+    if (interruptTimer >= 0)
+        virEventRemoveTimeout(interruptTimer);
+}
+#else
+static int interruptPipe[2], interruptId;
+
+static void
+onInterrupt(int number)
+{
+    (void) number;
+    if (write(interruptPipe[1], "", 1) < 0)
         return;                     /* it is full: told already */
 }
 
@@ -398,6 +436,28 @@ onPipe(int id, int fd, int events, void *opaque)
     ((struct watch *) opaque)->end = WATCH_INTERRUPTED;
 }
 
+static bool
+interruptOpen(struct watch *watch)
+{
+    if (pipe2(interruptPipe, O_CLOEXEC | O_NONBLOCK) < 0)
+        return virtshFail(watch->sh, "cannot make a pipe");
+    interruptId = virEventAddHandle(interruptPipe[0], VIR_EVENT_HANDLE_READABLE, onPipe, watch, NULL);
+    if (interruptId >= 0)
+        return true;
+    close(interruptPipe[0]);
+    close(interruptPipe[1]);
+    return false;
+}
+
+static void
+interruptClose(void)
+{
+    virEventRemoveHandle(interruptId);
+    close(interruptPipe[0]);
+    close(interruptPipe[1]);
+}
+#endif
+
 static void
 onTimeout(int timer, void *opaque)
 {
@@ -409,27 +469,22 @@ onTimeout(int timer, void *opaque)
 static bool
 waitForEvents(struct watch *watch, int timeout)
 {
-    struct sigaction action = { .sa_handler = onInterrupt }, before;
-    int ends[2], pipeWatch, timer = -1;
+    void (*before)(int);
+    int timer = -1;
     bool ok;
 
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        return virtshFail(watch->sh, "cannot make a pipe");
-    interruptPipe = ends[1];
-    sigaction(SIGINT, &action, &before);
-    pipeWatch = virEventAddHandle(ends[0], VIR_EVENT_HANDLE_READABLE, onPipe, watch, NULL);
+    if (!interruptOpen(watch))
+        return false;
+    before = signal(SIGINT, onInterrupt);
     if (timeout > 0)
         timer = virEventAddTimeout(timeout, onTimeout, watch, NULL);
-    ok = pipeWatch >= 0 && (timeout <= 0 || timer >= 0);
+    ok = timeout <= 0 || timer >= 0;
     while (ok && watch->end == WATCHING)
         ok = virEventRunDefaultImpl() == 0;
     if (timer >= 0)
         virEventRemoveTimeout(timer);
-    if (pipeWatch >= 0)
-        virEventRemoveHandle(pipeWatch);
-    sigaction(SIGINT, &before, NULL);
-    close(ends[0]);
-    close(ends[1]);
+    signal(SIGINT, before);
+    interruptClose();
     return ok;
 }
 

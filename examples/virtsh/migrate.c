@@ -226,7 +226,7 @@ static bool
 migrateTo(struct virtsh *sh, virDomainPtr dom, virConnectPtr destination,
           virTypedParameterPtr params, int count, unsigned long long timeout)
 {
-    struct sigaction action = { .sa_handler = noteInterrupt }, before;
+    void (*before)(int);
     virMigrationPtr m = virMigrationNew(dom, destination, params, (unsigned int) count,
                                         virtshFlags(sh));
     bool ok;
@@ -234,9 +234,9 @@ migrateTo(struct virtsh *sh, virDomainPtr dom, virConnectPtr destination,
     if (m == NULL)
         return false;
     interrupted = 0;
-    sigaction(SIGINT, &action, &before);
+    before = signal(SIGINT, noteInterrupt);
     ok = stepMigration(sh, m, dom, timeout) && reportOutcome(sh, m, dom);
-    sigaction(SIGINT, &before, NULL);
+    signal(SIGINT, before);
     virMigrationFree(m);
     return ok;
 }

@@ -206,7 +206,7 @@ virtshForgetError(struct virtsh *sh)
 char *
 virtshReadFile(struct virtsh *sh, const char *path)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = fopen(path, "r");
     char *text = NULL;
     size_t length = 0, got;
     char buffer[65536];

@@ -488,7 +488,7 @@ readShellOptions(struct virtsh *sh, int argc, char **argv, bool *over)
         case 'l':
             if (sh->logFile != NULL)
                 fclose(sh->logFile);
-            if ((sh->logFile = fopen(optarg, "ae")) == NULL)
+            if ((sh->logFile = fopen(optarg, "a")) == NULL)
                 ok = virtshFail(sh, "failed to open the log file '%s': %s", optarg, strerror(errno));
             break;
         case 'q':
@@ -555,6 +555,11 @@ main(int argc, char **argv)
     const char *level = getenv("VIRSH_DEBUG");
     bool ok;
 
+#ifdef _WIN32
+    _setmode(STDIN_FILENO, _O_BINARY);      /* documents and lists are the same everywhere */
+    _setmode(STDOUT_FILENO, _O_BINARY);
+    _setmode(STDERR_FILENO, _O_BINARY);
+#endif
     setlocale(LC_ALL, "");          /* the width of characters in tables */
     virSetErrorFunc(&sh, noteError);
     virSetLogFunc(writeLog, &sh);

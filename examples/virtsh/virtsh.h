@@ -17,8 +17,17 @@
 #include <stdio.h>
 
 #include "../../virt.h"
+#ifdef _WIN32
+# include "mingw.h"
+# define VIRTSH_EDITOR "notepad"
+# define VIRTSH_TEMPORARY "TEMP"    /* the environment's folder for temporary files */
+# define VIRTSH_PRINTF(text, first) __attribute__((format(gnu_printf, text, first)))
+#else
+# define VIRTSH_EDITOR "vi"
+# define VIRTSH_TEMPORARY "TMPDIR"
+# define VIRTSH_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#endif
 
-#define VIRTSH_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define VIRTSH_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct virtsh;

@@ -220,7 +220,7 @@ TEST(node_file_describes_a_host)
               "<test:runstate>3</test:runstate><test:transient/></domain>"
               "<domain type='test'><name>off</name><memory>64</memory><os><type>hvm</type></os>"
               "<test:runstate>5</test:runstate></domain></node>");
-    snprintf(uri, sizeof(uri), "test://%s", path);
+    snprintf(uri, sizeof(uri), "test://%s%s", *path == '/' ? "" : "/", path);     /* test:///C:/... */
     CHECK_PTR(conn = virConnectOpen(uri));
     CHECK_OK(virNodeGetInfo(conn, &info));
     CHECK_STR(info.model, "x");
