@@ -475,26 +475,36 @@ static const struct { const char *name; int wordsize; } qemuGuestArchs[] = {
 };
 
 static void
+qemuCapabilitiesFormatMachine(struct virText *text, const cJSON *machine)
+{
+    const char *name = virJsonString(machine, "name"), *alias = virJsonString(machine, "alias");
+    unsigned long long cpus = 0;
+
+    if (name == NULL)                   /* a QEMU without a default machine */
+        return;
+    virJsonULongLong(machine, "max-cpus", &cpus);
+    virTextAdd(text, "      <machine maxCpus='%llu'>%s</machine>\n", cpus, name);
+    if (alias != NULL)
+        virTextAdd(text, "      <machine canonical='%s' maxCpus='%llu'>%s</machine>\n", name, cpus, alias);
+}
+
+static void
 qemuCapabilitiesFormatGuest(struct virText *text, const struct qemuCapabilities *caps, int wordsize)
 {
     bool x86 = strcmp(caps->arch, "x86_64") == 0 || strcmp(caps->arch, "i686") == 0;
     bool acpi = x86 || strcmp(caps->arch, "aarch64") == 0;
-    const cJSON *each;
+    const cJSON *standard = qemuCapabilitiesFindMachine(caps, NULL), *each;
 
     virTextAdd(text,
                "  <guest>\n    <os_type>hvm</os_type>\n    <arch name='%s'>\n      <wordsize>%d</wordsize>\n"
                "      <emulator>", caps->arch, wordsize);
     virTextAddXml(text, caps->emulator);
     virTextAdd(text, "</emulator>\n");
+    /* The default one stands first: a program without a wish takes that. */
+    qemuCapabilitiesFormatMachine(text, standard);
     cJSON_ArrayForEach(each, virJsonGet(caps->json, "machines")) {
-        const char *name = virJsonString(each, "name"), *alias = virJsonString(each, "alias");
-        unsigned long long cpus = 0;
-
-        virJsonULongLong(each, "max-cpus", &cpus);
-        virTextAdd(text, "      <machine maxCpus='%llu'>%s</machine>\n", cpus, name);
-        if (alias != NULL)
-            virTextAdd(text, "      <machine canonical='%s' maxCpus='%llu'>%s</machine>\n", name,
-                       cpus, alias);
+        if (each != standard)
+            qemuCapabilitiesFormatMachine(text, each);
     }
     virTextAdd(text, "      <domain type='qemu'/>\n");
     if (qemuCapabilitiesHasKvm(caps))

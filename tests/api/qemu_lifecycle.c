@@ -482,3 +482,27 @@ TEST(firmware_variables_go_only_when_told)
     virDomainFree(domain);
     CHECK_INT(virConnectClose(conn), 0);
 }
+
+/* Programs that have no wish take the first. */
+TEST(the_capabilities_name_the_default_machine_first)
+{
+    virConnectPtr conn;
+    virDomainPtr domain;
+    char *text, *xml, *first, machine[128];
+
+    CHECK_PTR(conn = openRoot("root"));
+    CHECK_PTR(domain = virDomainDefineXML(conn, smallXml("plain")));
+    CHECK_PTR(xml = virDomainGetXMLDesc(domain, 0));
+    CHECK_PTR(text = virConnectGetCapabilities(conn));
+    CHECK_PTR(first = strstr(text, "<arch name='x86_64'>"));
+    CHECK_PTR(first = strstr(first, "<machine "));
+    CHECK_INT(sscanf(first, "<machine maxCpus='%*d'>%100[^<]", machine), 1);
+    CHECK_INT(strncmp(machine, "pc-", 3), 0);
+    strcat(machine, "'");
+    CHECK_CONTAINS(xml, machine);
+    free(xml);
+    free(text);
+    CHECK_OK(virDomainUndefine(domain));
+    virDomainFree(domain);
+    CHECK_INT(virConnectClose(conn), 0);
+}
