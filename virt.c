@@ -931,6 +931,29 @@ virCallOnDomain(const char *function, virDomainPtr domain, bool writes)
     return virCallOnConnect(function, domain->conn, writes);
 }
 
+/* All handles of the list are valid and of one connection. */
+static virConnectPtr
+virCallOnDomains(const char *function, virDomainPtr *domains, bool writes)
+{
+    virConnectPtr conn = NULL;
+
+    virResetLastError();
+    for (size_t i = 0; domains != NULL && domains[i] != NULL; i++) {
+        if ((conn = virCallOnDomain(function, domains[i], writes)) == NULL)
+            return NULL;
+        if (conn == domains[0]->conn)
+            continue;
+        virReportError(VIR_ERR_INVALID_ARG, "the domains of %s must all be of one connection", function);
+        virErrorDispatch(domains[0]->conn);
+        return NULL;
+    }
+    if (conn == NULL) {
+        virReportError(VIR_ERR_INVALID_ARG, "%s needs at least one domain", function);
+        virErrorDispatch(NULL);
+    }
+    return conn;
+}
+
 static bool
 virCallHas(const char *function, const void *argument, const char *name)
 {
@@ -947,6 +970,37 @@ virCallRoom(const char *function, const void *array, const char *name, int max)
     else if (max > 0 && array == NULL)
         virReportError(VIR_ERR_INVALID_ARG, "%s in %s must not be NULL", name, function);
     return max == 0 || (max > 0 && array != NULL);
+}
+
+/* A struct of which the caller has `size` bytes. */
+static bool
+virCallSized(const char *function, const void *data, const char *name, size_t size, size_t whole)
+{
+    if (size <= whole)
+        return virCallHas(function, data, name);
+    virReportError(VIR_ERR_INVALID_ARG, "%s in %s has %zu bytes at most, not %zu", name, function, whole, size);
+    return false;
+}
+
+/* An array with room for *room. */
+static bool
+virCallCounted(const char *function, const void *array, const char *name, const int *room)
+{
+    return virCallHas(function, room, "the number of parameters") && virCallRoom(function, array, name, *room);
+}
+
+static bool
+virCallCpuParams(const char *function, const void *params, unsigned int max, int start, unsigned int count)
+{
+    if (start < -1 || (start == -1 && count != 1))
+        virReportError(VIR_ERR_INVALID_ARG, "%s: %u CPUs from %d on make no sense", function, count, start);
+    else if ((params == NULL) != (max == 0))
+        virReportError(VIR_ERR_INVALID_ARG, "params in %s must %sbe NULL with %u parameters", function, max == 0 ? "" : "not ", max);
+    else if (params != NULL && (count == 0 || max > INT_MAX / count))
+        virReportError(VIR_ERR_INVALID_ARG, "%s: %u parameters of %u CPUs make no sense", function, max, count);
+    else
+        return true;
+    return false;
 }
 
 static bool
@@ -974,6 +1028,7 @@ virCallSlot(const char *function, virConnectPtr conn, bool present)
 #define VIRT_CHECK_POINTER(name)                && virCallHas(__func__, name, #name)
 #define VIRT_CHECK_CONNECT(name)
 #define VIRT_CHECK_DOMAIN(name)
+#define VIRT_CHECK_DOMAINS(name)
 #define VIRT_CHECK_STRING(name)                 VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_STRING_OR_NULL(name)
 #define VIRT_CHECK_UUID(name)                   VIRT_CHECK_POINTER(name)
@@ -994,12 +1049,23 @@ virCallSlot(const char *function, virConnectPtr conn, bool present)
 #define VIRT_CHECK_OUT_DOMAIN_INFO(name)        VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_OUT_JOB_INFO(name)           VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_OUT_CONTROL_INFO(name)       VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_BLOCK_INFO(name)         VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_SECURITY_MODEL(name)     VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_BLOCK_STATS(name, size)  && virCallSized(__func__, name, #name, size, sizeof(*name))
+#define VIRT_CHECK_OUT_INTERFACE_STATS(name, size) && virCallSized(__func__, name, #name, size, sizeof(*name))
 #define VIRT_CHECK_OUT_INTS(name, max)          && virCallRoom(__func__, name, #name, max)
 #define VIRT_CHECK_OUT_NAMES(name, max)         && virCallRoom(__func__, name, #name, max)
 #define VIRT_CHECK_OUT_CELLS(name, start, max)  && virCallRoom(__func__, name, #name, max) && virCallRoom(__func__, "", #start, start)
 #define VIRT_CHECK_OUT_DOMAINS_OR_NULL(name)
 #define VIRT_CHECK_OUT_STRINGS_OR_NULL(name)
 #define VIRT_CHECK_OUT_PARAMS(name, count)      VIRT_CHECK_POINTER(name) VIRT_CHECK_POINTER(count)
+#define VIRT_CHECK_OUT_RECORDS(name)            VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_MEMORY_STATS(name, max)  && virCallRoom(__func__, name, #name, max > 0)
+#define VIRT_CHECK_OUT_DISK_ERRORS(name, max)   && virCallRoom(__func__, name, #name, max > 0)
+#define VIRT_CHECK_OUT_PARAMS_ROOM(name, room)  && virCallCounted(__func__, name, #name, room)
+#define VIRT_CHECK_OUT_NODE_CPU_STATS(name, room)    && virCallCounted(__func__, name, #name, room)
+#define VIRT_CHECK_OUT_NODE_MEMORY_STATS(name, room) && virCallCounted(__func__, name, #name, room)
+#define VIRT_CHECK_OUT_CPU_PARAMS(name, max, start, count) && virCallCpuParams(__func__, name, max, start, count)
 #define VIRT_CHECK_OUT_CPUMAP_OR_NULL(name, online)
 #define VIRT_CHECK_OUT_CPUMAPS(count, name, length) && virCallMaps(__func__, name, count, length)
 #define VIRT_CHECK_OUT_CPUMAP_BYTES(name, length)   && virCallMaps(__func__, name, 1, length)
@@ -1022,6 +1088,7 @@ virCallMaps(const char *function, const unsigned char *maps, int count, int leng
 #define VIRT_CONNECTION_OF(kind, handle)   VIRT_CONNECTION_OF_##kind(handle)
 #define VIRT_CONNECTION_OF_CONNECT(handle) virCallOnConnect(__func__, handle, writes)
 #define VIRT_CONNECTION_OF_DOMAIN(handle)  virCallOnDomain(__func__, handle, writes)
+#define VIRT_CONNECTION_OF_DOMAINS(handles) virCallOnDomains(__func__, handles, writes)
 
 /* The public function itself. */
 #define VIRT_DEFINE(linkage, result, function, group, slot, access, ...)                                \
@@ -1312,6 +1379,17 @@ virDomainLookupByUUIDString(virConnectPtr conn, const char *uuidstr)
     return NULL;
 }
 
+void
+virDomainStatsRecordListFree(virDomainStatsRecordPtr *stats)
+{
+    for (size_t i = 0; stats != NULL && stats[i] != NULL; i++) {
+        virTypedParamsFree(stats[i]->params, stats[i]->nparams);
+        virDomainFree(stats[i]->dom);
+        free(stats[i]);
+    }
+    free(stats);
+}
+
 /* ---- older names of calls that have flags by now ---- */
 
 virDomainPtr
@@ -1348,6 +1426,18 @@ int
 virDomainDestroy(virDomainPtr domain)
 {
     return virDomainDestroyFlags(domain, 0);
+}
+
+int
+virDomainSetMemory(virDomainPtr domain, unsigned long memory)
+{
+    return virDomainSetMemoryFlags(domain, memory, VIR_DOMAIN_MEM_LIVE);
+}
+
+int
+virDomainSetMaxMemory(virDomainPtr domain, unsigned long memory)
+{
+    return virDomainSetMemoryFlags(domain, memory, VIR_DOMAIN_MEM_MAXIMUM);
 }
 
 int
@@ -2784,11 +2874,14 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 #  include "drivers/common/document.c"
 #  include "drivers/common/domain.c"
 #  include "drivers/common/domain_calls.c"
+#  include "drivers/common/host_stats.c"
+#  include "drivers/common/stats.c"
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"
 #  include "drivers/test/job.c"
 #  include "drivers/test/migration.c"
+#  include "drivers/test/stats.c"
 #  include "drivers/test/test.c"
 # endif
 # if VIRT_WITH_QEMU
@@ -2802,6 +2895,10 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 #  include "drivers/qemu/domain.c"
 #  include "drivers/qemu/cookie.c"
 #  include "drivers/qemu/stats.c"
+#  include "drivers/qemu/domstats.c"
+#  include "drivers/qemu/block.c"
+#  include "drivers/qemu/domcaps.c"
+#  include "drivers/qemu/control.c"
 #  include "drivers/qemu/record.c"
 #  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"

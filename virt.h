@@ -41,10 +41,12 @@
  *         7.6 memory and vcpus      how much of each, and where they run
  *         7.7 jobs                  long operations and their progress
  *         7.8 metadata              title, description, the application's own elements
+ *         7.9 statistics            what guests use: of one disk, of one guest, of all at once
  *      8. Domain events             being told what happens
  *      9. Migration                 libvirt's blocking calls
  *     10. virMigration              the same, stepped by the caller (virt's own)
- *     11. Drivers, logging          hypervisors of one's own, the log, ignored parts (virt's own)
+ *     11. Drivers, logging          hypervisors of one's own, the log, ignored parts (virt's own);
+ *                                   commands to QEMU itself
  *
  * Conventions, said once
  *
@@ -1150,6 +1152,31 @@ VIRT_API int virConnectGetMaxVcpus(virConnectPtr conn, const char *type);
  */
 VIRT_API char *virConnectGetSysinfo(virConnectPtr conn, unsigned int flags);
 
+/*
+ * Gives an XML document on what a guest can have with one emulator, machine and accelerator: how
+ * many virtual CPUs, which firmware, which CPU modes and models, which kinds of devices. NULL for
+ * an argument means the usual one: emulatorbin the program of arch, arch the host's, machine the
+ * emulator's default, virttype ("kvm", "qemu") the best that works. flags: 0. The caller frees it.
+ *
+ * Returns the document, or NULL with VIR_ERR_INVALID_ARG if no emulator fits the arguments. Not on
+ * a read-only connection.
+ * Since libvirt 1.2.7.
+ */
+VIRT_API char *virConnectGetDomainCapabilities(virConnectPtr conn, const char *emulatorbin,
+                                               const char *arch, const char *machine,
+                                               const char *virttype, unsigned int flags);
+
+/*
+ * Lists the CPU models that a guest of this architecture can be given by name: *models becomes an
+ * array of names, ended by NULL. The caller frees each and the array, with free(). models may be
+ * NULL, to count only. flags: 0.
+ *
+ * Returns their number, or -1 with VIR_ERR_INVALID_ARG for an unknown architecture.
+ * Since libvirt 1.1.3.
+ */
+VIRT_API int virConnectGetCPUModelNames(virConnectPtr conn, const char *arch, char ***models,
+                                        unsigned int flags);
+
 /* ============================================================================================== *
  *  6. Host
  * ============================================================================================== */
@@ -1206,6 +1233,97 @@ VIRT_API int virNodeGetCellsFreeMemory(virConnectPtr conn, unsigned long long *f
  */
 VIRT_API int virNodeGetCPUMap(virConnectPtr conn, unsigned char **cpumap, unsigned int *online,
                               unsigned int flags);
+
+/* In place of a CPU's number: all of them together. Since libvirt 0.9.8. */
+typedef enum {
+    VIR_NODE_CPU_STATS_ALL_CPUS = -1, /* the sum (0.9.3) */
+} virNodeGetCPUStatsAllCPUs;
+
+/* The longest name of a figure, with its end. Since libvirt 0.9.3. */
+#define VIR_NODE_CPU_STATS_FIELD_LENGTH 80
+/* Time in the host's kernel, in nanoseconds, as are those that follow. Since libvirt 0.9.3. */
+#define VIR_NODE_CPU_STATS_KERNEL "kernel"
+/* Time in programs. Since libvirt 0.9.3. */
+#define VIR_NODE_CPU_STATS_USER "user"
+/* Time with nothing to do. Since libvirt 0.9.3. */
+#define VIR_NODE_CPU_STATS_IDLE "idle"
+/* Time spent waiting for disks. Since libvirt 0.9.3. */
+#define VIR_NODE_CPU_STATS_IOWAIT "iowait"
+/* Time in interrupts. Since libvirt 1.2.2. */
+#define VIR_NODE_CPU_STATS_INTR "intr"
+/* How busy it is, in per cent. Since libvirt 0.9.3. */
+#define VIR_NODE_CPU_STATS_UTILIZATION "utilization"
+
+/* A figure of a CPU. Since libvirt 0.9.3. */
+typedef struct _virNodeCPUStats virNodeCPUStats;
+typedef virNodeCPUStats *virNodeCPUStatsPtr;
+struct _virNodeCPUStats {
+    char field[VIR_NODE_CPU_STATS_FIELD_LENGTH]; /* VIR_NODE_CPU_STATS_* */
+    unsigned long long value;
+};
+
+/*
+ * Tells what the host's CPU cpuNum (or VIR_NODE_CPU_STATS_ALL_CPUS) has been doing since it was
+ * started. params has room for *nparams figures; *nparams becomes how many were filled in. With
+ * *nparams 0, it becomes how many there are, and params may be NULL. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_INVALID_ARG if there is no such CPU or not enough room.
+ * Since libvirt 0.9.3.
+ */
+VIRT_API int virNodeGetCPUStats(virConnectPtr conn, int cpuNum, virNodeCPUStatsPtr params,
+                                int *nparams, unsigned int flags);
+
+/* In place of a cell's number: the whole host. Since libvirt 0.9.8. */
+typedef enum {
+    VIR_NODE_MEMORY_STATS_ALL_CELLS = -1, /* the sum (0.9.3) */
+} virNodeGetMemoryStatsAllCells;
+
+/* The longest name of a figure, with its end. Since libvirt 0.9.3. */
+#define VIR_NODE_MEMORY_STATS_FIELD_LENGTH 80
+/* All memory there is, in KiB, as are those that follow. Since libvirt 0.9.3. */
+#define VIR_NODE_MEMORY_STATS_TOTAL "total"
+/* What nobody uses. Since libvirt 0.9.3. */
+#define VIR_NODE_MEMORY_STATS_FREE "free"
+/* Buffers; of the whole host only. Since libvirt 0.9.3. */
+#define VIR_NODE_MEMORY_STATS_BUFFERS "buffers"
+/* Cached files; of the whole host only. Since libvirt 0.9.3. */
+#define VIR_NODE_MEMORY_STATS_CACHED "cached"
+
+/* A figure of the memory. Since libvirt 0.9.3. */
+typedef struct _virNodeMemoryStats virNodeMemoryStats;
+typedef virNodeMemoryStats *virNodeMemoryStatsPtr;
+struct _virNodeMemoryStats {
+    char field[VIR_NODE_MEMORY_STATS_FIELD_LENGTH]; /* VIR_NODE_MEMORY_STATS_* */
+    unsigned long long value;
+};
+
+/*
+ * Tells how the memory of NUMA cell cellNum (or VIR_NODE_MEMORY_STATS_ALL_CELLS) is used, in the
+ * way of virNodeGetCPUStats(). flags: 0.
+ * Since libvirt 0.9.3.
+ */
+VIRT_API int virNodeGetMemoryStats(virConnectPtr conn, int cellNum, virNodeMemoryStatsPtr params,
+                                   int *nparams, unsigned int flags);
+
+/* The longest name of a security model, with its end. Since libvirt 0.6.1. */
+#define VIR_SECURITY_MODEL_BUFLEN (256 + 1)
+/* The longest domain of interpretation, with its end. Since libvirt 0.6.1. */
+#define VIR_SECURITY_DOI_BUFLEN (256 + 1)
+
+/* How guests are kept apart by the host's kernel. Since libvirt 0.6.1. */
+typedef struct _virSecurityModel virSecurityModel;
+typedef virSecurityModel *virSecurityModelPtr;
+struct _virSecurityModel {
+    char model[VIR_SECURITY_MODEL_BUFLEN]; /* "selinux"; empty if there is none */
+    char doi[VIR_SECURITY_DOI_BUFLEN];     /* by whose rules its labels are to be read */
+};
+
+/*
+ * Tells in *secmodel which security model guests are labelled with. The QEMU driver labels nothing:
+ * both names are empty.
+ * Since libvirt 0.6.1.
+ */
+VIRT_API int virNodeGetSecurityModel(virConnectPtr conn, virSecurityModelPtr secmodel);
 
 /* ============================================================================================== *
  *  7. Domains
@@ -1912,6 +2030,24 @@ typedef enum {
  */
 VIRT_API unsigned long virDomainGetMaxMemory(virDomainPtr domain);
 
+/*
+ * Sets how much memory the guest has, in KiB. flags are virDomainMemoryModFlags. Of a running guest
+ * the balloon is told; whether the guest gives memory back, and when, is up to it:
+ * VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE tells. With VIR_DOMAIN_MEM_MAXIMUM it is the most it may have,
+ * which cannot be changed while it runs.
+ *
+ * Returns 0, or -1: VIR_ERR_INVALID_ARG for more than the maximum, VIR_ERR_OPERATION_INVALID if the
+ * guest has no balloon, or is active and it is the maximum. Not on a read-only connection.
+ * Since libvirt 0.9.0.
+ */
+VIRT_API int virDomainSetMemoryFlags(virDomainPtr domain, unsigned long memory, unsigned int flags);
+
+/* The same with VIR_DOMAIN_MEM_LIVE. Since libvirt 0.1.1. */
+VIRT_API int virDomainSetMemory(virDomainPtr domain, unsigned long memory);
+
+/* The same with VIR_DOMAIN_MEM_MAXIMUM. Since libvirt 0.0.3. */
+VIRT_API int virDomainSetMaxMemory(virDomainPtr domain, unsigned long memory);
+
 /* The same for virtual CPUs, with more. Since libvirt 0.8.5. */
 typedef enum {
     VIR_DOMAIN_VCPU_CURRENT = 0,           /* as VIR_DOMAIN_AFFECT_CURRENT (0.9.4) */
@@ -2243,6 +2379,307 @@ VIRT_API char *virDomainGetMetadata(virDomainPtr domain, int type, const char *u
  */
 VIRT_API int virDomainSetMetadata(virDomainPtr domain, int type, const char *metadata,
                                   const char *key, const char *uri, unsigned int flags);
+
+/* ---- 7.9 statistics ---- */
+
+/*
+ * What a disk has done, counted from the guest's start; -1 where the hypervisor does not tell.
+ * Since libvirt 0.3.2.
+ */
+typedef struct _virDomainBlockStats virDomainBlockStatsStruct;
+typedef virDomainBlockStatsStruct *virDomainBlockStatsPtr;
+struct _virDomainBlockStats {
+    long long rd_req;   /* requests to read */
+    long long rd_bytes; /* bytes read */
+    long long wr_req;   /* requests to write */
+    long long wr_bytes; /* bytes written */
+    long long errs;     /* errors */
+};
+
+/*
+ * Tells in *stats what a disk of a running guest has done. disk is its target ("vda") or its source
+ * (a path); "" for the sum of all. size is sizeof(virDomainBlockStatsStruct).
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is not active, VIR_ERR_INVALID_ARG if it
+ * has no such disk.
+ * Since libvirt 0.3.2.
+ */
+VIRT_API int virDomainBlockStats(virDomainPtr dom, const char *disk, virDomainBlockStatsPtr stats,
+                                 size_t size);
+
+/* The longest name of a figure, with its end. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_FIELD_LENGTH VIR_TYPED_PARAM_FIELD_LENGTH
+/* Bytes read. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_READ_BYTES "rd_bytes"
+/* Requests to read. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_READ_REQ "rd_operations"
+/* Nanoseconds spent reading. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_READ_TOTAL_TIMES "rd_total_times"
+/* Bytes written. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_WRITE_BYTES "wr_bytes"
+/* Requests to write. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_WRITE_REQ "wr_operations"
+/* Nanoseconds spent writing. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_WRITE_TOTAL_TIMES "wr_total_times"
+/* Requests to flush. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_FLUSH_REQ "flush_operations"
+/* Nanoseconds spent flushing. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_FLUSH_TOTAL_TIMES "flush_total_times"
+/* Errors. Since libvirt 0.9.5. */
+#define VIR_DOMAIN_BLOCK_STATS_ERRS "errs"
+
+/*
+ * The same as typed parameters, VIR_DOMAIN_BLOCK_STATS_*, all long long. params has room for
+ * *nparams; *nparams becomes how many were filled in. With *nparams 0 it becomes how many there
+ * are, and params may be NULL. flags: 0 or VIR_TYPED_PARAM_STRING_OKAY. Since libvirt 0.9.5.
+ */
+VIRT_API int virDomainBlockStatsFlags(virDomainPtr dom, const char *disk,
+                                      virTypedParameterPtr params, int *nparams,
+                                      unsigned int flags);
+
+/* How large a disk is, in bytes. Since libvirt 0.8.1. */
+typedef struct _virDomainBlockInfo virDomainBlockInfo;
+typedef virDomainBlockInfo *virDomainBlockInfoPtr;
+struct _virDomainBlockInfo {
+    unsigned long long capacity;   /* as the guest sees it */
+    unsigned long long allocation; /* what the image takes of the host's storage; of a qcow2
+                                    * image on a block device: up to where it has been written */
+    unsigned long long physical;   /* how far the image reaches: a file's length, a device's size */
+};
+
+/*
+ * Tells in *info how large a disk is. disk as for virDomainBlockStats(), but not "". Of an inactive
+ * guest's images the raw and qcow2 ones are looked into. flags: 0.
+ *
+ * Returns 0, or -1: VIR_ERR_INVALID_ARG if there is no such disk or no medium in it.
+ * Since libvirt 0.8.1.
+ */
+VIRT_API int virDomainGetBlockInfo(virDomainPtr domain, const char *disk,
+                                   virDomainBlockInfoPtr info, unsigned int flags);
+
+/* What is wrong with a disk. Since libvirt 0.9.10. */
+typedef enum {
+    VIR_DOMAIN_DISK_ERROR_NONE = 0,     /* nothing */
+    VIR_DOMAIN_DISK_ERROR_UNSPEC = 1,   /* it gave an error */
+    VIR_DOMAIN_DISK_ERROR_NO_SPACE = 2, /* the host's storage is full */
+    VIR_DOMAIN_DISK_ERROR_LAST = 3,     /* how many there are */
+} virDomainDiskErrorCode;
+
+/* A disk with an error. Since libvirt 0.9.10. */
+typedef struct _virDomainDiskError virDomainDiskError;
+typedef virDomainDiskError *virDomainDiskErrorPtr;
+struct _virDomainDiskError {
+    char *disk; /* its target; the caller frees it */
+    int error;  /* virDomainDiskErrorCode */
+};
+
+/*
+ * Lists the disks of a running guest that have an error, into errors, which has room for maxerrors.
+ * With errors NULL and maxerrors 0: how many disks there are. flags: 0. The caller frees the names.
+ *
+ * Returns the number, or -1.
+ * Since libvirt 0.9.10.
+ */
+VIRT_API int virDomainGetDiskErrors(virDomainPtr dom, virDomainDiskErrorPtr errors,
+                                    unsigned int maxerrors, unsigned int flags);
+
+/*
+ * What an interface has carried, as the guest sees it: rx is what it has received. -1 where the
+ * host does not tell. Since libvirt 0.3.2.
+ */
+typedef struct _virDomainInterfaceStats virDomainInterfaceStatsStruct;
+typedef virDomainInterfaceStatsStruct *virDomainInterfaceStatsPtr;
+struct _virDomainInterfaceStats {
+    long long rx_bytes;
+    long long rx_packets;
+    long long rx_errs;
+    long long rx_drop;
+    long long tx_bytes;
+    long long tx_packets;
+    long long tx_errs;
+    long long tx_drop;
+};
+
+/*
+ * Tells in *stats what an interface of a running guest has carried. device is its target ("vnet0")
+ * or its MAC address. size is sizeof(virDomainInterfaceStatsStruct). An interface without a device
+ * on the host (type='user') is not counted by anybody.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is not active, VIR_ERR_INVALID_ARG if it
+ * has no such interface.
+ * Since libvirt 0.3.2.
+ */
+VIRT_API int virDomainInterfaceStats(virDomainPtr dom, const char *device,
+                                     virDomainInterfaceStatsPtr stats, size_t size);
+
+/* Figures of a guest's memory, in KiB or as said. Since libvirt 0.7.5. */
+typedef enum {
+    VIR_DOMAIN_MEMORY_STAT_SWAP_IN = 0,          /* read back from swap */
+    VIR_DOMAIN_MEMORY_STAT_SWAP_OUT = 1,         /* written to swap */
+    VIR_DOMAIN_MEMORY_STAT_MAJOR_FAULT = 2,      /* page faults that needed the disk: a number */
+    VIR_DOMAIN_MEMORY_STAT_MINOR_FAULT = 3,      /* page faults that did not: a number */
+    VIR_DOMAIN_MEMORY_STAT_UNUSED = 4,           /* what the guest has not put to use */
+    VIR_DOMAIN_MEMORY_STAT_AVAILABLE = 5,        /* what the guest knows of */
+    VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON = 6,   /* what it has (0.9.3) */
+    VIR_DOMAIN_MEMORY_STAT_RSS = 7,              /* what its process has of the host's (0.9.10) */
+    VIR_DOMAIN_MEMORY_STAT_USABLE = 8,           /* what could be put to use without swapping
+                                                  * (2.1.0) */
+    VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE = 9,      /* when the guest last told: seconds since 1970; 0:
+                                                  * never (2.1.0) */
+    VIR_DOMAIN_MEMORY_STAT_DISK_CACHES = 10,     /* cached files, which could be given up (4.6.0) */
+    VIR_DOMAIN_MEMORY_STAT_HUGETLB_PGALLOC = 11, /* huge pages taken: a number (5.4.0) */
+    VIR_DOMAIN_MEMORY_STAT_HUGETLB_PGFAIL = 12,  /* huge pages not to be had: a number (5.4.0) */
+    VIR_DOMAIN_MEMORY_STAT_NR = 13,              /* how many there are */
+    VIR_DOMAIN_MEMORY_STAT_LAST = 13,            /* the same (0.9.10) */
+} virDomainMemoryStatTags;
+
+/* A figure of a guest's memory. Since libvirt 0.7.5. */
+typedef struct _virDomainMemoryStat virDomainMemoryStatStruct;
+typedef virDomainMemoryStatStruct *virDomainMemoryStatPtr;
+struct _virDomainMemoryStat {
+    int tag;                /* virDomainMemoryStatTags */
+    unsigned long long val;
+};
+
+/*
+ * Tells how a running guest uses its memory: fills in up to nr_stats figures. Most of them the
+ * guest's balloon driver tells, now and then: see virDomainSetMemoryStatsPeriod(). flags: 0.
+ *
+ * Returns how many were filled in, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active.
+ * Since libvirt 0.7.5.
+ */
+VIRT_API int virDomainMemoryStats(virDomainPtr dom, virDomainMemoryStatPtr stats,
+                                  unsigned int nr_stats, unsigned int flags);
+
+/*
+ * Has the guest asked for its figures every so many seconds; 0 for never. flags are
+ * virDomainMemoryModFlags, without the last.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest has no balloon. Not on a read-only
+ * connection.
+ * Since libvirt 1.1.1.
+ */
+VIRT_API int virDomainSetMemoryStatsPeriod(virDomainPtr domain, int period, unsigned int flags);
+
+/* CPU time a guest has taken, in nanoseconds: of its process. Since libvirt 0.9.10. */
+#define VIR_DOMAIN_CPU_STATS_CPUTIME "cpu_time"
+/* The part of it in programs. Since libvirt 0.9.11. */
+#define VIR_DOMAIN_CPU_STATS_USERTIME "user_time"
+/* The part of it in the host's kernel. Since libvirt 0.9.11. */
+#define VIR_DOMAIN_CPU_STATS_SYSTEMTIME "system_time"
+/* The part of it in its virtual CPUs. Since libvirt 0.9.13. */
+#define VIR_DOMAIN_CPU_STATS_VCPUTIME "vcpu_time"
+
+/*
+ * Tells what CPU time a running guest has taken, VIR_DOMAIN_CPU_STATS_*. With start_cpu -1 and
+ * ncpus 1 it is the sum: up to nparams figures go to params. Otherwise it is by the host's CPUs,
+ * ncpus of them from start_cpu on, nparams figures for each. With params NULL and nparams 0: how
+ * many figures there are; with ncpus 0 besides: how many host CPUs. flags: 0 or
+ * VIR_TYPED_PARAM_STRING_OKAY.
+ *
+ * Returns how many figures (of each CPU) were filled in, or -1: VIR_ERR_OPERATION_UNSUPPORTED where
+ * the driver has only the sum, as the QEMU driver, which puts guests into no control groups. Since
+ * libvirt 0.9.10.
+ */
+VIRT_API int virDomainGetCPUStats(virDomainPtr domain, virTypedParameterPtr params,
+                                  unsigned int nparams, int start_cpu, unsigned int ncpus,
+                                  unsigned int flags);
+
+/*
+ * Gives the name of the guest's scheduler, in *nparams (may be NULL) how many parameters of it can
+ * be set. The caller frees the name. Since libvirt 0.2.3.
+ */
+VIRT_API char *virDomainGetSchedulerType(virDomainPtr domain, int *nparams);
+
+/*
+ * Groups of statistics, and the names in each; N and M count from 0. A name whose value is not
+ * known is left out. Since libvirt 1.2.8.
+ */
+typedef enum {
+    VIR_DOMAIN_STATS_STATE = 1 << 0,     /* state.state, state.reason: virDomainState and the
+                                          * number that belongs to it */
+    VIR_DOMAIN_STATS_CPU_TOTAL = 1 << 1, /* cpu.time, cpu.user, cpu.system: nanoseconds (1.2.9) */
+    VIR_DOMAIN_STATS_BALLOON = 1 << 2,   /* balloon.current, balloon.maximum, balloon.rss and
+                                          * others: as virDomainMemoryStatTags (1.2.9) */
+    VIR_DOMAIN_STATS_VCPU = 1 << 3,      /* vcpu.current, vcpu.maximum; vcpu.N.state
+                                          * (virVcpuState), .time, .wait, .delay: nanoseconds
+                                          * (1.2.9) */
+    VIR_DOMAIN_STATS_INTERFACE = 1 << 4, /* net.count; net.N.name, .rx.bytes, .rx.pkts, .rx.errs,
+                                          * .rx.drop, and so on for tx (1.2.9) */
+    VIR_DOMAIN_STATS_BLOCK = 1 << 5,     /* block.count; block.N.name, .path, .backingIndex,
+                                          * .rd.reqs, .rd.bytes, .rd.times (ns), and so on for
+                                          * wr, .fl.reqs, .fl.times, .allocation, .capacity,
+                                          * .physical (1.2.9) */
+    VIR_DOMAIN_STATS_PERF = 1 << 6,      /* the host CPUs' counters (1.3.3) */
+    VIR_DOMAIN_STATS_IOTHREAD = 1 << 7,  /* iothread.count; iothread.ID.poll-max-ns, .poll-grow,
+                                          * .poll-shrink (4.10.0) */
+    VIR_DOMAIN_STATS_MEMORY = 1 << 8,    /* memory bandwidth (6.0.0) */
+    VIR_DOMAIN_STATS_DIRTYRATE = 1 << 9, /* dirtyrate.calc_status and others: how fast the guest
+                                          * writes to its memory, when somebody has had it
+                                          * measured (7.2.0) */
+    VIR_DOMAIN_STATS_VM = 1 << 10,       /* the hypervisor's own counters (8.9.0) */
+} virDomainStatsTypes;
+
+/* Whose statistics, and how. Since libvirt 1.2.8. */
+#ifdef __GNUC__
+__extension__                          /* the last one is more than an int of ISO C */
+#endif
+typedef enum {
+    /* active ones */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE = VIR_CONNECT_LIST_DOMAINS_ACTIVE,
+    /* inactive ones */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE = VIR_CONNECT_LIST_DOMAINS_INACTIVE,
+    /* defined ones */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_PERSISTENT = VIR_CONNECT_LIST_DOMAINS_PERSISTENT,
+    /* the others */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_TRANSIENT = VIR_CONNECT_LIST_DOMAINS_TRANSIENT,
+    /* running ones */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING = VIR_CONNECT_LIST_DOMAINS_RUNNING,
+    /* paused ones */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED = VIR_CONNECT_LIST_DOMAINS_PAUSED,
+    /* shut off ones */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_SHUTOFF = VIR_CONNECT_LIST_DOMAINS_SHUTOFF,
+    /* in other states */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_OTHER = VIR_CONNECT_LIST_DOMAINS_OTHER,
+    /* without what a hypervisor that is busy would have to be waited for (4.5.0) */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT = 1 << 29,
+    /* of disks also the images below (1.2.12) */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING = 1 << 30,
+    /* a group that the driver does not have is an error */
+    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS = 1u << 31,
+} virConnectGetAllDomainStatsFlags;
+
+/* The statistics of one guest. Since libvirt 1.2.8. */
+typedef struct _virDomainStatsRecord virDomainStatsRecord;
+typedef virDomainStatsRecord *virDomainStatsRecordPtr;
+struct _virDomainStatsRecord {
+    virDomainPtr dom;             /* a handle on it, the record's */
+    virTypedParameterPtr params;  /* its figures */
+    int nparams;
+};
+
+/*
+ * Gives the statistics of all guests, or of those that flags name, in one go: the hypervisors are
+ * asked all together, and one that does not answer within five seconds does without what it would
+ * have told. stats are virDomainStatsTypes; 0 for all there are. *retStats becomes an array of
+ * pointers, ended by NULL, which virDomainStatsRecordListFree() frees. flags are
+ * virConnectGetAllDomainStatsFlags.
+ *
+ * Returns the number of records, or -1; VIR_ERR_ARGUMENT_UNSUPPORTED for a group that the driver
+ * does not have, with VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS. Since libvirt 1.2.8.
+ */
+VIRT_API int virConnectGetAllDomainStats(virConnectPtr conn, unsigned int stats,
+                                         virDomainStatsRecordPtr **retStats, unsigned int flags);
+
+/*
+ * The same for the guests of doms, an array of handles ended by NULL, all of one connection. Guests
+ * that no longer exist are left out. Since libvirt 1.2.8.
+ */
+VIRT_API int virDomainListGetStats(virDomainPtr *doms, unsigned int stats,
+                                   virDomainStatsRecordPtr **retStats, unsigned int flags);
+
+/* Frees what the two have given, with the handles in it. NULL is nothing. Since libvirt 1.2.8. */
+VIRT_API void virDomainStatsRecordListFree(virDomainStatsRecordPtr *stats);
 
 /* ============================================================================================== *
  *  8. Domain events
@@ -2928,9 +3365,8 @@ typedef enum {
     VIR_MIGRATE_POSTCOPY = 1 << 15,                      /* memory may follow after the CPUs have
                                                           * moved, once asked for (1.3.3) */
     VIR_MIGRATE_TLS = 1 << 16,                           /* encrypt the data (3.2.0) */
-    VIR_MIGRATE_PARALLEL = 1 << 17,                      /* use several connections, see VIR_MIGR
-                                                          * ATE_PARAM_PARALLEL_CONNECTIONS
-                                                          * (5.2.0) */
+    VIR_MIGRATE_PARALLEL = 1 << 17,                      /* use several connections:
+                                                          * "parallel.connections" (5.2.0) */
     VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES = 1 << 18, /* when disks are copied, the guest's
                                                           * writes go to both at once (8.0.0) */
     VIR_MIGRATE_POSTCOPY_RESUME = 1 << 19,               /* go on with a post-copy migration
@@ -3369,6 +3805,26 @@ VIRT_API void virSetLogFunc(virLogFunc func, void *opaque);
  * NULL, to be freed in any case), or -1.
  */
 VIRT_API int virDomainListIgnoredXML(virDomainPtr domain, char ***paths, unsigned int flags);
+
+/* How a command to QEMU is written. Since libvirt 0.8.8. */
+typedef enum {
+    VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT = 0,  /* QMP: a JSON object, or a command's name
+                                                   * alone */
+    VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP = 1 << 0, /* as a person would type it */
+} virDomainQemuMonitorCommandFlags;
+
+/*
+ * Sends a command to the QEMU of a running guest, past the library: for looking and for trying out.
+ * What it changes the library does not know. flags are virDomainQemuMonitorCommandFlags. *result
+ * becomes what QEMU answers: of QMP the whole reply, also one that says {"error": ...}; of HMP what
+ * would be printed. The caller frees it. The first such command to a guest is noted in the log.
+ *
+ * Returns 0, or -1 if there is no answer; VIR_ERR_NO_SUPPORT if the hypervisor is another one. Not
+ * on a read-only connection.
+ * Since libvirt 0.8.3.
+ */
+VIRT_API int virDomainQemuMonitorCommand(virDomainPtr domain, const char *cmd, char **result,
+                                         unsigned int flags);
 
 #ifdef __cplusplus
 }

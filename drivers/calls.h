@@ -52,6 +52,7 @@
 /* handles: the first argument of each call is one of these */
 #define VIRT_DECLARE_CONNECT(name)              virConnectPtr name
 #define VIRT_DECLARE_DOMAIN(name)               virDomainPtr name
+#define VIRT_DECLARE_DOMAINS(name)              virDomainPtr *name             /* at least one, of one connection, ended by NULL */
 /* what goes in; a STRING must be there, a STRING_OR_NULL need not */
 #define VIRT_DECLARE_STRING(name)               const char *name
 #define VIRT_DECLARE_STRING_OR_NULL(name)       const char *name
@@ -74,6 +75,11 @@
 #define VIRT_DECLARE_OUT_DOMAIN_INFO(name)      virDomainInfoPtr name
 #define VIRT_DECLARE_OUT_JOB_INFO(name)         virDomainJobInfoPtr name
 #define VIRT_DECLARE_OUT_CONTROL_INFO(name)     virDomainControlInfoPtr name
+#define VIRT_DECLARE_OUT_BLOCK_INFO(name)       virDomainBlockInfoPtr name
+#define VIRT_DECLARE_OUT_SECURITY_MODEL(name)   virSecurityModelPtr name
+/* structs of which the caller may know only the first `size` bytes: those are filled in */
+#define VIRT_DECLARE_OUT_BLOCK_STATS(name, size)     virDomainBlockStatsPtr name, size_t size
+#define VIRT_DECLARE_OUT_INTERFACE_STATS(name, size) virDomainInterfaceStatsPtr name, size_t size
 /* lists: into the caller's array of that many, or allocated for it; the number is the result */
 #define VIRT_DECLARE_OUT_INTS(name, max)        int *name, int max
 #define VIRT_DECLARE_OUT_NAMES(name, max)       char **const name, int max
@@ -81,6 +87,15 @@
 #define VIRT_DECLARE_OUT_DOMAINS_OR_NULL(name)  virDomainPtr **name
 #define VIRT_DECLARE_OUT_STRINGS_OR_NULL(name)          char ***name
 #define VIRT_DECLARE_OUT_PARAMS(name, count)    virTypedParameterPtr *name, int *count
+#define VIRT_DECLARE_OUT_RECORDS(name)          virDomainStatsRecordPtr **name
+#define VIRT_DECLARE_OUT_MEMORY_STATS(name, max) virDomainMemoryStatPtr name, unsigned int max
+#define VIRT_DECLARE_OUT_DISK_ERRORS(name, max) virDomainDiskErrorPtr name, unsigned int max
+/* into the caller's array of *room, which becomes the number filled in; *room 0: how many there are */
+#define VIRT_DECLARE_OUT_PARAMS_ROOM(name, room)       virTypedParameterPtr name, int *room
+#define VIRT_DECLARE_OUT_NODE_CPU_STATS(name, room)    virNodeCPUStatsPtr name, int *room
+#define VIRT_DECLARE_OUT_NODE_MEMORY_STATS(name, room) virNodeMemoryStatsPtr name, int *room
+/* `max` parameters for each of `count` CPUs from `start` on; start -1: for all together; name NULL: see virDomainGetCPUStats */
+#define VIRT_DECLARE_OUT_CPU_PARAMS(name, max, start, count) virTypedParameterPtr name, unsigned int max, int start, unsigned int count
 /* CPU maps: one allocated with the number of CPUs online; `count` of them, each of `length` bytes, one after the other; one */
 #define VIRT_DECLARE_OUT_CPUMAP_OR_NULL(name, online)       unsigned char **name, unsigned int *online
 #define VIRT_DECLARE_OUT_CPUMAPS(count, name, length)       int count, unsigned char *name, int length
@@ -89,6 +104,7 @@
 
 #define VIRT_PASS_CONNECT(name)                 name
 #define VIRT_PASS_DOMAIN(name)                  name
+#define VIRT_PASS_DOMAINS(name)                 name
 #define VIRT_PASS_STRING(name)                  name
 #define VIRT_PASS_STRING_OR_NULL(name)          name
 #define VIRT_PASS_UUID(name)                    name
@@ -108,12 +124,23 @@
 #define VIRT_PASS_OUT_DOMAIN_INFO(name)         name
 #define VIRT_PASS_OUT_JOB_INFO(name)            name
 #define VIRT_PASS_OUT_CONTROL_INFO(name)        name
+#define VIRT_PASS_OUT_BLOCK_INFO(name)          name
+#define VIRT_PASS_OUT_SECURITY_MODEL(name)      name
+#define VIRT_PASS_OUT_BLOCK_STATS(name, size)     name, size
+#define VIRT_PASS_OUT_INTERFACE_STATS(name, size) name, size
 #define VIRT_PASS_OUT_INTS(name, max)           name, max
 #define VIRT_PASS_OUT_NAMES(name, max)          name, max
 #define VIRT_PASS_OUT_CELLS(name, start, max)   name, start, max
 #define VIRT_PASS_OUT_DOMAINS_OR_NULL(name)     name
 #define VIRT_PASS_OUT_STRINGS_OR_NULL(name)             name
 #define VIRT_PASS_OUT_PARAMS(name, count)       name, count
+#define VIRT_PASS_OUT_RECORDS(name)             name
+#define VIRT_PASS_OUT_MEMORY_STATS(name, max)   name, max
+#define VIRT_PASS_OUT_DISK_ERRORS(name, max)    name, max
+#define VIRT_PASS_OUT_PARAMS_ROOM(name, room)   name, room
+#define VIRT_PASS_OUT_NODE_CPU_STATS(name, room)    name, room
+#define VIRT_PASS_OUT_NODE_MEMORY_STATS(name, room) name, room
+#define VIRT_PASS_OUT_CPU_PARAMS(name, max, start, count) name, max, start, count
 #define VIRT_PASS_OUT_CPUMAP_OR_NULL(name, online)      name, online
 #define VIRT_PASS_OUT_CPUMAPS(count, name, length)      count, name, length
 #define VIRT_PASS_OUT_CPUMAP_BYTES(name, length)        name, length

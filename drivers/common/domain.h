@@ -209,6 +209,14 @@ VIRT_INTERNAL int virDomainObjCheckActive(struct virDomainObj *vm);
  */
 VIRT_INTERNAL int virDomainObjAffected(struct virDomainObj *vm, unsigned int flags, bool *live, bool *config);
 /*
+ * VIR_DOMAIN_MEM_*, as virDomainSetMemoryFlags takes them, and the memory (KiB) for this guest. -1 with an error. Then the second
+ * writes it into the documents; a running guest's own figure is its driver's to set. The third does the same for the period
+ * in which the balloon is asked. The job is held.
+ */
+VIRT_INTERNAL int virDomainObjCheckMemory(struct virDomainObj *vm, unsigned long memory, unsigned int flags, bool *live, bool *config);
+VIRT_INTERNAL int virDomainObjSetMemory(struct virDomainObj *vm, unsigned long memory, bool maximum, bool live, bool config);
+VIRT_INTERNAL int virDomainObjSetBalloonPeriod(struct virDomainObj *vm, int period, bool live, bool config);
+/*
  * A tree of the live or the persistent document (live when running and persistent is false; the
  * definition has no @id, a transient guest's live document without it stands in). NULL with error
  * set.

@@ -75,6 +75,11 @@ VIRT_INTERNAL int qemuCommandBuild(struct qemuCommand *command, const struct qem
 
 /* The file with the firmware variables of this guest (for undefine with NVRAM); NULL if it has none. The caller frees it. [platform, firmware.c] */
 VIRT_INTERNAL char *qemuFirmwareNvramPath(xmlDocPtr doc, const char *directory);
+/*
+ * The UEFI loaders of this host that fit the machine (its full name): their number, with an array that the caller frees with
+ * virStringsFree (NULL for none), and whether one of them can do secure boot. -1 with the error set.
+ */
+VIRT_INTERNAL int qemuFirmwareLoaders(const char *arch, const char *machine, char ***paths, bool *secure);
 
 /*
  * Completion for good, in place: versioned machine type, emulator, controllers that devices imply, PCI and other addresses, aliases, default models.

@@ -370,4 +370,65 @@ qemuFirmwareNvramPath(xmlDocPtr doc, const char *directory)
     return path;
 }
 
+/* ---------- what there is ---------- */
+
+struct qemuFirmwareList {
+    struct qemuFirmwareSearch search;
+    char **paths;
+    size_t n;
+    bool secure;
+};
+
+static int
+qemuFirmwareCollect(const char *name, void *opaque)
+{
+    struct qemuFirmwareList *list = opaque;
+    size_t length = strlen(name);
+    VIRT_CLEANUP_FREE char *file = NULL, *text = NULL;
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+    const cJSON *features;
+    const char *path;
+
+    if (length < 5 || strcmp(name + length - 5, ".json") != 0)
+        return 0;
+    if ((file = virStringFormat("%s/%s", list->search.directory, name)) == NULL || (text = virFileRead(file, 1 << 20, &length)) == NULL)
+        return -1;
+    if (length == 0 || (json = virJsonParse(text, length, file)) == NULL) {
+        virResetLastError();                            /* a descriptor that nobody can read describes nothing */
+        return 0;
+    }
+    features = virJsonGet(json, "features");
+    path = virJsonString(virJsonGet(virJsonGet(json, "mapping"), "executable"), "filename");
+    if (path == NULL || !qemuFirmwareHas(virJsonGet(json, "interface-types"), "uefi") ||
+        !qemuFirmwareFitsMachine(&list->search, virJsonGet(json, "targets")) ||
+        (qemuFirmwareHas(features, "requires-smm") && !list->search.smm) || access(path, R_OK) < 0)
+        return 0;
+    list->secure = list->secure || (qemuFirmwareHas(features, "requires-smm") && qemuFirmwareHas(features, "secure-boot"));
+    for (size_t i = 0; i < list->n; i++) {
+        if (strcmp(list->paths[i], path) == 0)
+            return 0;
+    }
+    return virStringsAdd(&list->paths, &list->n, virStringCopy(path));
+}
+
+VIRT_INTERNAL int
+qemuFirmwareLoaders(const char *arch, const char *machine, char ***paths, bool *secure)
+{
+    struct qemuFirmwareList list = { .search = { .arch = arch, .machine = machine, .smm = strstr(machine, "q35") != NULL } };
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(qemuFirmwareDirectories) / sizeof(qemuFirmwareDirectories[0]); i++) {
+        list.search.directory = qemuFirmwareDirectories[i];
+        if (access(list.search.directory, R_OK) == 0)
+            rc = virFileEach(list.search.directory, qemuFirmwareCollect, &list);
+    }
+    if (rc < 0) {
+        virStringsFree(list.paths);
+        return -1;
+    }
+    *paths = list.paths;
+    *secure = list.secure;
+    return (int)list.n;
+}
+
 #undef VIRT_FROM

@@ -37,6 +37,7 @@ struct qemuMonitorCall {
     cJSON *message;                   /* the whole reply; NULL: not here yet */
     bool forgotten;                   /* nobody waits: dropped when it comes */
     bool overdue;                     /* somebody waited for it in vain */
+    bool whole;                       /* whoever waits wants the message as it came, also one that refuses */
     struct qemuMonitorCall *next;
 };
 
@@ -394,7 +395,10 @@ qemuMonitorFinishCall(struct qemuMonitor *mon, struct qemuMonitorCall **link, cJ
     cJSON *error = virJsonGet(call->message, "error");
     int rc = 1;
 
-    if (error != NULL) {
+    if (call->whole) {
+        *reply = call->message;
+        call->message = NULL;
+    } else if (error != NULL) {
         const char *words = virJsonString(error, "desc");
 
         rc = virReportError(VIR_ERR_INTERNAL_ERROR, "domain '%s': unable to execute QEMU command '%s': %s",
@@ -582,8 +586,8 @@ qemuMonitorPost(struct qemuMonitor *mon, const char *command, cJSON *args)
     return 0;
 }
 
-VIRT_INTERNAL int
-qemuMonitorCommand(struct qemuMonitor *mon, const char *command, cJSON *args, cJSON **reply)
+static int
+qemuMonitorRun(struct qemuMonitor *mon, const char *command, cJSON *args, bool oob, bool whole, cJSON **reply)
 {
     bool overdue = false;
     qemuMonitorId id;
@@ -591,8 +595,14 @@ qemuMonitorCommand(struct qemuMonitor *mon, const char *command, cJSON *args, cJ
 
     qemuMonitorBusy(mon, &overdue);
     timeout = overdue ? 1000 : QEMU_MONITOR_DEADLINE;
-    if ((id = qemuMonitorSend(mon, command, args, false)) == 0)
+    if ((id = qemuMonitorSend(mon, command, args, oob)) == 0)
         return -1;
+    if (whole) {
+        pthread_mutex_lock(&mon->lock);
+        if (*qemuMonitorFind(mon, id) != NULL)
+            (*qemuMonitorFind(mon, id))->whole = true;
+        pthread_mutex_unlock(&mon->lock);
+    }
     if ((rc = qemuMonitorReceive(mon, id, timeout, reply)) != 0)
         return rc < 0 ? -1 : 0;
 
@@ -603,6 +613,18 @@ qemuMonitorCommand(struct qemuMonitor *mon, const char *command, cJSON *args, cJ
     qemuMonitorForget(mon, id);
     return virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': QEMU has not answered '%s' within %d s",
                           mon->name, command, timeout / 1000);
+}
+
+VIRT_INTERNAL int
+qemuMonitorCommand(struct qemuMonitor *mon, const char *command, cJSON *args, cJSON **reply)
+{
+    return qemuMonitorRun(mon, command, args, false, false, reply);
+}
+
+VIRT_INTERNAL int
+qemuMonitorPass(struct qemuMonitor *mon, const char *command, cJSON *args, bool oob, cJSON **message)
+{
+    return qemuMonitorRun(mon, command, args, oob, true, message);
 }
 
 /* ---- what others ask ---- */

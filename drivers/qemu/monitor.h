@@ -78,6 +78,8 @@ VIRT_INTERNAL int qemuMonitorPost(struct qemuMonitor *mon, const char *command, 
  */
 VIRT_INTERNAL int qemuMonitorCommand(struct qemuMonitor *mon, const char *command, cJSON *args,
                                      cJSON **reply);
+/* The same for a command that an application has made: *message is all that QEMU answers, also a refusal, and the caller's. */
+VIRT_INTERNAL int qemuMonitorPass(struct qemuMonitor *mon, const char *command, cJSON *args, bool oob, cJSON **message);
 #define QEMU_MONITOR_DEADLINE 30000        /* ms; while an earlier command is overdue, 1000 */
 
 /* Takes in what has arrived, without blocking, and delivers the events. */

@@ -10,6 +10,7 @@
  */
 #include "qemu.h"
 #include "command.h"
+#include "domstats.h"
 #include "migration.h"
 #include "process.h"
 #include "state.h"
@@ -608,6 +609,31 @@ qemuNodeGetCPUMap(virConnectPtr conn, unsigned char **cpumap, unsigned int *onli
     return virHostGetCPUMap(cpumap, online);
 }
 
+static int
+qemuNodeGetCPUStats(virConnectPtr conn, int cpu, virNodeCPUStatsPtr params, int *room, unsigned int flags)
+{
+    (void)conn;
+    virCheckFlags(0, -1);
+    return virHostGetCPUStats(cpu, params, room);
+}
+
+static int
+qemuNodeGetMemoryStats(virConnectPtr conn, int cell, virNodeMemoryStatsPtr params, int *room, unsigned int flags)
+{
+    (void)conn;
+    virCheckFlags(0, -1);
+    return virHostGetMemoryStats(cell, params, room);
+}
+
+/* Guests are labelled by nobody. */
+static int
+qemuNodeGetSecurityModel(virConnectPtr conn, virSecurityModelPtr model)
+{
+    (void)conn;
+    memset(model, 0, sizeof(*model));
+    return 0;
+}
+
 /* ---- the table ---- */
 
 VIRT_INTERNAL const struct virDriver virQemuDriver = {
@@ -626,12 +652,17 @@ VIRT_INTERNAL const struct virDriver virQemuDriver = {
         .getCapabilities = qemuConnectGetCapabilities,
         .getMaxVcpus     = qemuConnectGetMaxVcpus,
         .getSysinfo      = qemuConnectGetSysinfo,
+        .getDomainCapabilities = qemuConnectGetDomainCapabilities,
+        .getCPUModelNames = qemuConnectGetCPUModelNames,
     },
     .node = {
         .getInfo            = qemuNodeGetInfo,
         .getFreeMemory      = qemuNodeGetFreeMemory,
         .getCellsFreeMemory = qemuNodeGetCellsFreeMemory,
         .getCPUMap          = qemuNodeGetCPUMap,
+        .getCPUStats        = qemuNodeGetCPUStats,
+        .getMemoryStats     = qemuNodeGetMemoryStats,
+        .getSecurityModel   = qemuNodeGetSecurityModel,
     },
     .domain = {
         .numOfDomains        = virDomainObjSlotNumOfDomains,
@@ -664,6 +695,8 @@ VIRT_INTERNAL const struct virDriver virQemuDriver = {
         .getAutostart        = virDomainObjSlotGetAutostart,
         .setAutostart        = virDomainObjSlotSetAutostart,
         .getMaxMemory        = virDomainObjSlotGetMaxMemory,
+        .setMemory           = qemuDomainSetMemory,
+        .setMemoryStatsPeriod = qemuDomainSetMemoryStatsPeriod,
         .getMaxVcpus         = virDomainObjSlotGetMaxVcpus,
         .getVcpusFlags       = qemuDomainGetVcpusFlags,
         .getVcpus            = qemuDomainGetVcpus,
@@ -672,6 +705,17 @@ VIRT_INTERNAL const struct virDriver virQemuDriver = {
         .getMetadata         = virDomainObjSlotGetMetadata,
         .setMetadata         = virDomainObjSlotSetMetadata,
         .rename              = virDomainObjSlotRename,
+        .blockStats          = qemuDomainBlockStats,
+        .blockStatsFlags     = qemuDomainBlockStatsFlags,
+        .interfaceStats      = qemuDomainInterfaceStats,
+        .memoryStats         = qemuDomainMemoryStats,
+        .getBlockInfo        = qemuDomainGetBlockInfo,
+        .getDiskErrors       = qemuDomainGetDiskErrors,
+        .getCPUStats         = qemuDomainGetCPUStats,
+        .getSchedulerType    = qemuDomainGetSchedulerType,
+        .getAllStats         = virStatsOfAll,
+        .listGetStats        = qemuDomainListGetStats,
+        .monitorCommand      = qemuDomainMonitorCommand,
         .getJobInfo          = qemuDomainGetJobInfo,
         .getJobStats         = qemuDomainGetJobStats,
         .abortJob            = qemuMigrationAbortJob,

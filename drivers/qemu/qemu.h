@@ -104,6 +104,7 @@ struct qemuDomain {
      * MIGRATION_CANCELED)
      */
     atomic_int resumeReason;
+    atomic_bool tainted;           /* it has been given commands past the library: said in the log once */
 
     /*
      * held while the status file is written: a later state is never overwritten by an earlier

@@ -11,6 +11,7 @@
 
 #include "../common/document.h"
 #include "../common/file.h"
+#include "../common/stats.h"
 
 #include <time.h>
 
@@ -550,12 +551,14 @@ VIRT_INTERNAL const struct virDriver virTestDriver = {
         .getCapabilities = testConnectGetCapabilities,
         .getMaxVcpus = testConnectGetMaxVcpus,
         .getSysinfo = testConnectGetSysinfo,
+        .getCPUModelNames = testConnectGetCPUModelNames,
     },
     .node = {
         .getInfo = testNodeGetInfo,
         .getFreeMemory = testNodeGetFreeMemory,
         .getCellsFreeMemory = testNodeGetCellsFreeMemory,
         .getCPUMap = testNodeGetCPUMap,
+        .getCPUStats = testNodeGetCPUStats,
     },
     .domain = {
         .numOfDomains = virDomainObjSlotNumOfDomains,
@@ -587,6 +590,8 @@ VIRT_INTERNAL const struct virDriver virTestDriver = {
         .getAutostart = virDomainObjSlotGetAutostart,
         .setAutostart = virDomainObjSlotSetAutostart,
         .getMaxMemory = virDomainObjSlotGetMaxMemory,
+        .setMemory = testDomainSetMemory,
+        .setMemoryStatsPeriod = testDomainSetMemoryStatsPeriod,
         .getMaxVcpus = virDomainObjSlotGetMaxVcpus,
         .getVcpusFlags = virDomainObjSlotGetVcpusFlags,
         .getVcpus = testDomainGetVcpus,
@@ -595,6 +600,15 @@ VIRT_INTERNAL const struct virDriver virTestDriver = {
         .getMetadata = virDomainObjSlotGetMetadata,
         .setMetadata = virDomainObjSlotSetMetadata,
         .rename = virDomainObjSlotRename,
+        .blockStats = testDomainBlockStats,
+        .interfaceStats = testDomainInterfaceStats,
+        .memoryStats = testDomainMemoryStats,
+        .getBlockInfo = testDomainGetBlockInfo,
+        .getDiskErrors = testDomainGetDiskErrors,
+        .getCPUStats = testDomainGetCPUStats,
+        .getSchedulerType = testDomainGetSchedulerType,
+        .getAllStats = virStatsOfAll,
+        .listGetStats = testDomainListGetStats,
         .getJobInfo = testDomainGetJobInfo,
         .getJobStats = testDomainGetJobStats,
         .abortJob = testDomainAbortJob,

@@ -137,6 +137,22 @@ static inline struct testHost *testHostOf(virConnectPtr conn) { return testConne
 /* test.c */
 VIRT_INTERNAL struct testDomain *testDomainOf(struct virDomainObj *vm);   /* host->lock is held; NULL with the error set */
 
+/* stats.c: what they use */
+VIRT_INTERNAL int testDomainBlockStats(virDomainPtr dom, const char *disk, virDomainBlockStatsPtr stats, size_t size);
+VIRT_INTERNAL int testDomainGetBlockInfo(virDomainPtr domain, const char *name, virDomainBlockInfoPtr info, unsigned int flags);
+VIRT_INTERNAL int testDomainGetDiskErrors(virDomainPtr dom, virDomainDiskErrorPtr errors, unsigned int max, unsigned int flags);
+VIRT_INTERNAL int testDomainInterfaceStats(virDomainPtr dom, const char *name, virDomainInterfaceStatsPtr stats, size_t size);
+VIRT_INTERNAL int testDomainMemoryStats(virDomainPtr dom, virDomainMemoryStatPtr stats, unsigned int max, unsigned int flags);
+VIRT_INTERNAL int testDomainSetMemory(virDomainPtr domain, unsigned long memory, unsigned int flags);
+VIRT_INTERNAL int testDomainSetMemoryStatsPeriod(virDomainPtr domain, int period, unsigned int flags);
+VIRT_INTERNAL int testDomainGetCPUStats(virDomainPtr domain, virTypedParameterPtr params, unsigned int max, int start,
+                                        unsigned int count, unsigned int flags);
+VIRT_INTERNAL char *testDomainGetSchedulerType(virDomainPtr domain, int *nparams);
+VIRT_INTERNAL int testDomainListGetStats(virDomainPtr *domains, unsigned int stats, virDomainStatsRecordPtr **list,
+                                         unsigned int flags);
+VIRT_INTERNAL int testNodeGetCPUStats(virConnectPtr conn, int cpu, virNodeCPUStatsPtr params, int *room, unsigned int flags);
+VIRT_INTERNAL int testConnectGetCPUModelNames(virConnectPtr conn, const char *arch, char ***models, unsigned int flags);
+
 /* config.c: hosts from nothing and from a file; the settings of a connection from its URI */
 VIRT_INTERNAL struct testHost *testHostNewDefault(const char *name);
 VIRT_INTERNAL struct testHost *testHostNewFromFile(const char *path);

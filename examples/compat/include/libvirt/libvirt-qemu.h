@@ -21,11 +21,6 @@ typedef enum {
     VIR_DOMAIN_QEMU_AGENT_COMMAND_SHUTDOWN = 60,
 } virDomainQemuAgentCommandTimeoutValues;
 
-typedef enum {
-    VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT = 0,
-    VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP = 1 << 0,
-} virDomainQemuMonitorCommandFlags;
-
 typedef void (*virConnectDomainQemuMonitorEventCallback)(
         virConnectPtr conn, virDomainPtr dom, const char *event, long long seconds,
         unsigned int micros, const char *details, void *opaque);

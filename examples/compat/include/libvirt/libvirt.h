@@ -21,151 +21,9 @@ extern "C" {
 # pragma GCC diagnostic push
 # pragma GCC diagnostic ignored "-Wpedantic"       /* the last does not fit an int */
 #endif
-typedef enum {
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE = 1 << 0,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE = 1 << 1,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_PERSISTENT = 1 << 2,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_TRANSIENT = 1 << 3,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING = 1 << 4,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED = 1 << 5,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_SHUTOFF = 1 << 6,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_OTHER = 1 << 7,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT = 1 << 29,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING = 1 << 30,
-    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS = 1U << 31,
-} virConnectGetAllDomainStatsFlags;
 #ifdef __GNUC__
 # pragma GCC diagnostic pop
 #endif
-
-typedef enum {
-    VIR_DOMAIN_MEMORY_STAT_SWAP_IN = 0,
-    VIR_DOMAIN_MEMORY_STAT_SWAP_OUT = 1,
-    VIR_DOMAIN_MEMORY_STAT_MAJOR_FAULT = 2,
-    VIR_DOMAIN_MEMORY_STAT_MINOR_FAULT = 3,
-    VIR_DOMAIN_MEMORY_STAT_UNUSED = 4,
-    VIR_DOMAIN_MEMORY_STAT_AVAILABLE = 5,
-    VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON = 6,
-    VIR_DOMAIN_MEMORY_STAT_RSS = 7,
-    VIR_DOMAIN_MEMORY_STAT_USABLE = 8,
-    VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE = 9,
-    VIR_DOMAIN_MEMORY_STAT_DISK_CACHES = 10,
-    VIR_DOMAIN_MEMORY_STAT_HUGETLB_PGALLOC = 11,
-    VIR_DOMAIN_MEMORY_STAT_HUGETLB_PGFAIL = 12,
-    VIR_DOMAIN_MEMORY_STAT_NR = 13,
-#ifdef VIR_ENUM_SENTINELS
-    VIR_DOMAIN_MEMORY_STAT_LAST = 13,
-#endif
-} virDomainMemoryStatTags;
-
-typedef enum {
-    VIR_DOMAIN_STATS_STATE = 1 << 0,
-    VIR_DOMAIN_STATS_CPU_TOTAL = 1 << 1,
-    VIR_DOMAIN_STATS_BALLOON = 1 << 2,
-    VIR_DOMAIN_STATS_VCPU = 1 << 3,
-    VIR_DOMAIN_STATS_INTERFACE = 1 << 4,
-    VIR_DOMAIN_STATS_BLOCK = 1 << 5,
-    VIR_DOMAIN_STATS_PERF = 1 << 6,
-    VIR_DOMAIN_STATS_IOTHREAD = 1 << 7,
-    VIR_DOMAIN_STATS_MEMORY = 1 << 8,
-    VIR_DOMAIN_STATS_DIRTYRATE = 1 << 9,
-    VIR_DOMAIN_STATS_VM = 1 << 10,
-} virDomainStatsTypes;
-
-typedef enum {
-    VIR_NODE_CPU_STATS_ALL_CPUS = -1,
-} virNodeGetCPUStatsAllCPUs;
-
-typedef enum {
-    VIR_NODE_MEMORY_STATS_ALL_CELLS = -1,
-} virNodeGetMemoryStatsAllCells;
-
-#define VIR_DOMAIN_BLOCK_STATS_ERRS              "errs"
-#define VIR_DOMAIN_BLOCK_STATS_FIELD_LENGTH      VIR_TYPED_PARAM_FIELD_LENGTH
-#define VIR_DOMAIN_BLOCK_STATS_FLUSH_REQ         "flush_operations"
-#define VIR_DOMAIN_BLOCK_STATS_FLUSH_TOTAL_TIMES "flush_total_times"
-#define VIR_DOMAIN_BLOCK_STATS_READ_BYTES        "rd_bytes"
-#define VIR_DOMAIN_BLOCK_STATS_READ_REQ          "rd_operations"
-#define VIR_DOMAIN_BLOCK_STATS_READ_TOTAL_TIMES  "rd_total_times"
-#define VIR_DOMAIN_BLOCK_STATS_WRITE_BYTES       "wr_bytes"
-#define VIR_DOMAIN_BLOCK_STATS_WRITE_REQ         "wr_operations"
-#define VIR_DOMAIN_BLOCK_STATS_WRITE_TOTAL_TIMES "wr_total_times"
-#define VIR_DOMAIN_CPU_STATS_CPUTIME             "cpu_time"
-#define VIR_DOMAIN_CPU_STATS_SYSTEMTIME          "system_time"
-#define VIR_DOMAIN_CPU_STATS_USERTIME            "user_time"
-#define VIR_DOMAIN_CPU_STATS_VCPUTIME            "vcpu_time"
-#define VIR_NODE_CPU_STATS_FIELD_LENGTH          VIR_TYPED_PARAM_FIELD_LENGTH
-#define VIR_NODE_CPU_STATS_IDLE                  "idle"
-#define VIR_NODE_CPU_STATS_INTR                  "intr"
-#define VIR_NODE_CPU_STATS_IOWAIT                "iowait"
-#define VIR_NODE_CPU_STATS_KERNEL                "kernel"
-#define VIR_NODE_CPU_STATS_USER                  "user"
-#define VIR_NODE_CPU_STATS_UTILIZATION           "utilization"
-#define VIR_NODE_MEMORY_STATS_BUFFERS            "buffers"
-#define VIR_NODE_MEMORY_STATS_CACHED             "cached"
-#define VIR_NODE_MEMORY_STATS_FIELD_LENGTH       VIR_TYPED_PARAM_FIELD_LENGTH
-#define VIR_NODE_MEMORY_STATS_FREE               "free"
-#define VIR_NODE_MEMORY_STATS_TOTAL              "total"
-
-typedef struct _virDomainBlockInfo virDomainBlockInfo;
-typedef virDomainBlockInfo *virDomainBlockInfoPtr;
-struct _virDomainBlockInfo {
-    unsigned long long capacity;
-    unsigned long long allocation;
-    unsigned long long physical;
-};
-
-typedef struct _virDomainBlockStats virDomainBlockStatsStruct;
-typedef virDomainBlockStatsStruct *virDomainBlockStatsPtr;
-struct _virDomainBlockStats {
-    long long rd_req;
-    long long rd_bytes;
-    long long wr_req;
-    long long wr_bytes;
-    long long errs;
-};
-
-typedef struct _virDomainInterfaceStats virDomainInterfaceStatsStruct;
-typedef virDomainInterfaceStatsStruct *virDomainInterfaceStatsPtr;
-struct _virDomainInterfaceStats {
-    long long rx_bytes;
-    long long rx_packets;
-    long long rx_errs;
-    long long rx_drop;
-    long long tx_bytes;
-    long long tx_packets;
-    long long tx_errs;
-    long long tx_drop;
-};
-
-typedef struct _virDomainMemoryStat virDomainMemoryStatStruct;
-typedef virDomainMemoryStatStruct *virDomainMemoryStatPtr;
-struct _virDomainMemoryStat {
-    int tag;
-    unsigned long long val;
-};
-
-typedef struct _virDomainStatsRecord virDomainStatsRecord;
-typedef virDomainStatsRecord *virDomainStatsRecordPtr;
-struct _virDomainStatsRecord {
-    virDomainPtr dom;
-    virTypedParameterPtr params;
-    int nparams;
-};
-
-typedef struct _virNodeCPUStats virNodeCPUStats;
-typedef virNodeCPUStats *virNodeCPUStatsPtr;
-struct _virNodeCPUStats {
-    char field[VIR_NODE_CPU_STATS_FIELD_LENGTH];
-    unsigned long long value;
-};
-
-typedef struct _virNodeMemoryStats virNodeMemoryStats;
-typedef virNodeMemoryStats *virNodeMemoryStatsPtr;
-struct _virNodeMemoryStats {
-    char field[VIR_NODE_MEMORY_STATS_FIELD_LENGTH];
-    unsigned long long value;
-};
 
 /* ---------- The host ---------- */
 
@@ -227,22 +85,13 @@ typedef enum {
 #define VIR_NODE_SEV_MAX_GUESTS                      "max-guests"
 #define VIR_NODE_SEV_PDH                             "pdh"
 #define VIR_NODE_SEV_REDUCED_PHYS_BITS               "reduced-phys-bits"
-#define VIR_SECURITY_DOI_BUFLEN                      (256 + 1)
 #define VIR_SECURITY_LABEL_BUFLEN                    (4096 + 1)
-#define VIR_SECURITY_MODEL_BUFLEN                    (256 + 1)
 
 typedef struct _virSecurityLabel virSecurityLabel;
 typedef virSecurityLabel *virSecurityLabelPtr;
 struct _virSecurityLabel {
     char label[VIR_SECURITY_LABEL_BUFLEN];
     int enforcing;
-};
-
-typedef struct _virSecurityModel virSecurityModel;
-typedef virSecurityModel *virSecurityModelPtr;
-struct _virSecurityModel {
-    char model[VIR_SECURITY_MODEL_BUFLEN];
-    char doi[VIR_SECURITY_DOI_BUFLEN];
 };
 
 /* ---------- Guests: disks and block jobs ---------- */
@@ -293,15 +142,6 @@ typedef enum {
     VIR_DOMAIN_BLOCK_RESIZE_BYTES = 1 << 0,
 } virDomainBlockResizeFlags;
 
-typedef enum {
-    VIR_DOMAIN_DISK_ERROR_NONE = 0,
-    VIR_DOMAIN_DISK_ERROR_UNSPEC = 1,
-    VIR_DOMAIN_DISK_ERROR_NO_SPACE = 2,
-#ifdef VIR_ENUM_SENTINELS
-    VIR_DOMAIN_DISK_ERROR_LAST = 3,
-#endif
-} virDomainDiskErrorCode;
-
 #define VIR_DOMAIN_BLOCK_COPY_BANDWIDTH   "bandwidth"
 #define VIR_DOMAIN_BLOCK_COPY_BUF_SIZE    "buf-size"
 #define VIR_DOMAIN_BLOCK_COPY_GRANULARITY "granularity"
@@ -315,13 +155,6 @@ struct _virDomainBlockJobInfo {
     unsigned long bandwidth;
     virDomainBlockJobCursor cur;
     virDomainBlockJobCursor end;
-};
-
-typedef struct _virDomainDiskError virDomainDiskError;
-typedef virDomainDiskError *virDomainDiskErrorPtr;
-struct _virDomainDiskError {
-    char *disk;
-    int error;
 };
 
 /* ---------- Guests: tuning of CPU, memory, I/O ---------- */

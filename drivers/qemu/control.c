@@ -1,0 +1,138 @@
+/*
+ * What is changed while a guest runs without touching its devices: the balloon. And commands of the application's own, past the
+ * library.
+ */
+#include "domstats.h"
+
+#include "../common/json.h"
+
+#define VIRT_FROM VIR_FROM_QEMU
+
+/* ---------- memory ---------- */
+
+/* Tells the balloon, if there is one. The job is held. */
+static int
+qemuBalloonSet(struct virDomainObj *vm, const char *property, unsigned long long value)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = virDomainObjDocument(vm, false);
+    VIRT_CLEANUP_FREE char *path = doc != NULL ? qemuBalloonPath(doc) : NULL;
+    cJSON *args;
+
+    if (path == NULL)
+        return -1;
+    if (property == NULL)
+        return (args = virJsonObject("u:value", value, NULL)) == NULL ? -1 : qemuDomainCommand(vm, "balloon", args, NULL);
+    args = virJsonObject("s:path", path, "s:property", property, "u:value", value, NULL);
+    return args == NULL ? -1 : qemuDomainCommand(vm, "qom-set", args, NULL);
+}
+
+VIRT_INTERNAL int
+qemuDomainSetMemory(virDomainPtr domain, unsigned long memory, unsigned int flags)
+{
+    struct virDomainObj *vm = virDomainObjOf(domain);
+    bool live, config;
+    int rc = -1;
+
+    if (vm == NULL || virDomainObjBeginJob(vm, "virDomainSetMemoryFlags", false) < 0)
+        return -1;
+    if (virDomainObjCheckMemory(vm, memory, flags, &live, &config) == 0 &&
+        (!live || qemuBalloonSet(vm, NULL, (unsigned long long)memory * 1024) == 0))
+        rc = virDomainObjSetMemory(vm, memory, (flags & VIR_DOMAIN_MEM_MAXIMUM) != 0, live, config);
+    virDomainObjEndJob(vm);
+    return rc;
+}
+
+VIRT_INTERNAL int
+qemuDomainSetMemoryStatsPeriod(virDomainPtr domain, int period, unsigned int flags)
+{
+    struct virDomainObj *vm = virDomainObjOf(domain);
+    bool live, config;
+    int rc = -1;
+
+    if (period < 0)
+        return virReportError(VIR_ERR_INVALID_ARG, "a period of %d seconds makes no sense", period);
+    if (vm == NULL || virDomainObjBeginJob(vm, "virDomainSetMemoryStatsPeriod", false) < 0)
+        return -1;
+    if (virDomainObjAffected(vm, flags, &live, &config) == 0 &&
+        (!live || qemuBalloonSet(vm, "guest-stats-polling-interval", (unsigned long long)period) == 0))
+        rc = virDomainObjSetBalloonPeriod(vm, period, live, config);
+    virDomainObjEndJob(vm);
+    return rc;
+}
+
+/* ---------- past the library ---------- */
+
+/* From now on the library may be wrong about this guest: whoever reads the log should know. */
+static void
+qemuControlTaint(struct virDomainObj *vm)
+{
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+
+    if (priv != NULL && !atomic_exchange(&priv->tainted, true))
+        virLog(VIR_LOG_WARN, "qemu.control", "domain '%s' is given monitor commands past the library", vm->name);
+}
+
+/* A QMP command as the application has written it; what QEMU answers, whatever it is. */
+static char *
+qemuControlQmp(struct qemuMonitor *mon, const char *cmd)
+{
+    bool object = cmd[strspn(cmd, " \t\r\n")] == '{';
+    VIRT_CLEANUP_JSON cJSON *given = object ? virJsonParse(cmd, strlen(cmd), "the monitor command") : NULL, *id = NULL, *reply = NULL;
+    const char *name = object ? virJsonString(given, "execute") : cmd;
+    bool oob = object && name == NULL;
+
+    if (object && given == NULL) {
+        virReportError(VIR_ERR_INVALID_ARG, "the monitor command is not JSON: %s", cmd);
+        return NULL;
+    }
+    if (oob && (name = virJsonString(given, "exec-oob")) == NULL) {
+        virReportError(VIR_ERR_INVALID_ARG, "a monitor command needs an \"execute\"");
+        return NULL;
+    }
+    id = cJSON_DetachItemFromObjectCaseSensitive(given, "id");
+    if (qemuMonitorPass(mon, name, cJSON_DetachItemFromObjectCaseSensitive(given, "arguments"), oob, &reply) < 0)
+        return NULL;
+    /* the application's own id, or none: the one that we have sent means nothing to it */
+    cJSON_DeleteItemFromObjectCaseSensitive(reply, "id");
+    if (id != NULL) {
+        cJSON *taken = id;
+
+        id = NULL;
+        if (virJsonAdd(reply, "a:id", taken, NULL) < 0)
+            return NULL;
+    }
+    return virJsonFormat(reply);
+}
+
+static char *
+qemuControlHmp(struct qemuMonitor *mon, const char *cmd)
+{
+    VIRT_CLEANUP_JSON cJSON *reply = NULL;
+    cJSON *args = virJsonObject("s:command-line", cmd, NULL);
+
+    if (args == NULL || qemuMonitorCommand(mon, "human-monitor-command", args, &reply) < 0)
+        return NULL;
+    return virStringCopy(cJSON_IsString(reply) ? reply->valuestring : "");
+}
+
+/* Takes no job: whoever looks into a guest wants to do so also while something else is under way. */
+VIRT_INTERNAL int
+qemuDomainMonitorCommand(virDomainPtr domain, const char *cmd, char **result, unsigned int flags)
+{
+    struct virDomainObj *vm;
+    struct qemuMonitor *mon;
+    char *text;
+
+    virCheckFlags(VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, -1);
+    if ((vm = virDomainObjOf(domain)) == NULL || (mon = qemuDomainMonitor(vm)) == NULL)
+        return -1;
+    qemuControlTaint(vm);
+    text = (flags & VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) != 0 ? qemuControlHmp(mon, cmd) : qemuControlQmp(mon, cmd);
+    qemuMonitorUnref(mon);
+    if (text == NULL)
+        return -1;
+    *result = text;
+    return 0;
+}
+
+#undef VIRT_FROM
