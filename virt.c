@@ -2069,7 +2069,7 @@ struct _virMigration {
     virMigrationOutcome outcome;
     virError error;                   /* why it was given up; code 0: it was not */
     virDomainPtr guest;               /* the destination's, once Finish has given it */
-    char *cookieIn[VIR_MIGRATION_PHASE_LAST];
+    const char *cookieIn[VIR_MIGRATION_PHASE_LAST];              /* the cookieOut of another phase */
     char *cookieOut[VIR_MIGRATION_PHASE_LAST];
     char *uri;                        /* where the source finds the destination, by Prepare or by the caller */
     virMigrationPhaseInfo info[VIR_MIGRATION_PHASE_LAST];
@@ -2252,6 +2252,21 @@ virMigrationNew(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr p
     return m;
 }
 
+/* Tells both sides of a migration that is not over that nobody steps it any more. */
+static void
+virMigrationDrop(virMigrationPtr m)
+{
+    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0 };
+
+    if (m->phase == VIR_MIGRATION_PHASE_OVER || (m->phase == VIR_MIGRATION_PHASE_BEGIN && m->entered == 0))
+        return;
+    if (m->domain->conn->driver->migration.drop != NULL)
+        virDomainMigrateDrop3Params(m->domain->conn, &call);
+    if (m->dconn->driver->migration.drop != NULL)
+        virDomainMigrateDrop3Params(m->dconn, &call);
+    virResetLastError();
+}
+
 void
 virMigrationFree(virMigrationPtr m)
 {
@@ -2260,10 +2275,9 @@ virMigrationFree(virMigrationPtr m)
     virResetLastError();
     if (!virHandleIs(m, VIRT_MAGIC_MIGRATION) || virHandleUnref(&m->handle) > 0)
         return;
-    for (i = 0; i < VIR_MIGRATION_PHASE_LAST; i++) {
-        free(m->cookieIn[i]);
+    virMigrationDrop(m);
+    for (i = 0; i < VIR_MIGRATION_PHASE_LAST; i++)
         free(m->cookieOut[i]);
-    }
     if (m->guest != NULL)
         virDomainFree(m->guest);
     virDomainFree(m->domain);
@@ -2343,35 +2357,42 @@ virMigrationConfirm(virMigrationPtr m, const struct virMigrationCall *call, char
 
 /* ---- from one to the next ---- */
 
-/* Keeps what the drivers know of it just now: after Confirm the source may have forgotten. */
+/* The progress as one side knows it. 1: there is some; 0: none. */
+static int
+virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, virTypedParameterPtr *stats, int *n)
+{
+    const struct virDriver *driver = domain->conn->driver;
+    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0 };
+    int type, rc = -1;
+
+    *stats = NULL;
+    *n = 0;
+    if (driver->migration.stats != NULL)
+        return virDomainMigrateStats3Params(domain->conn, &call, stats, n) == 0 && *n > 0;
+    if (driver->domain.getJobStats != NULL)
+        rc = driver->domain.getJobStats(domain, &type, stats, n, 0);
+    /* what the driver knows of a completed job is this one's only if this one was completed */
+    if ((rc < 0 || *n == 0) && driver->domain.getJobStats != NULL && !m->cancelled && m->phase >= VIR_MIGRATION_PHASE_CONFIRM)
+        rc = driver->domain.getJobStats(domain, &type, stats, n,
+                                        VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED);
+    return rc == 0 && *n > 0;
+}
+
+/* Keeps what the drivers know of it just now: after Confirm the source may have forgotten, and the destination knows the whole downtime. */
 static void
 virMigrationUpdateStats(virMigrationPtr m)
 {
-    /* a job under way, then a completed one: the destination knows the downtime as the guest felt it */
-    virDomainPtr from[4] = { m->domain, m->guest, m->guest, m->domain };
     virTypedParameterPtr stats = NULL;
-    int i, type, n = 0, rc = -1;
+    int n = 0;
 
-    for (i = 0; i < 4 && rc < 0; i++) {
-        unsigned int flags = i < 2 ? 0 : VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
-        virDomainPtr domain = from[i];
-
-        if (domain == NULL || domain->conn->driver->domain.getJobStats == NULL)
-            continue;
-        rc = domain->conn->driver->domain.getJobStats(domain, &type, &stats, &n, flags);
-        if (rc == 0 && n == 0) {      /* there is no job */
-            virTypedParamsFree(stats, n);
-            rc = -1;
-        }
+    if ((m->guest != NULL && virMigrationAskStats(m, m->guest, &stats, &n) > 0) || virMigrationAskStats(m, m->domain, &stats, &n) > 0) {
+        pthread_mutex_lock(&m->lock);
+        virTypedParamsFree(m->stats, m->nstats);
+        m->stats = stats;
+        m->nstats = n;
+        pthread_mutex_unlock(&m->lock);
     }
     virResetLastError();
-    if (rc < 0)
-        return;
-    pthread_mutex_lock(&m->lock);
-    virTypedParamsFree(m->stats, m->nstats);
-    m->stats = stats;
-    m->nstats = n;
-    pthread_mutex_unlock(&m->lock);
 }
 
 /* Why it is given up; the first reason stays. With m->lock held. */
@@ -2398,8 +2419,23 @@ virMigrationEnter(virMigrationPtr m, virMigrationPhase next)
     row = &virMigrationPhases[next];
     if (next == VIR_MIGRATION_PHASE_OVER)
         m->outcome = m->cancelled ? VIR_MIGRATION_OUTCOME_ROLLED_BACK : VIR_MIGRATION_OUTCOME_MIGRATED;
-    else if (row->cookieFrom != next && m->cookieOut[row->cookieFrom] != NULL)
-        m->cookieIn[next] = strdup(m->cookieOut[row->cookieFrom]);
+    else if (row->cookieFrom != next)
+        m->cookieIn[next] = m->cookieOut[row->cookieFrom];       /* a phase ends once: what it gave stays */
+}
+
+/* The guest could not be ended, or does not go on, at the source: said with the reason for the way back, if there is one. With m->lock held. */
+static void
+virMigrationConfirmFailed(virMigrationPtr m)
+{
+    char *both;
+
+    if (m->error.code == VIR_ERR_OK) {
+        virErrorCopy(&m->error, virThreadError());
+    } else if (m->error.message != virNoMemoryMessage
+               && (both = virStringFormat("%s; and then: %s", m->error.message, virGetLastErrorMessage())) != NULL) {
+        free(m->error.message);
+        m->error.message = both;
+    }
 }
 
 /* A phase has ended. With m->lock held. */
@@ -2422,8 +2458,7 @@ virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *co
     }
     /* that Confirm failed changes nothing of what Finish decided; it is said all the same */
     if (m->phase == VIR_MIGRATION_PHASE_CONFIRM) {
-        if (m->error.code == VIR_ERR_OK)
-            virErrorCopy(&m->error, virThreadError());
+        virMigrationConfirmFailed(m);
     } else {
         virMigrationGiveUp(m);
     }
@@ -2439,6 +2474,21 @@ virMigrationAborted(virMigrationPtr m)
     virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted in phase %s", m->domain->name,
                    virMigrationPhases[m->phase].name);
     virErrorCopy(&m->error, virThreadError());
+}
+
+/* Tells the hypervisor, once. With m->lock held, under which no other phase can begin: the job is this migration's. */
+static void
+virMigrationAbortTransfer(virMigrationPtr m)
+{
+    const struct virDriver *driver = m->domain->conn->driver;
+
+    if (m->abortSent || driver->domain.abortJob == NULL)
+        return;
+    if (driver->domain.abortJob(m->domain, 0) == 0)
+        m->abortSent = true;
+    else
+        virLog(VIR_LOG_WARN, "migration", "%s: cannot abort: %s", m->uuid, virGetLastErrorMessage());
+    virResetLastError();
 }
 
 /* The caller wants it over: leaves the way there for the way back. With m->lock held. */
@@ -2462,13 +2512,7 @@ virMigrationTurnBack(virMigrationPtr m)
             break;
         }
         /* the hypervisor stops the transfer in its own time: Perform goes on until it says how it ended */
-        if (m->abortSent)
-            break;
-        m->abortSent = true;
-        pthread_mutex_unlock(&m->lock);
-        if (m->domain->conn->driver->domain.abortJob != NULL && m->domain->conn->driver->domain.abortJob(m->domain, 0) < 0)
-            virLog(VIR_LOG_WARN, "migration", "%s: cannot abort: %s", m->uuid, virGetLastErrorMessage());
-        pthread_mutex_lock(&m->lock);
+        virMigrationAbortTransfer(m);
         break;
     case VIR_MIGRATION_PHASE_PREPARE:
         m->cancelled = true;
@@ -2493,10 +2537,12 @@ virMigrationRun(virMigrationPtr m, int timeout)
     call.flags &= ~(unsigned int)VIR_MIGRATE_PEER2PEER;          /* who steps is nothing to the phases */
     if (row->side == VIR_MIGRATION_SIDE_DESTINATION)
         call.flags &= ~(unsigned int)VIRT_MIGRATE_SOURCE_FLAGS;
+    pthread_mutex_lock(&m->lock);
     if (m->entered == 0) {
         m->entered = virTimeNowUs();
         m->info[m->phase].rounds++;
     }
+    pthread_mutex_unlock(&m->lock);
     if (m->phase == VIR_MIGRATION_PHASE_CONFIRM)
         virMigrationUpdateStats(m);
     result = row->run(m, &call, &cookie);
@@ -2594,6 +2640,9 @@ virMigrationAbort(virMigrationPtr m)
     pthread_mutex_lock(&m->lock);
     if (m->phase != VIR_MIGRATION_PHASE_OVER)
         m->abort = true;
+    /* whoever waits for the transfer, in a step or in a loop of its own, hears of its end by the hypervisor */
+    if (m->phase == VIR_MIGRATION_PHASE_PERFORM && m->entered != 0 && !m->cancelled)
+        virMigrationAbortTransfer(m);
     pthread_mutex_unlock(&m->lock);
     return 0;
 }
@@ -2651,7 +2700,6 @@ virMigrationGetCookie(virMigrationPtr m, virMigrationPhase phase, int out)
 int
 virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *params, int *nparams)
 {
-    virMigrationPhase phase;
     int rc = 0;
 
     if (!virMigrationIs(__func__, m))
@@ -2660,8 +2708,7 @@ virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *params, int *npara
         virErrorDispatch(NULL);
         return -1;
     }
-    phase = virMigrationGetPhase(m);
-    if (phase == VIR_MIGRATION_PHASE_PERFORM || phase == VIR_MIGRATION_PHASE_FINISH)
+    if (m->phase == VIR_MIGRATION_PHASE_PERFORM || m->phase == VIR_MIGRATION_PHASE_FINISH)
         virMigrationUpdateStats(m);
     pthread_mutex_lock(&m->lock);
     *params = virTypedParamsCopy(m->stats, m->nstats);

@@ -3615,8 +3615,10 @@ typedef enum {
 typedef enum {
     VIR_MIGRATION_OUTCOME_NONE = 0,         /* not over yet */
     VIR_MIGRATION_OUTCOME_MIGRATED = 1,     /* it is at the destination, and not at the source */
-    VIR_MIGRATION_OUTCOME_ROLLED_BACK = 2,  /* it is at the source, as it was before, and nothing of
-                                             * it is at the destination */
+    VIR_MIGRATION_OUTCOME_ROLLED_BACK = 2,  /* nothing of it is at the destination; it is at the
+                                             * source, as it was before. Where it has ended there
+                                             * meanwhile (its hypervisor died, somebody destroyed
+                                             * it), or cannot go on, the error says so */
     VIR_MIGRATION_OUTCOME_UNDECIDED = 3,    /* over for this object, but a side could not be asked:
                                              * paused at the source, it waits to be settled */
     VIR_MIGRATION_OUTCOME_LAST = 4,         /* how many there are */
@@ -3718,7 +3720,8 @@ VIRT_API int virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *param
 
 /*
  * Asks for the end of the migration, and returns at once; the steps that follow carry it out. Safe
- * at any time, from any thread, and more than once. It is a request: when the guest is at the
+ * at any time, from any thread, and more than once: a step of another thread, or its wait for what
+ * virMigrationGetWait() gave, then ends soon. It is a request: when the guest is at the
  * destination already, the migration is completed all the same. The outcome tells.
  */
 VIRT_API int virMigrationAbort(virMigrationPtr m);
@@ -3727,9 +3730,9 @@ VIRT_API int virMigrationAbort(virMigrationPtr m);
 VIRT_API virMigrationOutcome virMigrationGetOutcome(virMigrationPtr m);
 
 /*
- * Gives the error that turned the migration back: the first, not those of the way back.
- * VIR_ERR_OPERATION_ABORTED after virMigrationAbort(). It stays the object's and lives until the
- * free.
+ * Gives the error that turned the migration back: the first, not those of the way back, except that
+ * a guest which does not go on at the source in the end is told with it. VIR_ERR_OPERATION_ABORTED
+ * after virMigrationAbort(). It stays the object's and lives until the free.
  *
  * Returns the error, or NULL if there is none.
  */
@@ -3749,7 +3752,10 @@ VIRT_API const char *virMigrationGetUUID(virMigrationPtr m);
 
 /*
  * Frees the object. m may be NULL. Never blocks and never fails. A migration that is not over is
- * dropped where it stands: to end one properly, abort it and step until it is over.
+ * dropped where it stands: to end one properly, abort it and step until it is over. What is left of
+ * one that was dropped before the transfer was complete is ended by virDomainAbortJob() on either
+ * side; after that, only virDomainDestroy() on the side where the guest is not wanted can be right,
+ * and virDomainResume() is refused.
  */
 VIRT_API void virMigrationFree(virMigrationPtr m);
 

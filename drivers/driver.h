@@ -131,6 +131,9 @@ enum virMigrationResult {
  *            is gone here for certain. cancelled != 0: removes what was prepared; *guest stays NULL; if it had been
  *            started already, DONE with *guest set: too late. A migration never heard of is DONE.
  *   confirm  source: cancelled == 0: the guest runs there: ends it here. Else: makes it run here again as it did before.
+ *   stats    either side: what is known of its progress (VIR_DOMAIN_JOB_*), without waiting; nothing is no error. May be absent: then
+ *            domain.getJobStats is asked, which must not wait either.
+ *   drop     either side: nobody steps it any more, until a phase is called again; virDomainAbortJob may then end it here. Must not wait.
  *   wait     either side: what to wait for until this side's phase can go on: descriptor (-1 none), VIR_EVENT_HANDLE_*, ms (-1 none).
  * Every phase is safe to repeat: asked again it answers as it did.
  */

@@ -545,6 +545,7 @@ qemuEventMigration(struct virDomainObj *vm, struct qemuDomain *priv, const char 
 
         if (status >= 0)
             atomic_store(&priv->migrationStatus, status);
+        atomic_fetch_add(&priv->migrationEvents, 1);
     }
     if (hooks != NULL && hooks->event != NULL)
         hooks->event(vm, name, data);

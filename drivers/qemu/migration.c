@@ -38,7 +38,7 @@
 #define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */
 #define QEMU_MIGRATE_PORT_LAST  49215
 #define QEMU_MIGRATE_DOWNTIME   300        /* ms; QEMU's own default */
-#define QEMU_MIGRATE_ASK        1000000    /* us after which the status is asked for, should an event have got lost */
+#define QEMU_MIGRATE_ASK        100000     /* us after which the progress is asked for again */
 
 /* ---------- answers ---------- */
 
@@ -668,80 +668,124 @@ qemuMigrationStart(struct qemuMigration *m, struct qemuMonitor *mon, const struc
     m->started = virTimeNowUs();
     if (m->wasRunning && (call->flags & VIR_MIGRATE_LIVE) == 0) {
         m->pausedByUs = true;
-        if (qemuProcessPause(m->vm, VIR_DOMAIN_PAUSED_MIGRATION) < 0)
-            return -1;
         m->stopped = qemuMigrationWallClock();
+        if (qemuMigrationSend(m, mon, "stop", NULL) < 0)
+            return -1;
     }
     qemuMigrationReset(priv);
     m->asked = virTimeNowUs();
     return qemuMigrationSendMigrate(m, mon, call, uri);
 }
 
-/* Now and then the status is asked for: events are not repeated. */
-static int
-qemuMigrationAskStatus(struct qemuMigration *m, struct qemuMonitor *mon)
+/*
+ * Now and then query-migrate is sent: for the progress, and because events are not repeated. The reply is taken when it comes; a QEMU that
+ * stands still keeps nobody waiting. A status that QEMU told by an event since the question is the newer one.
+ */
+static void
+qemuMigrationAsk(struct qemuMigration *m, struct qemuMonitor *mon)
+{
+    m->asked = virTimeNowUs();
+    m->askedAt = atomic_load(&qemuDomainPeek(m->vm)->migrationEvents);
+    if ((m->asking = qemuMonitorSend(mon, "query-migrate", NULL, false)) == 0)
+        virResetLastError();          /* no answer is no failure; a monitor that has ended is noticed by the caller */
+}
+
+static void
+qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
-    VIRT_CLEANUP_JSON cJSON *info = NULL;
-    const char *name;
-    int status;
+    const char *name = virJsonString(info, "status"), *why = virJsonString(info, "error-desc");
+    int status = name != NULL ? qemuMigrationStatusFromName(name) : -1, n = 0;
+    virTypedParameterPtr params = NULL;
 
-    if (virTimeNowUs() - m->asked < QEMU_MIGRATE_ASK)
-        return 0;
-    m->asked = virTimeNowUs();
-    if (qemuMonitorCommand(mon, "query-migrate", NULL, &info) < 0) {
-        virResetLastError();          /* no answer is no failure; a monitor that has ended is noticed by the caller */
-        return 0;
-    }
-    if ((name = virJsonString(info, "status")) != NULL && (status = qemuMigrationStatusFromName(name)) >= 0)
+    if (status >= 0 && m->askedAt == atomic_load(&priv->migrationEvents))
         atomic_store(&priv->migrationStatus, status);
-    return 0;
+    if (why != NULL && m->why == NULL)
+        m->why = strdup(why);
+    if (virJsonGet(info, "ram") != NULL && qemuMigrationStats(m->vm, m, info, &params, &n) == 0)
+        qemuMigrationKeepStats(m, params, n);
+}
+
+/* Takes the answer in, after at most timeout ms. 1: nothing is asked any more; 0: it has not come. */
+static int
+qemuMigrationAnswered(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
+{
+    VIRT_CLEANUP_JSON cJSON *info = NULL;
+    int rc;
+
+    if (m->asking == 0)
+        return 1;
+    if ((rc = qemuMonitorReceive(mon, m->asking, timeout, &info)) == 0)
+        return 0;
+    m->asking = 0;
+    if (rc > 0)
+        qemuMigrationTakeInfo(m, info);
+    virResetLastError();
+    return 1;
+}
+
+/* The transfer has ended: what QEMU has to say of it, asked for once more. 1: it has said it, or cannot; 0: not within timeout ms. */
+static int
+qemuMigrationLastInfo(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
+{
+    if (!m->final) {
+        if (m->asking != 0)
+            qemuMonitorForget(mon, m->asking);
+        qemuMigrationAsk(m, mon);
+        m->final = true;
+    }
+    return qemuMigrationAnswered(m, mon, timeout);
 }
 
 /* Why QEMU gave up, in its words. */
 static void
-qemuMigrationReportFailure(struct qemuMigration *m, struct qemuMonitor *mon)
+qemuMigrationReportFailure(struct qemuMigration *m)
 {
-    VIRT_CLEANUP_JSON cJSON *info = NULL;
-    const char *why = NULL;
-
-    if (atomic_load(&m->aborted)) {
+    if (atomic_load(&m->aborted))
         virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->vm->name);
-        return;
-    }
-    if (atomic_load(&m->ioError)) {
+    else if (atomic_load(&m->ioError))
         virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' was aborted: the guest met an I/O error", m->vm->name);
-        return;
-    }
-    if (qemuMonitorCommand(mon, "query-migrate", NULL, &info) == 0)
-        why = virJsonString(info, "error-desc");
-    virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: %s", m->vm->name,
-                   why != NULL ? why : "the connection to the destination broke");
+    else
+        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: %s", m->vm->name,
+                       m->why != NULL ? m->why : "the connection to the destination broke");
+}
+
+/* Whatever else was noticed of it: the guest's QEMU has ended, and the guest with it. */
+static void
+qemuMigrationReportDeath(struct qemuMigration *m)
+{
+    struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    VIRT_CLEANUP_FREE char *words = NULL;
+
+    pthread_mutex_lock(&priv->lock);
+    if (priv->lastWords != NULL)
+        words = strdup(priv->lastWords);
+    pthread_mutex_unlock(&priv->lock);
+    virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': its QEMU has ended during the migration, and the guest with it: it runs nowhere%s%s",
+                   m->vm->name, words != NULL ? ": " : "", words != NULL ? words : "");
 }
 
 /* All is there: what is told to the destination. */
 static int
-qemuMigrationTransferred(struct qemuMigration *m, struct qemuMonitor *mon)
+qemuMigrationTransferred(struct qemuMigration *m)
 {
-    VIRT_CLEANUP_JSON cJSON *info = NULL, *json = NULL;
-    virTypedParameterPtr params = NULL;
-    int n = 0;
-    cJSON *stats;
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+    virTypedParameterPtr params = virTypedParamsCopy(m->stats, m->nstats);       /* only this thread replaces them */
+    int n = params != NULL ? m->nstats : 0;
 
-    if (qemuMonitorCommand(mon, "query-migrate", NULL, &info) == 0 && qemuMigrationStats(m->vm, m, info, &params, &n) == 0)
+    json = virJsonObject("i:version", 1, "s:migration", m->uuid, "u:stopped", m->stopped, "A:stats", qemuMigrationStatsToJson(params, n), NULL);
+    if (params != NULL)
         virDomainObjSetCompleted(m->vm, VIR_DOMAIN_JOB_COMPLETED, params, n);
-    stats = qemuMigrationStatsToJson(params, n);
-    json = virJsonObject("i:version", 1, "s:migration", m->uuid, "u:stopped", m->stopped, "A:stats", stats, NULL);
     free(m->cookie);
-    if (json == NULL || (m->cookie = virJsonFormat(json)) == NULL)
+    if ((m->cookie = json != NULL ? virJsonFormat(json) : NULL) == NULL)
         return -1;
     m->stage = QEMU_STAGE_TRANSFERRED;
     return 1;
 }
 
-/* What the status asks for: 1 all is there, 0 it goes on, -1 it failed. */
+/* What the status asks for: 1 all is there, 0 it goes on, -1 it failed. Waits at most timeout ms for QEMU's last words on it. */
 static int
-qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon)
+qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
 
@@ -756,10 +800,12 @@ qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon)
             return qemuMonitorPost(mon, "migrate_cancel", NULL);
         return qemuMonitorPost(mon, "migrate-continue", virJsonObject("s:state", "pre-switchover", NULL));
     case QEMU_MIGRATION_COMPLETED:
-        return qemuMigrationTransferred(m, mon);
+        return qemuMigrationLastInfo(m, mon, timeout) > 0 ? qemuMigrationTransferred(m) : 0;
     case QEMU_MIGRATION_FAILED:
     case QEMU_MIGRATION_CANCELLED:
-        qemuMigrationReportFailure(m, mon);
+        if (qemuMigrationLastInfo(m, mon, timeout) == 0)
+            return 0;
+        qemuMigrationReportFailure(m);
         return -1;
     default:
         /* a guest that stands because of its disk: the caller said that this ends it */
@@ -774,11 +820,13 @@ static int
 qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, const char *uri)
 {
     unsigned long long end = qemuMigrationUntil(call->timeout);
+    /* who waits for the end looks around now and then; who steps wants numbers to show */
+    const int most = call->timeout < 0 ? 1000 : QEMU_MIGRATE_ASK / 1000;
     int rc = 0, left;
 
     if (m->stage == QEMU_STAGE_BEGUN) {
         if (atomic_load(&m->aborted)) {
-            qemuMigrationReportFailure(m, mon);
+            qemuMigrationReportFailure(m);
             return -1;
         }
         m->stage = QEMU_STAGE_TRANSFER;
@@ -786,7 +834,7 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
             return -1;
     }
     for (;;) {
-        left = qemuMigrationLeft(end, 1000);
+        left = qemuMigrationLeft(end, most);
         if (m->npending > 0 && (rc = qemuMigrationCollect(m, mon, left)) < 0)
             return -1;
         /* an abort that came before `migrate` was carried out had nothing to cancel */
@@ -795,20 +843,19 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
             if (qemuMonitorPost(mon, "migrate_cancel", NULL) < 0)
                 return -1;
         }
-        if (m->npending == 0 && (rc = qemuMigrationJudge(m, mon)) != 0)
+        if (m->npending == 0 && (rc = qemuMigrationJudge(m, mon, left)) != 0)
             return rc;
         if (!qemuMonitorIsOpen(mon) || atomic_load(&m->ended))
-            return virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: its QEMU has ended", m->vm->name);
-        left = qemuMigrationLeft(end, 1000);
-        if (m->npending == 0) {
+            return virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: its monitor was lost", m->vm->name);
+        left = qemuMigrationLeft(end, most);
+        if (m->npending == 0 && !m->final) {
+            if (m->asking == 0 && virTimeNowUs() - m->asked >= QEMU_MIGRATE_ASK)
+                qemuMigrationAsk(m, mon);
             qemuMigrationListen(m, mon, left);
-            if (qemuMigrationAskStatus(m, mon) < 0)
-                return -1;
+            qemuMigrationAnswered(m, mon, 0);
         }
-        if (left == 0 && call->timeout >= 0 && (m->npending > 0 || (rc = qemuMigrationJudge(m, mon)) == 0))
-            return 0;
-        if (rc != 0)
-            return rc;
+        if (left == 0 && call->timeout >= 0)
+            return m->npending == 0 ? qemuMigrationJudge(m, mon, 0) : 0;
     }
 }
 
@@ -833,6 +880,8 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
         rc = qemuMigrationFailed(m);
     } else if ((mon = qemuDomainMonitor(m->vm)) == NULL || (rc = qemuMigrationPerformRun(m, mon, call, uri)) < 0) {
         m->stage = QEMU_STAGE_BROKEN;
+        if (atomic_load(&m->ended) || (mon != NULL && qemuMonitorHasEnded(mon)))
+            qemuMigrationReportDeath(m);
         rc = qemuMigrationFailed(m);
     } else {
         rc = rc > 0 ? qemuMigrationAnswer(m, cookieout, NULL) : VIR_MIGRATION_AGAIN;
@@ -881,8 +930,10 @@ qemuMigrationCompleted(struct qemuMigration *m, const char *cookiein)
         cJSON_DeleteItemFromObjectCaseSensitive(stats, VIR_DOMAIN_JOB_DOWNTIME);
         virJsonAdd(stats, "u:" VIR_DOMAIN_JOB_DOWNTIME_NET, net, "u:" VIR_DOMAIN_JOB_DOWNTIME, now - stopped, NULL);
     }
-    if (qemuMigrationStatsFromJson(stats, &params, &n) == 0)
-        virDomainObjSetCompleted(m->vm, VIR_DOMAIN_JOB_COMPLETED, params, n);
+    if (qemuMigrationStatsFromJson(stats, &params, &n) < 0)
+        return;
+    qemuMigrationKeepStats(m, virTypedParamsCopy(params, n), n);
+    virDomainObjSetCompleted(m->vm, VIR_DOMAIN_JOB_COMPLETED, params, n);
 }
 
 /* It runs, or stands paused, here for good. */
@@ -1117,7 +1168,7 @@ qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *
         if (priv->monitor != NULL) {
             *fd = qemuMonitorGetFd(priv->monitor);
             *events = VIR_EVENT_HANDLE_READABLE;
-            *milliseconds = 1000;
+            *milliseconds = m->incoming ? 100 : 1000;            /* an abort of Perform is heard here; of the others, when this is over */
         }
         pthread_mutex_unlock(&priv->lock);
     }
@@ -1146,6 +1197,102 @@ qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
     return rc;
 }
 
+/* ---------- migrations that nobody steps ---------- */
+
+/* Its QEMU has ended and nobody will ask for the outcome: nothing is left to be done. */
+static void
+qemuMigrationEndDropped(struct qemuMigration *m)
+{
+    if (!atomic_load(&m->dropped) || !atomic_load(&m->ended) || pthread_mutex_trylock(&m->lock) != 0)
+        return;                       /* who has the lock is at work on its end */
+    if (!qemuMigrationIsOver(m)) {
+        qemuMigrationEnd(m, m->incoming ? QEMU_STAGE_REMOVED : m->stage == QEMU_STAGE_TRANSFERRED ? QEMU_STAGE_LEFT : QEMU_STAGE_STAYED);
+        virDomainObjEndMigration(m->vm);
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+VIRT_INTERNAL int
+qemuMigrationDrop(virConnectPtr conn, const struct virMigrationCall *call)
+{
+    struct qemuHost *host = qemuHostOf(conn);
+    struct qemuMigration *m;
+
+    for (int incoming = 0; incoming < 2; incoming++) {
+        pthread_mutex_lock(&host->lock);
+        for (m = host->migrationList; m != NULL && (m->incoming != (incoming != 0) || strcmp(m->uuid, call->uuid) != 0); m = m->next)
+            ;
+        if (m != NULL) {
+            m->users++;
+            atomic_store(&m->dropped, true);
+        }
+        pthread_mutex_unlock(&host->lock);
+        if (m != NULL)
+            qemuMigrationEndDropped(m);
+        qemuMigrationPut(m);
+    }
+    return 0;
+}
+
+/* The transfer has ended badly, or never began: the guest goes on here. Nothing waits: this is also called when an event is delivered. */
+static int
+qemuMigrationStayDropped(struct qemuMigration *m)
+{
+    struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    struct qemuMonitor *mon;
+    int rc = 0;
+
+    if (m->stage != QEMU_STAGE_BEGUN && !m->wasRunning) {
+        virDomainObjSetState(m->vm, m->state, m->reason);
+    } else if (m->stage != QEMU_STAGE_BEGUN && atomic_load(&m->vm->state) != VIR_DOMAIN_RUNNING) {
+        if ((mon = qemuDomainMonitor(m->vm)) == NULL)
+            return -1;
+        atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED);
+        rc = qemuMonitorPost(mon, "cont", NULL);
+        qemuMonitorUnref(mon);
+    }
+    if (rc < 0)
+        return -1;
+    qemuMigrationStay(m);
+    qemuMigrationForgetRecord(m);
+    return 0;
+}
+
+/* Ends one as far as that can be done without the other side; with its lock held. 0: it is over, or will be when QEMU has cancelled it. */
+static int
+qemuMigrationAbortDropped(struct qemuMigration *m)
+{
+    int status = atomic_load(&qemuDomainPeek(m->vm)->migrationStatus);
+
+    if (qemuMigrationIsOver(m))
+        return 0;
+    if (m->incoming && m->stage != QEMU_STAGE_STARTING) {
+        qemuMigrationRemoveIncoming(m);
+        return 0;
+    }
+    if (m->incoming || m->stage == QEMU_STAGE_TRANSFERRED || status == QEMU_MIGRATION_COMPLETED)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s': migration %s had moved all of it when it was left: whether it runs at "
+                              "the other side is not known here. End the copy that is not wanted with virDomainDestroy", m->vm->name, m->uuid);
+    if (m->stage == QEMU_STAGE_BEGUN || status == QEMU_MIGRATION_FAILED || status == QEMU_MIGRATION_CANCELLED
+        || (status == QEMU_MIGRATION_NONE && m->stage == QEMU_STAGE_BROKEN))
+        return qemuMigrationStayDropped(m);
+    return qemuMigrationCancel(m->vm, m);
+}
+
+/* QEMU has told something: if that ends the transfer of one that was aborted and has nobody else, it is over. */
+static void
+qemuMigrationSettleDropped(struct qemuMigration *m)
+{
+    int status = atomic_load(&qemuDomainPeek(m->vm)->migrationStatus);
+
+    if (m->incoming || !atomic_load(&m->dropped) || !atomic_load(&m->aborted)
+        || (status != QEMU_MIGRATION_CANCELLED && status != QEMU_MIGRATION_FAILED) || pthread_mutex_trylock(&m->lock) != 0)
+        return;                       /* whoever has the lock looks again when it is free */
+    if (!qemuMigrationIsOver(m) && m->stage != QEMU_STAGE_TRANSFERRED && qemuMigrationStayDropped(m) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' does not go on: %s", m->uuid, m->vm->name, virGetLastErrorMessage());
+    pthread_mutex_unlock(&m->lock);
+}
+
 VIRT_INTERNAL int
 qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
 {
@@ -1160,7 +1307,14 @@ qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
         return qemuMigrationSettleAgain(vm, "virDomainAbortJob");
     if (m == NULL)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no job that could be aborted", vm->name);
-    rc = qemuMigrationCancel(vm, m);
+    if (atomic_load(&m->dropped)) {
+        pthread_mutex_lock(&m->lock);
+        rc = qemuMigrationAbortDropped(m);
+        pthread_mutex_unlock(&m->lock);
+        qemuMigrationSettleDropped(m);                /* its end may have come meanwhile */
+    } else {
+        rc = qemuMigrationCancel(vm, m);
+    }
     qemuMigrationPut(m);
     return rc;
 }
@@ -1285,8 +1439,13 @@ qemuMigrationSetCompressionCache(virDomainPtr domain, unsigned long long cacheSi
 static void
 qemuMigrationOnEvent(struct virDomainObj *vm, const char *event, const cJSON *data)
 {
+    struct qemuMigration *m = qemuMigrationOf(vm);
+
     (void)event;
     (void)data;
+    if (m != NULL)
+        qemuMigrationSettleDropped(m);
+    qemuMigrationPut(m);
     qemuMigrationWake(vm);
 }
 
@@ -1297,11 +1456,13 @@ qemuMigrationOnStopped(struct virDomainObj *vm, int reason)
     struct qemuMigration *m = qemuMigrationOf(vm);
 
     (void)reason;
-    bool leaving = m != NULL && atomic_load(&m->stage) == QEMU_STAGE_TRANSFERRED;
+    bool leaving = m != NULL && atomic_load(&m->stage) == QEMU_STAGE_TRANSFERRED && !atomic_load(&m->dropped);
 
     if (m != NULL)
         atomic_store(&m->ended, true);
     qemuMigrationWake(vm);
+    if (m != NULL)
+        qemuMigrationEndDropped(m);
     qemuMigrationPut(m);
     if (!leaving)                     /* the guest may run at the destination: Confirm lets go of its name here */
         virDomainObjEndMigration(vm);

@@ -33,12 +33,15 @@ struct qemuMigration {
     bool unlisted;                /* out of the list: the last user frees it */
     int wake;                     /* an eventfd: written when an event of this guest has come; -1: it is over */
     struct qemuHost *host;
+    virTypedParameterPtr stats;   /* the newest; host->lock */
+    int nstats;
     struct virDomainObj *vm;      /* a reference; NULL: offline, at the destination */
     char uuid[VIR_UUID_STRING_BUFLEN];
     bool incoming;
     bool offline;
     atomic_bool ended;            /* its QEMU has ended */
     atomic_bool aborted;          /* virDomainAbortJob */
+    atomic_bool dropped;          /* nobody steps it */
     atomic_bool ioError;          /* the guest has met an error of its disk while it migrates */
 
     pthread_mutex_t lock;         /* held by the phase that is at work; guards what follows */
@@ -62,6 +65,10 @@ struct qemuMigration {
     unsigned long long stopped;   /* wall clock, ms: when the CPUs stopped */
     unsigned long long switched;  /* us: told to go on with the switchover */
     unsigned long long asked;     /* us: when query-migrate was last sent */
+    qemuMonitorId asking;         /* ... and not answered yet; 0: it was */
+    int askedAt;                  /* priv->migrationEvents then */
+    bool final;                   /* asked for the last time, since the transfer has ended */
+    char *why;                    /* what QEMU says of its failure */
     unsigned int flags;
 };
 
@@ -75,6 +82,8 @@ VIRT_INTERNAL int qemuMigrationFinish(virConnectPtr dconn, const struct virMigra
                                       char **cookieout, virDomainPtr *guest);
 VIRT_INTERNAL int qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
                                        int cancelled);
+VIRT_INTERNAL int qemuMigrationProgress(virConnectPtr conn, const struct virMigrationCall *call, virTypedParameterPtr *params, int *nparams);
+VIRT_INTERNAL int qemuMigrationDrop(virConnectPtr conn, const struct virMigrationCall *call);
 VIRT_INTERNAL int qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events, int *milliseconds);
 VIRT_INTERNAL int qemuMigrationSetMaxDowntime(virDomainPtr domain, unsigned long long downtime, unsigned int flags);
 VIRT_INTERNAL int qemuMigrationGetMaxDowntime(virDomainPtr domain, unsigned long long *downtime, unsigned int flags);
@@ -109,6 +118,8 @@ VIRT_INTERNAL void qemuMigrationPut(struct qemuMigration *m);
 VIRT_INTERNAL bool qemuMigrationIsOver(const struct qemuMigration *m);
 /* With its lock held: it is over, as `stage` says. Only what answers need is kept, until the guest's next one of this side is over. */
 VIRT_INTERNAL void qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage);
+/* Keeps these as its newest statistics; takes them over. */
+VIRT_INTERNAL void qemuMigrationKeepStats(struct qemuMigration *m, virTypedParameterPtr params, int nparams);
 /* Tells whoever waits in Perform that something has happened to this guest. */
 VIRT_INTERNAL void qemuMigrationWake(struct virDomainObj *vm);
 VIRT_INTERNAL void qemuMigrationFreeAll(struct qemuHost *host);

@@ -39,6 +39,8 @@ qemuMigrationFree(struct qemuMigration *m)
     free(m->definition);
     free(m->previous);
     free(m->listening);
+    free(m->why);
+    virTypedParamsFree(m->stats, m->nstats);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }
@@ -106,8 +108,10 @@ qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming)
     if (m != NULL)
         m->users++;
     pthread_mutex_unlock(&host->lock);
-    if (m != NULL)
+    if (m != NULL) {
         pthread_mutex_lock(&m->lock);
+        atomic_store(&m->dropped, false);
+    }
     return m;
 }
 
@@ -152,6 +156,43 @@ qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct vi
 }
 
 VIRT_INTERNAL void
+qemuMigrationKeepStats(struct qemuMigration *m, virTypedParameterPtr params, int nparams)
+{
+    virTypedParameterPtr before;
+    int nbefore;
+
+    pthread_mutex_lock(&m->host->lock);
+    before = m->stats;
+    nbefore = m->nstats;
+    m->stats = params;
+    m->nstats = nparams;
+    pthread_mutex_unlock(&m->host->lock);
+    virTypedParamsFree(before, nbefore);
+}
+
+/* Nobody will collect the replies that are still to come. */
+static void
+qemuMigrationForgetCommands(struct qemuMigration *m)
+{
+    struct qemuDomain *priv = m->vm != NULL ? qemuDomainPeek(m->vm) : NULL;
+    struct qemuMonitor *mon = NULL;
+
+    if (priv != NULL) {
+        pthread_mutex_lock(&priv->lock);
+        if (priv->monitor != NULL)
+            mon = qemuMonitorRef(priv->monitor);
+        pthread_mutex_unlock(&priv->lock);
+    }
+    for (; m->npending > 0; m->npending--)
+        if (mon != NULL)
+            qemuMonitorForget(mon, m->pending[m->npending - 1]);
+    if (mon != NULL && m->asking != 0)
+        qemuMonitorForget(mon, m->asking);
+    m->asking = 0;
+    qemuMonitorUnref(mon);
+}
+
+VIRT_INTERNAL void
 qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
 {
     struct qemuHost *host = m->host;
@@ -164,7 +205,7 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     free(m->definition);
     free(m->previous);
     m->listening = m->document = m->definition = m->previous = NULL;
-    m->npending = 0;
+    qemuMigrationForgetCommands(m);
     pthread_mutex_lock(&host->lock);
     if (m->wake >= 0)
         close(m->wake);

@@ -91,6 +91,7 @@ struct qemuDomain {
      * `migrate`.
      */
     atomic_int migrationStatus;    /* enum qemuMigrationStatus, from MIGRATION events */
+    atomic_int migrationEvents;    /* how many of them there were */
     /* ms, by virDomainMigrateSetMaxDowntime; 0: the default */
     _Atomic unsigned long long migrationDowntime;
     _Atomic unsigned long long migrationBandwidth;   /* MiB/s, by virDomainMigrateSetMaxSpeed; 0: no limit */

@@ -221,6 +221,8 @@ testDomainAbortJob(virDomainPtr domain, unsigned int flags)
                        vm->name);
     } else {
         m->aborted = true;
+        if (m->dropped)
+            testMigrationAbortDropped(host, m);
         pthread_cond_broadcast(&host->changed);
         rc = 0;
     }

@@ -140,6 +140,15 @@ testFaultLost(struct testConnect *test, enum testFaultPlace place)
     return test->faults[place].kind == TEST_FAULT_LOST && testFaultCounts(&test->faults[place]);
 }
 
+/* Whether somebody steps it. */
+static void
+testMigrationSetDropped(struct testHost *host, const char *uuid, bool dropped)
+{
+    for (struct testMigration *m = host->migrations; m != NULL; m = m->next)
+        if (strcmp(m->uuid, uuid) == 0)
+            m->dropped = dropped;
+}
+
 /*
  * How every phase begins: locks the host. 1: to be carried out; *kind is then a fault that the
  * phase itself has to act out. Else its result, and the host is not locked.
@@ -151,6 +160,7 @@ testPhaseEnter(virConnectPtr conn, const struct virMigrationCall *call, enum tes
     unsigned long long now = virTimeNowUs(), end;
 
     pthread_mutex_lock(&test->host->lock);
+    testMigrationSetDropped(test->host, call->uuid, false);
     *kind = testFaultBefore(test, place);
     if (*kind == TEST_FAULT_HANG && call->timeout != 0) {
         /* Somebody who waits without end is let out now and then, to look around. */
@@ -1140,6 +1150,25 @@ testDomainMigrateWait(virConnectPtr conn, const struct virMigrationCall *call, i
     *milliseconds = m != NULL && m->step == TEST_PERFORMING ? (int)((testTransferNext(m) - virTimeNowUs() + 999) / 1000) : 10;
     pthread_mutex_unlock(&host->lock);
     return 0;
+}
+
+VIRT_INTERNAL int
+testDomainMigrateDrop(virConnectPtr conn, const struct virMigrationCall *call)
+{
+    struct testHost *host = testHostOf(conn);
+
+    pthread_mutex_lock(&host->lock);
+    testMigrationSetDropped(host, call->uuid, true);
+    pthread_mutex_unlock(&host->lock);
+    return 0;
+}
+
+VIRT_INTERNAL void
+testMigrationAbortDropped(struct testHost *host, struct testMigration *m)
+{
+    virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->vm->name);
+    testSourceStays(host, m, true);
+    virResetLastError();
 }
 
 VIRT_INTERNAL void

@@ -620,6 +620,7 @@ VIRT_INTERNAL const struct virDriver virTestDriver = {
         .finish = testDomainMigrateFinish,
         .confirm = testDomainMigrateConfirm,
         .wait = testDomainMigrateWait,
+        .drop = testDomainMigrateDrop,
         .setMaxDowntime = testDomainMigrateSetMaxDowntime,
         .getMaxDowntime = testDomainMigrateGetMaxDowntime,
         .setMaxSpeed = testDomainMigrateSetMaxSpeed,

@@ -122,6 +122,7 @@ struct testMigration {
     char *definition;                    /* destination: what is to be defined; NULL: nothing */
     struct testChannel *channel;
     bool aborted;
+    bool dropped;                        /* nobody steps it */
     virErrorPtr error;                   /* why it ended badly */
 
     struct testTransfer transfer;
@@ -190,6 +191,9 @@ VIRT_INTERNAL int testDomainMigrateFinish(virConnectPtr conn, const struct virMi
                                           int cancelled, char **cookieout, virDomainPtr *guest);
 VIRT_INTERNAL int testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
                                            int cancelled);
+VIRT_INTERNAL int testDomainMigrateDrop(virConnectPtr conn, const struct virMigrationCall *call);
+/* The guest goes on here: ends the source's side, for a migration that nobody steps. host->lock is held. */
+VIRT_INTERNAL void testMigrationAbortDropped(struct testHost *host, struct testMigration *m);
 VIRT_INTERNAL int testDomainMigrateWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events,
                                         int *milliseconds);
 VIRT_INTERNAL int testDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);

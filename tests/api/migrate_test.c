@@ -560,3 +560,30 @@ TEST_LIMIT(migration_survives_every_failing_allocation, 300)
     faultSpare("libxml2");
     FAULT_EACH_ALLOCATION(migrateOnce, NULL);
 }
+
+TEST(the_job_of_a_migration_that_was_freed_can_be_aborted)
+{
+    virConnectPtr source = openHost("one", "&memory-mib=4096"), destination = openEmpty("two", "");
+    virDomainPtr domain = guestOf(source), other;
+    virMigrationPtr m;
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_PTR(m = virMigrationNew(domain, destination, NULL, 0, VIR_MIGRATE_LIVE));
+        stepTo(m, i == 0 ? VIR_MIGRATION_PHASE_PREPARE : VIR_MIGRATION_PHASE_PERFORM);
+        if (i == 1)
+            CHECK_INT(virMigrationStep(m, 10), 1);
+        virMigrationFree(m);
+        CHECK_FAILS(virDomainReset(domain, 0), VIR_ERR_OPERATION_INVALID);
+        CHECK_OK(virDomainAbortJob(domain));
+        CHECK_OK(virDomainSuspend(domain));
+        CHECK_OK(virDomainResume(domain));
+        CHECK_FAILS(virDomainAbortJob(domain), VIR_ERR_OPERATION_INVALID);
+        if ((other = virDomainLookupByName(destination, "test")) != NULL) {
+            CHECK_OK(virDomainDestroy(other));             /* what waits there */
+            virDomainFree(other);
+        }
+    }
+    virDomainFree(domain);
+    CHECK_INT(virConnectClose(source), 0);
+    CHECK_INT(virConnectClose(destination), 0);
+}

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -319,6 +320,7 @@ TEST(the_source_dies_during_the_transfer_and_nothing_is_started)
     stepToEnd(m);
     CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
     CHECK_NOT_NULL(virMigrationGetError(m));
+    CHECK_CONTAINS(virMigrationGetError(m)->message, "its QEMU has ended during the migration");
     virMigrationFree(m);
     checkNothingAt(pair.destination, 1);
     checkNothingAt(pair.source, 0);
@@ -503,6 +505,194 @@ TEST(downtime_speed_and_cache_can_be_set_and_read)
     CHECK_OK(virDomainMigrateGetCompressionCache(pair.domain, &value, 0));
     CHECK_UINT(value, 16 << 20);
     CHECK_FAILS(virDomainAbortJob(pair.domain), VIR_ERR_OPERATION_INVALID);
+    endPair(&pair);
+}
+
+static long long
+timedStep(virMigrationPtr m, int *rc)
+{
+    virTypedParameterPtr stats = NULL;
+    long long start = harnessNowMs();
+    int n = 0;
+
+    CHECK_OK(*rc = virMigrationStep(m, 0));
+    CHECK_OK(virMigrationGetStats(m, &stats, &n));
+    virTypedParamsFree(stats, n);
+    return harnessNowMs() - start;
+}
+
+TEST(a_source_that_stands_still_keeps_no_step_waiting)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    long long end;
+    pid_t pid;
+    int rc = 1;
+
+    startPair(&pair, 64);
+    m = slowMigration(&pair);
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_INT(virMigrationStep(m, 300), 1);
+    CHECK_OK(kill(pid = qemuPid(0), SIGSTOP));
+    end = harnessNowMs() + 2500;                       /* longer than anything that is asked for now and then */
+    while (harnessNowMs() < end) {
+        CHECK_LESS(timedStep(m, &rc), harnessSlow(50));
+        CHECK_INT(rc, 1);
+        usleep(1000);
+    }
+    CHECK_OK(kill(pid, SIGCONT));
+    CHECK_OK(virDomainMigrateSetMaxSpeed(pair.domain, 10000, 0));
+    stepInto(m, VIR_MIGRATION_PHASE_FINISH);
+    /* nor one that stands when all that is left is to end it */
+    CHECK_OK(kill(pid, SIGSTOP));
+    end = harnessNowMs() + 10000;
+    while (rc > 0 && harnessNowMs() < end)
+        CHECK_LESS(timedStep(m, &rc), harnessSlow(200));
+    CHECK_INT(rc, 0);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+    virMigrationFree(m);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(statistics_are_of_this_migration_and_not_of_an_earlier_one)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    virDomainPtr guest;
+    virTypedParameterPtr stats = NULL;
+    unsigned long long value = 0;
+    int n = 0;
+
+    startPair(&pair, 64);
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE));
+    stepToEnd(m);
+    CHECK_OK(virMigrationGetStats(m, &stats, &n));
+    CHECK_INT(virTypedParamsGetULLong(stats, n, VIR_DOMAIN_JOB_DOWNTIME, &value), 1);
+    CHECK_INT(virTypedParamsGetULLong(stats, n, VIR_DOMAIN_JOB_DOWNTIME_NET, &value), 1);
+    virTypedParamsFree(stats, n);
+    CHECK_PTR(guest = virMigrationGetDomain(m));
+    virMigrationFree(m);
+    /* back, but given up before anything moved */
+    CHECK_PTR(m = virMigrationNew(guest, pair.source, NULL, 0, VIR_MIGRATE_LIVE));
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_OK(virMigrationAbort(m));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    stats = NULL;
+    CHECK_OK(virMigrationGetStats(m, &stats, &n));
+    CHECK_INT(virTypedParamsGetULLong(stats, n, VIR_DOMAIN_JOB_MEMORY_TOTAL, &value), 0);
+    CHECK_INT(virTypedParamsGetULLong(stats, n, VIR_DOMAIN_JOB_DOWNTIME, &value), 0);
+    virTypedParamsFree(stats, n);
+    virMigrationFree(m);
+    virDomainFree(guest);
+    endPair(&pair);
+}
+
+TEST(the_job_of_a_migration_that_was_freed_can_be_aborted)
+{
+    static const virMigrationPhase left[] = { VIR_MIGRATION_PHASE_PREPARE, VIR_MIGRATION_PHASE_PERFORM, VIR_MIGRATION_PHASE_PERFORM };
+    struct pair pair;
+    virMigrationPtr m;
+    virDomainPtr other;
+
+    startPair(&pair, 64);
+    for (int i = 0; i < 3; i++) {
+        harnessContext("case %d", i);
+        m = slowMigration(&pair);
+        stepInto(m, left[i]);
+        if (i == 2)
+            CHECK_INT(virMigrationStep(m, 300), 1);
+        virMigrationFree(m);
+        CHECK_FAILS(virDomainSetAutostart(pair.domain, 0), VIR_ERR_OPERATION_INVALID);
+        CHECK_OK(virDomainAbortJob(pair.domain));
+        /* it is free again: this takes the job */
+        WAIT_FOR(virDomainSuspend(pair.domain) == 0 && virDomainResume(pair.domain) == 0, 5000);
+        checkState(pair.domain, VIR_DOMAIN_RUNNING);
+        /* what waits at the other side is gone with the connection, or is aborted there */
+        while ((other = virDomainLookupByName(pair.destination, "table")) != NULL) {
+            if (virDomainAbortJob(other) < 0)
+                CHECK_ERROR(VIR_ERR_NO_DOMAIN);        /* it has just ended */
+            virDomainFree(other);
+        }
+        checkNothingAt(pair.destination, 1);
+        waitForMore(pair.serial, 10);
+    }
+    /* and it can be migrated */
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE));
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+    virMigrationFree(m);
+    waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+TEST(a_migration_that_was_freed_after_the_transfer_cannot_be_aborted_here)
+{
+    struct pair pair;
+    virMigrationPtr m;
+
+    startPair(&pair, 64);
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, NULL, 0, VIR_MIGRATE_LIVE));
+    stepInto(m, VIR_MIGRATION_PHASE_FINISH);
+    virMigrationFree(m);
+    CHECK_FAILS(virDomainAbortJob(pair.domain), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "virDomainDestroy");
+    checkState(pair.domain, VIR_DOMAIN_PAUSED);
+    CHECK_FAILS(virDomainResume(pair.domain), VIR_ERR_OPERATION_INVALID);
+    /* whoever knows that it runs nowhere else starts it anew */
+    CHECK_OK(virDomainDestroy(pair.domain));
+    virDomainFree(pair.domain);
+    CHECK_PTR(pair.domain = virDomainCreateXML(pair.source, guestDocument(pair.serial, 64), 0));
+    CHECK_OK(virDomainSuspend(pair.domain));
+    CHECK_OK(virDomainResume(pair.domain));
+    endPair(&pair);
+}
+
+static void *
+abortLater(void *opaque)
+{
+    usleep(300000);
+    CHECK_OK(virMigrationAbort(opaque));
+    return NULL;
+}
+
+TEST(an_abort_from_another_thread_is_heard_at_once)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    pthread_t thread;
+    long long start;
+    int fd, events, ms, rc = 1;
+
+    startPair(&pair, 64);
+    for (int round = 0; round < 2; round++) {
+        harnessContext(round == 0 ? "in a loop of one's own" : "in a step");
+        m = slowMigration(&pair);
+        stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+        start = harnessNowMs();
+        CHECK_INT(pthread_create(&thread, NULL, abortLater, m), 0);
+        do {
+            if (round == 0) {
+                struct pollfd pfd;
+
+                CHECK_OK(rc = virMigrationStep(m, 0));
+                CHECK_OK(virMigrationGetWait(m, &fd, &events, &ms));
+                pfd = (struct pollfd){ .fd = fd, .events = POLLIN };
+                if (rc > 0)
+                    poll(&pfd, fd >= 0 ? 1 : 0, ms == 0 ? 0 : 10000);        /* would it not be woken, it would be long over time */
+            } else {
+                CHECK_OK(rc = virMigrationStep(m, -1));
+            }
+        } while (virMigrationGetPhase(m) == VIR_MIGRATION_PHASE_PERFORM);
+        CHECK_LESS(harnessNowMs() - start, 300 + harnessSlow(500));
+        CHECK_INT(pthread_join(thread, NULL), 0);
+        stepToEnd(m);
+        CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+        CHECK_INT(virMigrationGetError(m)->code, VIR_ERR_OPERATION_ABORTED);
+        virMigrationFree(m);
+    }
+    waitForMore(pair.serial, 30);
     endPair(&pair);
 }
 
