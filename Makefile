@@ -7,7 +7,9 @@
 #   make examples       build/examples/hello and so on, virtsh included
 #   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
 #   make dist           build/dist/virt-VERSION.tar.gz, the archive of a release; one of the two files; checksums
-#   make install        virt.h, virt.pc, the libraries and virtsh, under DESTDIR and PREFIX
+#   make install        virt.h, virt.pc, the libraries, virtsh, its manual page and completion, under DESTDIR
+#                       and PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DOCDIR); make uninstall takes them back
+#   make docs           build/docs, a page per chapter of virt.h (Python 3); make install-docs installs them
 #   make libvirt.so     build/libvirt.so.0 and its kin, in the place of libvirt's, for programs written for libvirt
 #   make install-compat those, libvirt's header names, libvirt.pc and the API description, under DESTDIR and PREFIX
 #   make conformity     virt.h and the drop-in headers beside libvirt's
@@ -25,6 +27,10 @@ CFLAGS  ?= -O2 -g
 BUILD   ?= build
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/virt
 PACKAGES = libxml-2.0 libcjson
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -32,7 +38,8 @@ VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
-.PHONY: model demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist install clean \
+.PHONY: model demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist install \
+        install-docs uninstall docs check-install clean \
         deps tests run-demo run-check run-bench
 .SUFFIXES:
 .SECONDARY:
@@ -249,22 +256,60 @@ $(BUILD)/bench/rawqmp: tests/bench/rawqmp.c
 
 # ---------- installing ----------
 
-install: lib $(BUILD)/virt.pc $(BUILD)/examples/virtsh
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig
-	install -m 755 $(BUILD)/examples/virtsh $(DESTDIR)$(PREFIX)/bin/virtsh
-	install -m 644 virt.h $(DESTDIR)$(PREFIX)/include/virt.h
-	install -m 644 $(BUILD)/libvirt-embed.a $(DESTDIR)$(LIBDIR)/
-	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libvirt-embed.so
-	install -m 644 $(BUILD)/virt.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(MANDIR) $(DOCDIR)),6)
+ $(error PREFIX and the folders must be one word each; only DESTDIR may have spaces)
+endif
 
-# "virt-embed", so that it can stand beside the real libvirt.
-$(BUILD)/virt.pc: virt.h Makefile
+# MODE:FILE:PLACE. The library is "virt-embed", so that it can stand beside the real libvirt.
+INSTALLED = 644:virt.h:$(INCLUDEDIR)/virt.h \
+            644:$(BUILD)/libvirt-embed.a:$(LIBDIR)/libvirt-embed.a \
+            755:$(BUILD)/$(SONAME):$(LIBDIR)/$(SONAME) \
+            644:$(BUILD)/virt.pc:$(LIBDIR)/pkgconfig/virt.pc \
+            755:$(BUILD)/examples/virtsh:$(BINDIR)/virtsh \
+            644:$(BUILD)/virtsh.1:$(MANDIR)/man1/virtsh.1 \
+            644:examples/virtsh/completion.bash:$(PREFIX)/share/bash-completion/completions/virtsh \
+            644:examples/virtsh/completion.zsh:$(PREFIX)/share/zsh/site-functions/_virtsh \
+            644:examples/virtsh/completion.fish:$(PREFIX)/share/fish/vendor_completions.d/virtsh.fish
+# Each as $$1 (mode), $$2 (file) and $$3 (place).
+FOR_INSTALLED = set -e; for entry in $(INSTALLED); do IFS=:; set -- $$entry; unset IFS
+
+install: lib $(BUILD)/examples/virtsh $(BUILD)/virtsh.1 $(BUILD)/virt.pc
+	$(Q)$(FOR_INSTALLED); echo "  install  $(DESTDIR)$$3"; \
+	    mkdir -p "$(DESTDIR)$${3%/*}"; install -m $$1 $$2 "$(DESTDIR)$$3"; done
+	$(Q)ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libvirt-embed.so"
+
+install-docs: docs
+	$(Q)mkdir -p "$(DESTDIR)$(DOCDIR)/html"
+	$(Q)install -m 644 $(BUILD)/docs/*.html $(BUILD)/docs/style.css "$(DESTDIR)$(DOCDIR)/html/"
+
+uninstall:
+	$(Q)$(FOR_INSTALLED); rm -f "$(DESTDIR)$$3"; done
+	$(Q)rm -f "$(DESTDIR)$(LIBDIR)/libvirt-embed.so"
+	$(Q)rm -rf "$(DESTDIR)$(DOCDIR)/html"
+	$(Q)rmdir "$(DESTDIR)$(DOCDIR)" 2> /dev/null || true
+
+# Written anew each time, since PREFIX and LIBDIR may have changed.
+.PHONY: $(BUILD)/virt.pc
+$(BUILD)/virt.pc:
 	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: virt' \
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))' \
+	    'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' '' 'Name: virt' \
 	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
 	    'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lvirt-embed' \
 	    'Libs.private: -pthread' > $@
+
+# virtsh says what is in it: RUN is what runs it, where that is not this machine (RUN=qemu-aarch64).
+$(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/examples/virtsh
+	$(Q)examples/virtsh/manpage "$(strip $(RUN) $(BUILD)/examples/virtsh)" > $@
+
+# A page per chapter of virt.h.
+docs: virt.h
+	$(Q)rm -rf $(BUILD)/docs
+	$(Q)tests/apidoc pages virt.h $(BUILD)/docs
+
+check-install:
+	@tests/deps conformity install
+	@tests/install.sh
 
 clean:
 	rm -rf $(BUILD)

@@ -12,14 +12,16 @@ _virtsh()
         word=${COMP_WORDS[i]}
         case $word in
         -c | --connect)
+            [[ ${COMP_WORDS[i + 1]} != = ]] || ((i++))      # --connect=URI is three words to bash
             options+=(-c "${COMP_WORDS[i + 1]}")
             # bash has cut a URI at its colons, and these are words too
-            while [[ ${COMP_WORDS[i + 2]} == : && i+3 -le count ]]; do
-                options[-1]+=:${COMP_WORDS[i + 3]}
+            while [[ ${COMP_WORDS[i + 2]} == [:=] && i+3 -le count ]]; do
+                options[-1]+=${COMP_WORDS[i + 2]}${COMP_WORDS[i + 3]}
                 ((i += 2))
             done
             ((i += 2)) ;;
         -d | --debug | -k | --keepalive-interval | -K | --keepalive-count | -l | --log)
+            [[ ${COMP_WORDS[i + 1]} != = ]] || ((i++))
             ((i += 2)) ;;
         -r | --readonly)
             options+=(-r)
@@ -33,7 +35,7 @@ _virtsh()
     ((i <= count)) || return
     words=("${COMP_WORDS[@]:i:count - i + 1}")
     if ((${#words[@]} == 1)) && [[ ${words[0]} == -* ]]; then
-        COMPREPLY=($(compgen -W $'--connect\n--debug\n--help\n--keepalive-interval\n--keepalive-count\n--log\n--quiet\n--readonly\n--timing\n--version' -- "${words[0]}"))
+        COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" --help 2>/dev/null | grep -o -e '--[a-z-]*')" -- "${words[0]}"))
         return
     fi
     COMPREPLY=($("${COMP_WORDS[0]}" "${options[@]}" complete -- "${words[@]}" 2>/dev/null </dev/null))
