@@ -2384,9 +2384,10 @@ VIRT_API int virDomainSetMetadata(virDomainPtr domain, int type, const char *met
 
 /*
  * What a disk has done, counted from the guest's start; -1 where the hypervisor does not tell.
- * Since libvirt 0.3.2.
+ * Since libvirt 0.3.3.
  */
 typedef struct _virDomainBlockStats virDomainBlockStatsStruct;
+/* The older name. Since libvirt 0.3.2. */
 typedef virDomainBlockStatsStruct *virDomainBlockStatsPtr;
 struct _virDomainBlockStats {
     long long rd_req;   /* requests to read */
@@ -2485,9 +2486,10 @@ VIRT_API int virDomainGetDiskErrors(virDomainPtr dom, virDomainDiskErrorPtr erro
 
 /*
  * What an interface has carried, as the guest sees it: rx is what it has received. -1 where the
- * host does not tell. Since libvirt 0.3.2.
+ * host does not tell. Since libvirt 0.3.3.
  */
 typedef struct _virDomainInterfaceStats virDomainInterfaceStatsStruct;
+/* The older name. Since libvirt 0.3.2. */
 typedef virDomainInterfaceStatsStruct *virDomainInterfaceStatsPtr;
 struct _virDomainInterfaceStats {
     long long rx_bytes;
@@ -2578,8 +2580,8 @@ VIRT_API int virDomainSetMemoryStatsPeriod(virDomainPtr domain, int period, unsi
  * VIR_TYPED_PARAM_STRING_OKAY.
  *
  * Returns how many figures (of each CPU) were filled in, or -1: VIR_ERR_OPERATION_UNSUPPORTED where
- * the driver has only the sum, as the QEMU driver, which puts guests into no control groups. Since
- * libvirt 0.9.10.
+ * the driver has only the sum, as the QEMU driver, which puts guests into no control groups.
+ * Since libvirt 0.9.10.
  */
 VIRT_API int virDomainGetCPUStats(virDomainPtr domain, virTypedParameterPtr params,
                                   unsigned int nparams, int start_cpu, unsigned int ncpus,
