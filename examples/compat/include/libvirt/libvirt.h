@@ -15,16 +15,6 @@
 extern "C" {
 #endif
 
-/* ---------- Statistics of guests and host ---------- */
-
-#ifdef __GNUC__
-# pragma GCC diagnostic push
-# pragma GCC diagnostic ignored "-Wpedantic"       /* the last does not fit an int */
-#endif
-#ifdef __GNUC__
-# pragma GCC diagnostic pop
-#endif
-
 /* ---------- The host ---------- */
 
 typedef enum {
@@ -922,8 +912,7 @@ typedef struct _virNodeDevice virNodeDevice;
 typedef virNodeDevice *virNodeDevicePtr;
 
 #ifdef __GNUC__
-# pragma GCC diagnostic push
-# pragma GCC diagnostic ignored "-Wpedantic"       /* the last does not fit an int */
+__extension__                          /* the last one is more than an int of ISO C */
 #endif
 typedef enum {
     VIR_CONNECT_LIST_NODE_DEVICES_CAP_SYSTEM = 1 << 0,
@@ -951,9 +940,6 @@ typedef enum {
     VIR_CONNECT_LIST_NODE_DEVICES_INACTIVE = 1 << 30,
     VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE = 1U << 31,
 } virConnectListAllNodeDeviceFlags;
-#ifdef __GNUC__
-# pragma GCC diagnostic pop
-#endif
 
 typedef enum {
     VIR_NODE_DEVICE_CREATE_XML_VALIDATE = 1 << 0,
