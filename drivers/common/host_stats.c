@@ -2,6 +2,8 @@
 #include "stats.h"
 #include "file.h"
 
+#ifndef _WIN32
+
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -91,3 +93,4 @@ virHostGetMemoryStats(int cell, virNodeMemoryStatsPtr params, int *room)
 
 #undef VIR_HOST_CPU_FIGURES
 #undef VIRT_FROM
+#endif

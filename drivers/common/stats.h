@@ -45,7 +45,9 @@ VIRT_INTERNAL void virStatsAddState(struct virStats *stats, struct virDomainObj 
 
 /* ---- the host's, in the shape of the slots of group node (host_stats.c) ---- */
 
+#ifndef _WIN32
 VIRT_INTERNAL int virHostGetCPUStats(int cpu, virNodeCPUStatsPtr params, int *room);
 VIRT_INTERNAL int virHostGetMemoryStats(int cell, virNodeMemoryStatsPtr params, int *room);
+#endif
 
 #endif

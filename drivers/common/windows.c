@@ -6,10 +6,11 @@
  * test:///C:/hosts/one.xml the path is "/C:/hosts/one.xml", which is taken for "C:/hosts/one.xml".
  */
 #include "platform.h"
-#include "file.h"
-#include "host.h"
 
 #ifdef _WIN32
+
+#include "file.h"
+#include "host.h"
 
 #include <ctype.h>
 #include <errno.h>

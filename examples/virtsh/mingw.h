@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 #include <wchar.h>
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
 
 #define O_CLOEXEC _O_NOINHERIT
 #define WIFEXITED(status) 1                 /* system() gives the code itself */
@@ -87,6 +89,16 @@ getline(char **line, size_t *size, FILE *file)
     (*line)[length] = '\0';
     return (ssize_t) length;
 }
+
+/* Text is UTF-8 in virt, whatever the locale's is. */
+static inline size_t
+virtshWiden(wchar_t *wide, const char *text, size_t size)
+{
+    int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide, (int) size);
+
+    return length > 0 ? (size_t) length - 1 : (size_t) -1;
+}
+#define mbstowcs virtshWiden
 
 /* A column a character: no table of wide ones here. */
 static inline int
