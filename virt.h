@@ -87,6 +87,10 @@
  * Units. Where the comment does not say otherwise, guest and host memory is in KiB, statistics are
  * in bytes, CPU time in nanoseconds, timeouts in milliseconds, bandwidth in MiB per second.
  *
+ * Ends of enums. Most end with a member ..._LAST, which is their number. A program that has switches
+ * over whole enums, and wants to hear from the compiler what it forgot, defines VIRT_NO_SENTINELS
+ * before it includes this file.
+ *
  * Since. "Since libvirt 1.2.3" is the release of libvirt in which the thing appeared; a version in
  * brackets after a single constant says the same of that constant.
  */
@@ -290,7 +294,9 @@ typedef enum {
     VIR_FROM_TPM = 70,               /* the TPM emulator (5.6.0) */
     VIR_FROM_BPF = 71,               /* BPF (5.10.0) */
     VIR_FROM_CH = 72,                /* the Cloud Hypervisor driver (7.5.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_ERR_DOMAIN_LAST = 73,        /* how many there are */
+#endif
 } virErrorDomain;
 
 /*
@@ -420,7 +426,9 @@ typedef enum {
     VIR_ERR_NO_HOSTNAME = 108,               /* the guest's host name is not known (6.1.0) */
     VIR_ERR_CHECKPOINT_INCONSISTENT = 109,   /* a checkpoint cannot be used any more (6.10.0) */
     VIR_ERR_MULTIPLE_DOMAINS = 110,          /* more than one guest matches (7.1.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_ERR_NUMBER_LAST = 111,               /* how many there are */
+#endif
 } virErrorNumber;
 
 /*
@@ -587,7 +595,9 @@ typedef enum {
     VIR_TYPED_PARAM_DOUBLE = 5,  /* double */
     VIR_TYPED_PARAM_BOOLEAN = 6, /* char, 0 or 1 */
     VIR_TYPED_PARAM_STRING = 7,  /* char * (0.9.8) */
+#ifndef VIRT_NO_SENTINELS
     VIR_TYPED_PARAM_LAST = 8,    /* how many there are */
+#endif
 } virTypedParameterType;
 
 /* A flag of some calls that return parameters. Since libvirt 0.9.8. */
@@ -938,7 +948,9 @@ typedef enum {
     VIR_CRED_NOECHOPROMPT = 7, /* an answer that may not be seen */
     VIR_CRED_REALM = 8,        /* an authentication realm */
     VIR_CRED_EXTERNAL = 9,     /* something done outside, like a ticket */
+#ifndef VIRT_NO_SENTINELS
     VIR_CRED_LAST = 10,        /* how many there are */
+#endif
 } virConnectCredentialType;
 
 /* One question, and room for its answer. Since libvirt 0.4.1. */
@@ -1063,7 +1075,9 @@ typedef enum {
     VIR_CONNECT_CLOSE_REASON_EOF = 1,       /* the other end closed it */
     VIR_CONNECT_CLOSE_REASON_KEEPALIVE = 2, /* no sign of life */
     VIR_CONNECT_CLOSE_REASON_CLIENT = 3,    /* this end closed it */
+#ifndef VIRT_NO_SENTINELS
     VIR_CONNECT_CLOSE_REASON_LAST = 4,      /* how many there are */
+#endif
 } virConnectCloseReason;
 
 /*
@@ -1753,7 +1767,9 @@ typedef enum {
     VIR_DOMAIN_LIFECYCLE_POWEROFF = 0, /* the guest has shut down */
     VIR_DOMAIN_LIFECYCLE_REBOOT = 1,   /* the guest reboots */
     VIR_DOMAIN_LIFECYCLE_CRASH = 2,    /* the guest has crashed */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_LIFECYCLE_LAST = 3,     /* how many there are */
+#endif
 } virDomainLifecycle;
 
 /* What may follow, and how the document writes it. Since libvirt 3.9.0. */
@@ -1768,7 +1784,9 @@ typedef enum {
                                                        * dumped, then it ends */
     VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART = 5, /* "coredump-restart": its memory is
                                                        * dumped, then it boots again */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_LIFECYCLE_ACTION_LAST = 6,             /* how many there are */
+#endif
 } virDomainLifecycleAction;
 
 /*
@@ -1809,7 +1827,10 @@ typedef enum {
     VIR_DOMAIN_PROCESS_SIGNAL_RT26 = 58, VIR_DOMAIN_PROCESS_SIGNAL_RT27 = 59,
     VIR_DOMAIN_PROCESS_SIGNAL_RT28 = 60, VIR_DOMAIN_PROCESS_SIGNAL_RT29 = 61,
     VIR_DOMAIN_PROCESS_SIGNAL_RT30 = 62, VIR_DOMAIN_PROCESS_SIGNAL_RT31 = 63,
-    VIR_DOMAIN_PROCESS_SIGNAL_RT32 = 64, VIR_DOMAIN_PROCESS_SIGNAL_LAST = 65,
+    VIR_DOMAIN_PROCESS_SIGNAL_RT32 = 64,
+#ifndef VIRT_NO_SENTINELS
+    VIR_DOMAIN_PROCESS_SIGNAL_LAST = 65,
+#endif
 } virDomainProcessSignal;
 
 /* ---- 7.4 state and info ---- */
@@ -1824,13 +1845,17 @@ typedef enum {
     VIR_DOMAIN_SHUTOFF = 5,     /* inactive */
     VIR_DOMAIN_CRASHED = 6,     /* it crashed and was preserved (0.0.2) */
     VIR_DOMAIN_PMSUSPENDED = 7, /* it put itself to sleep (0.9.11) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_LAST = 8,        /* how many there are */
+#endif
 } virDomainState;
 
 /* Why VIR_DOMAIN_NOSTATE. Since libvirt 0.9.2. */
 typedef enum {
     VIR_DOMAIN_NOSTATE_UNKNOWN = 0, /* not known */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_NOSTATE_LAST = 1,    /* how many there are */
+#endif
 } virDomainNostateReason;
 
 /* Why VIR_DOMAIN_RUNNING. Since libvirt 0.9.2. */
@@ -1849,13 +1874,17 @@ typedef enum {
                                                 * still coming (1.3.3) */
     VIR_DOMAIN_RUNNING_POSTCOPY_FAILED = 11,   /* the same, but the memory has stopped coming
                                                 * (8.5.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_RUNNING_LAST = 12,              /* how many there are */
+#endif
 } virDomainRunningReason;
 
 /* Why VIR_DOMAIN_BLOCKED. Since libvirt 0.9.2. */
 typedef enum {
     VIR_DOMAIN_BLOCKED_UNKNOWN = 0, /* not known */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_BLOCKED_LAST = 1,    /* how many there are */
+#endif
 } virDomainBlockedReason;
 
 /* Why VIR_DOMAIN_PAUSED. Since libvirt 0.9.2. */
@@ -1877,14 +1906,18 @@ typedef enum {
                                              * following (1.3.3) */
     VIR_DOMAIN_PAUSED_POSTCOPY_FAILED = 13, /* the same, but the memory has stopped following
                                              * (1.3.3) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_PAUSED_LAST = 14,            /* how many there are */
+#endif
 } virDomainPausedReason;
 
 /* Why VIR_DOMAIN_SHUTDOWN. Since libvirt 0.9.2. */
 typedef enum {
     VIR_DOMAIN_SHUTDOWN_UNKNOWN = 0, /* not known */
     VIR_DOMAIN_SHUTDOWN_USER = 1,    /* it was asked to */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_SHUTDOWN_LAST = 2,    /* how many there are */
+#endif
 } virDomainShutdownReason;
 
 /* Why VIR_DOMAIN_SHUTOFF. Since libvirt 0.9.2. */
@@ -1899,26 +1932,34 @@ typedef enum {
     VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT = 7, /* it was reverted to a snapshot that is shut off */
     VIR_DOMAIN_SHUTOFF_DAEMON = 8,        /* it was ended when its process was found again in a
                                            * state that nobody can use (4.10.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_SHUTOFF_LAST = 9,          /* how many there are */
+#endif
 } virDomainShutoffReason;
 
 /* Why VIR_DOMAIN_CRASHED. Since libvirt 0.9.2. */
 typedef enum {
     VIR_DOMAIN_CRASHED_UNKNOWN = 0,  /* not known */
     VIR_DOMAIN_CRASHED_PANICKED = 1, /* its kernel said so (1.1.1) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_CRASHED_LAST = 2,     /* how many there are */
+#endif
 } virDomainCrashedReason;
 
 /* Why VIR_DOMAIN_PMSUSPENDED. Since libvirt 0.9.11. */
 typedef enum {
     VIR_DOMAIN_PMSUSPENDED_UNKNOWN = 0, /* not known */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_PMSUSPENDED_LAST = 1,    /* how many there are */
+#endif
 } virDomainPMSuspendedReason;
 
 /* Why a guest sleeps with its memory on disk. Since libvirt 1.0.0. */
 typedef enum {
     VIR_DOMAIN_PMSUSPENDED_DISK_UNKNOWN = 0, /* not known */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_PMSUSPENDED_DISK_LAST = 1,    /* how many there are */
+#endif
 } virDomainPMSuspendedDiskReason;
 
 /* A guest at a glance. Since libvirt 0.0.1. */
@@ -1950,7 +1991,9 @@ typedef enum {
     VIR_DOMAIN_CONTROL_JOB = 1,      /* a job is running, see virDomainGetJobInfo() */
     VIR_DOMAIN_CONTROL_OCCUPIED = 2, /* it is working on a command */
     VIR_DOMAIN_CONTROL_ERROR = 3,    /* no */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_CONTROL_LAST = 4,     /* how many there are */
+#endif
 } virDomainControlState;
 
 /* Why VIR_DOMAIN_CONTROL_ERROR. Since libvirt 1.2.14. */
@@ -1959,7 +2002,9 @@ typedef enum {
     VIR_DOMAIN_CONTROL_ERROR_REASON_UNKNOWN = 1,  /* not known */
     VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR = 2,  /* the channel to it is broken */
     VIR_DOMAIN_CONTROL_ERROR_REASON_INTERNAL = 3, /* it is in a state that should not be */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_CONTROL_ERROR_REASON_LAST = 4,     /* how many there are */
+#endif
 } virDomainControlErrorReason;
 
 /* How it stands with a guest's hypervisor. Since libvirt 0.9.3. */
@@ -2064,7 +2109,9 @@ typedef enum {
     VIR_VCPU_OFFLINE = 0, /* it is not there */
     VIR_VCPU_RUNNING = 1, /* it runs */
     VIR_VCPU_BLOCKED = 2, /* it waits */
+#ifndef VIRT_NO_SENTINELS
     VIR_VCPU_LAST = 3,    /* how many there are */
+#endif
 } virVcpuState;
 
 /* In place of a host CPU's number. Since libvirt 6.10.0. */
@@ -2172,7 +2219,9 @@ typedef enum {
     VIR_DOMAIN_JOB_COMPLETED = 3, /* it has ended well */
     VIR_DOMAIN_JOB_FAILED = 4,    /* it has ended badly */
     VIR_DOMAIN_JOB_CANCELLED = 5, /* it was aborted */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_JOB_LAST = 6,      /* how many there are */
+#endif
 } virDomainJobType;
 
 /* Which operation the job is. Since libvirt 3.3.0. */
@@ -2188,7 +2237,9 @@ typedef enum {
     VIR_DOMAIN_JOB_OPERATION_DUMP = 8,             /* its memory is being dumped */
     VIR_DOMAIN_JOB_OPERATION_BACKUP = 9,           /* its disks are being backed up (6.0.0) */
     VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE = 10, /* a snapshot is being deleted (9.0.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_JOB_OPERATION_LAST = 11,            /* how many there are */
+#endif
 } virDomainJobOperation;
 
 /*
@@ -2354,7 +2405,9 @@ typedef enum {
     VIR_DOMAIN_METADATA_TITLE = 1,       /* the title: one line */
     VIR_DOMAIN_METADATA_ELEMENT = 2,     /* an element of the application's own, in a namespace
                                           * of its own */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_METADATA_LAST = 3,        /* how many there are */
+#endif
 } virDomainMetadataType;
 
 /*
@@ -2463,7 +2516,9 @@ typedef enum {
     VIR_DOMAIN_DISK_ERROR_NONE = 0,     /* nothing */
     VIR_DOMAIN_DISK_ERROR_UNSPEC = 1,   /* it gave an error */
     VIR_DOMAIN_DISK_ERROR_NO_SPACE = 2, /* the host's storage is full */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_DISK_ERROR_LAST = 3,     /* how many there are */
+#endif
 } virDomainDiskErrorCode;
 
 /* A disk with an error. Since libvirt 0.9.10. */
@@ -2532,7 +2587,9 @@ typedef enum {
     VIR_DOMAIN_MEMORY_STAT_HUGETLB_PGALLOC = 11, /* huge pages taken: a number (5.4.0) */
     VIR_DOMAIN_MEMORY_STAT_HUGETLB_PGFAIL = 12,  /* huge pages not to be had: a number (5.4.0) */
     VIR_DOMAIN_MEMORY_STAT_NR = 13,              /* how many there are */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_MEMORY_STAT_LAST = 13,            /* the same (0.9.10) */
+#endif
 } virDomainMemoryStatTags;
 
 /* A figure of a guest's memory. Since libvirt 0.7.5. */
@@ -2756,7 +2813,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE = 26, /* a memory device has another size:
                                                          * ...MemoryDeviceSizeChangeCallback
                                                          * (7.9.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_ID_LAST = 27,                      /* how many there are */
+#endif
 } virDomainEventID;
 
 /*
@@ -2832,7 +2891,9 @@ typedef enum {
                                        * virDomainEventShutdownDetailType (0.9.8) */
     VIR_DOMAIN_EVENT_PMSUSPENDED = 7, /* it sleeps: virDomainEventPMSuspendedDetailType (0.10.2) */
     VIR_DOMAIN_EVENT_CRASHED = 8,     /* it crashed: virDomainEventCrashedDetailType (1.1.1) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_LAST = 9,        /* how many there are */
+#endif
 } virDomainEventType;
 
 /* Details of VIR_DOMAIN_EVENT_DEFINED. Since libvirt 0.5.0. */
@@ -2841,14 +2902,18 @@ typedef enum {
     VIR_DOMAIN_EVENT_DEFINED_UPDATED = 1,       /* a new document of a guest that was there */
     VIR_DOMAIN_EVENT_DEFINED_RENAMED = 2,       /* its new name (1.2.19) */
     VIR_DOMAIN_EVENT_DEFINED_FROM_SNAPSHOT = 3, /* it was reverted to a snapshot (1.3.3) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_DEFINED_LAST = 4,          /* how many there are */
+#endif
 } virDomainEventDefinedDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_UNDEFINED. Since libvirt 0.5.0. */
 typedef enum {
     VIR_DOMAIN_EVENT_UNDEFINED_REMOVED = 0, /* it is gone */
     VIR_DOMAIN_EVENT_UNDEFINED_RENAMED = 1, /* its old name (1.2.19) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_UNDEFINED_LAST = 2,    /* how many there are */
+#endif
 } virDomainEventUndefinedDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_STARTED. Since libvirt 0.5.0. */
@@ -2858,7 +2923,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_STARTED_RESTORED = 2,      /* it was restored from a file */
     VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT = 3, /* it was reverted to a snapshot (0.8.0) */
     VIR_DOMAIN_EVENT_STARTED_WAKEUP = 4,        /* it woke up (0.9.11) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_STARTED_LAST = 5,          /* how many there are */
+#endif
 } virDomainEventStartedDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_SUSPENDED. Since libvirt 0.5.0. */
@@ -2877,7 +2944,9 @@ typedef enum {
                                                      * memory is following (1.3.3) */
     VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED = 8, /* the same, but the memory has stopped
                                                      * following (1.3.3) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_SUSPENDED_LAST = 9,            /* how many there are */
+#endif
 } virDomainEventSuspendedDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_RESUMED. Since libvirt 0.5.0. */
@@ -2890,7 +2959,9 @@ typedef enum {
                                                    * (1.3.3) */
     VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED = 4, /* the same, but the memory has stopped coming
                                                    * (8.5.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_RESUMED_LAST = 5,            /* how many there are */
+#endif
 } virDomainEventResumedDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_STOPPED. Since libvirt 0.5.0. */
@@ -2902,7 +2973,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_STOPPED_SAVED = 4,         /* it was saved to a file */
     VIR_DOMAIN_EVENT_STOPPED_FAILED = 5,        /* its start, or its arrival, failed */
     VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT = 6, /* it was reverted to a snapshot (0.8.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_STOPPED_LAST = 7,          /* how many there are */
+#endif
 } virDomainEventStoppedDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_SHUTDOWN. Since libvirt 0.9.8. */
@@ -2911,14 +2984,18 @@ typedef enum {
     VIR_DOMAIN_EVENT_SHUTDOWN_GUEST = 1,    /* the guest itself wanted it (3.4.0) */
     VIR_DOMAIN_EVENT_SHUTDOWN_HOST = 2,     /* somebody on the host wanted it, by a signal
                                              * (3.4.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_SHUTDOWN_LAST = 3,     /* how many there are */
+#endif
 } virDomainEventShutdownDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_PMSUSPENDED. Since libvirt 0.10.2. */
 typedef enum {
     VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY = 0, /* its memory is kept by the machine */
     VIR_DOMAIN_EVENT_PMSUSPENDED_DISK = 1,   /* its memory is on its disk (1.0.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_PMSUSPENDED_LAST = 2,   /* how many there are */
+#endif
 } virDomainEventPMSuspendedDetailType;
 
 /* Details of VIR_DOMAIN_EVENT_CRASHED. Since libvirt 1.1.1. */
@@ -2926,7 +3003,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_CRASHED_PANICKED = 0,    /* its kernel panicked */
     VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED = 1, /* its kernel panicked, and a crash kernel took
                                                * over (6.1.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_CRASHED_LAST = 2,        /* how many there are */
+#endif
 } virDomainEventCrashedDetailType;
 
 /* ---- clock, watchdog, errors ---- */
@@ -2944,7 +3023,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_WATCHDOG_SHUTDOWN = 4,  /* asked it to shut down */
     VIR_DOMAIN_EVENT_WATCHDOG_DEBUG = 5,     /* wrote a line */
     VIR_DOMAIN_EVENT_WATCHDOG_INJECTNMI = 6, /* gave it an NMI (1.2.17) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_WATCHDOG_LAST = 7,      /* how many there are */
+#endif
 } virDomainEventWatchdogAction;
 
 /* action is a virDomainEventWatchdogAction. Since libvirt 0.8.0. */
@@ -2956,7 +3037,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_IO_ERROR_NONE = 0,   /* nothing */
     VIR_DOMAIN_EVENT_IO_ERROR_PAUSE = 1,  /* the guest was paused */
     VIR_DOMAIN_EVENT_IO_ERROR_REPORT = 2, /* the guest was told */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_IO_ERROR_LAST = 3,   /* how many there are */
+#endif
 } virDomainEventIOErrorAction;
 
 /*
@@ -2983,7 +3066,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_GRAPHICS_CONNECT = 0,    /* it was accepted */
     VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE = 1, /* it is who it says it is, and has the screen */
     VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT = 2, /* it is gone */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_GRAPHICS_LAST = 3,       /* how many there are */
+#endif
 } virDomainEventGraphicsPhase;
 
 /* What kind of address. Since libvirt 0.8.0. */
@@ -2991,7 +3076,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV4 = 0, /* node is an IPv4 address */
     VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV6 = 1, /* node is an IPv6 address */
     VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_UNIX = 2, /* node is a socket's path (0.9.7) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_LAST = 3, /* how many there are */
+#endif
 } virDomainEventGraphicsAddressType;
 
 /* One end of a viewer's connection. Since libvirt 0.8.0. */
@@ -3043,7 +3130,9 @@ typedef enum {
     VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT = 4, /* merge the image in use into one behind it
                                                   * (1.2.6) */
     VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP = 5,        /* back it up (6.0.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_BLOCK_JOB_TYPE_LAST = 6,          /* how many there are */
+#endif
 } virDomainBlockJobType;
 
 /* What became of it. Since libvirt 0.9.4. */
@@ -3052,7 +3141,9 @@ typedef enum {
     VIR_DOMAIN_BLOCK_JOB_FAILED = 1,    /* it has ended badly */
     VIR_DOMAIN_BLOCK_JOB_CANCELED = 2,  /* it was aborted (0.9.12) */
     VIR_DOMAIN_BLOCK_JOB_READY = 3,     /* both sides are alike: it can be completed (1.0.0) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_BLOCK_JOB_LAST = 4,      /* how many there are */
+#endif
 } virConnectDomainEventBlockJobStatus;
 
 /*
@@ -3071,7 +3162,9 @@ typedef enum {
                                                         * drive is empty (startupPolicy) */
     VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START = 1,   /* it was not there at the start, and the
                                                         * disk was left out (1.1.2) */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_DISK_CHANGE_LAST = 2,             /* how many there are */
+#endif
 } virConnectDomainEventDiskChangeReason;
 
 /*
@@ -3089,7 +3182,9 @@ typedef void (*virConnectDomainEventDiskChangeCallback)(virConnectPtr conn, virD
 typedef enum {
     VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN = 0,  /* it was opened */
     VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE = 1, /* it was closed */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_TRAY_CHANGE_LAST = 2,  /* how many there are */
+#endif
 } virDomainEventTrayChangeReason;
 
 /* devAlias is the drive, reason a virDomainEventTrayChangeReason. Since libvirt 0.9.11. */
@@ -3150,7 +3245,9 @@ typedef void (*virConnectDomainEventMemoryDeviceSizeChangeCallback)(virConnectPt
 typedef enum {
     VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_HYPERVISOR = 0, /* the hypervisor's */
     VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_GUEST = 1,    /* the guest's */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_MEMORY_FAILURE_RECIPIENT_LAST = 2,     /* how many there are */
+#endif
 } virDomainMemoryFailureRecipientType;
 
 /* What was done about it. Since libvirt 6.9.0. */
@@ -3159,7 +3256,9 @@ typedef enum {
     VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_INJECT = 1, /* the guest was told */
     VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_FATAL = 2,  /* the guest cannot go on */
     VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_RESET = 3,  /* the guest was reset */
+#ifndef VIRT_NO_SENTINELS
     VIR_DOMAIN_EVENT_MEMORY_FAILURE_ACTION_LAST = 4,   /* how many there are */
+#endif
 } virDomainMemoryFailureActionType;
 
 /* What else is known of it. Since libvirt 6.9.0. */
@@ -3269,7 +3368,9 @@ typedef void (*virConnectDomainEventTunableCallback)(virConnectPtr conn, virDoma
 typedef enum {
     VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED = 1, /* it came */
     VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED = 2, /* it went */
+#ifndef VIRT_NO_SENTINELS
     VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_LAST = 3, /* how many there are */
+#endif
 } virConnectDomainEventAgentLifecycleState;
 
 /* Why that is said now. Since libvirt 1.2.11. */
@@ -3278,7 +3379,9 @@ typedef enum {
     VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_DOMAIN_STARTED = 1, /* the guest was started */
     /* its channel was opened or closed */
     VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL = 2,
+#ifndef VIRT_NO_SENTINELS
     VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_LAST = 3, /* how many there are */
+#endif
 } virConnectDomainEventAgentLifecycleReason;
 
 /*
@@ -3610,7 +3713,9 @@ typedef enum {
     VIR_MIGRATION_PHASE_FINISH = 3,         /* destination: let it run, or clean up */
     VIR_MIGRATION_PHASE_CONFIRM = 4,        /* source: end it here, or let it run again */
     VIR_MIGRATION_PHASE_OVER = 5,           /* no more to do */
+#ifndef VIRT_NO_SENTINELS
     VIR_MIGRATION_PHASE_LAST = 6,           /* how many there are */
+#endif
 } virMigrationPhase;
 
 /* What became of the guest. */
@@ -3623,7 +3728,9 @@ typedef enum {
                                              * it), or cannot go on, the error says so */
     VIR_MIGRATION_OUTCOME_UNDECIDED = 3,    /* over for this object, but a side could not be asked:
                                              * paused at the source, it waits to be settled */
+#ifndef VIRT_NO_SENTINELS
     VIR_MIGRATION_OUTCOME_LAST = 4,         /* how many there are */
+#endif
 } virMigrationOutcome;
 
 /* On which side a phase runs. */

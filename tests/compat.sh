@@ -150,7 +150,7 @@ uses()
 # error which libvirt is this?
 #endif
 #ifndef VIR_ENUM_SENTINELS
-enum { VIR_STORAGE_POOL_STATE_LAST = 77 };      /* free for the program */
+enum { VIR_STORAGE_POOL_STATE_LAST = 77, VIR_DOMAIN_BLOCKED_LAST = 78 };      /* free for the program */
 #endif
 
 static void reboot(virConnectPtr conn, virDomainPtr domain, long long offset, void *opaque)
@@ -160,6 +160,17 @@ static void reboot(virConnectPtr conn, virDomainPtr domain, long long offset, vo
 static void network(virConnectPtr conn, virNetworkPtr net, int event, int detail, void *opaque)
 {
     (void)conn; (void)net; (void)event; (void)detail; (void)opaque;
+}
+static int crashed(virDomainCrashedReason reason)
+{
+    switch (reason) {
+    case VIR_DOMAIN_CRASHED_UNKNOWN: return 0;
+    case VIR_DOMAIN_CRASHED_PANICKED: return 1;
+#ifdef VIR_ENUM_SENTINELS
+    case VIR_DOMAIN_CRASHED_LAST: break;
+#endif
+    }
+    return 2;
 }
 static const char *poolState(virStoragePoolState state)
 {
@@ -187,7 +198,9 @@ int main(void)
     memset(&older, 0, sizeof(older));
     old.type = VIR_DOMAIN_SCHED_FIELD_ULLONG;
     older.type = VIR_DOMAIN_MEMORY_PARAM_ULLONG;
-    if (conn == NULL || virEventRegisterDefaultImpl() < 0 || old.type != older.type || *poolState(VIR_STORAGE_POOL_RUNNING) != 'r')
+    if (conn == NULL || virEventRegisterDefaultImpl() < 0 || old.type != older.type)
+        return 1;
+    if (*poolState(VIR_STORAGE_POOL_RUNNING) != 'r' || crashed(VIR_DOMAIN_CRASHED_PANICKED) != 1)
         return 1;
     if (virGetVersion(&version, "Test", &type) < 0 || version != LIBVIR_VERSION_NUMBER || type != version)
         return 2;
@@ -368,6 +381,14 @@ run()
     have_example "$2" && says "$1" "$work/examples/gcc/$2" "${@:3}"
 }
 
+# For those that do not end by themselves: says_and_goes_on PATTERN EXAMPLE ARGUMENT...
+says_and_goes_on()
+{
+    have_example "$2" || return 1
+    timeout 2 "$work/examples/gcc/$2" "${@:3}" > "$work/said" 2>&1 < /dev/null
+    [ $? = 124 ] && grep -qE -- "$1" "$work/said" || { cat "$work/said"; return 1; }
+}
+
 # The same program linked with libvirt's library: what it prints there, it prints here. Two lines of the
 # capabilities are the library's own affair.
 relinked()
@@ -399,11 +420,12 @@ with_qemu()
     cat > "$work/guest.c" <<'EOF'
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <libvirt/libvirt-qemu.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* guest URI NAME define|start|state|end [DOCUMENT] */
+/* guest URI NAME define|start|state|monitor|end [DOCUMENT] */
 int main(int argc, char **argv)
 {
     virConnectPtr conn = virConnectOpen(argv[1]);
@@ -419,6 +441,14 @@ int main(int argc, char **argv)
         return 3;
     if (strcmp(argv[3], "end") == 0 && virDomainDestroy(domain) < 0)
         return 4;
+    if (strcmp(argv[3], "monitor") == 0) {
+        char *answer = NULL;
+
+        if (virDomainQemuMonitorCommand(domain, "{\"execute\":\"query-status\"}", &answer, 0) < 0)
+            return 6;
+        puts(answer);
+        free(answer);
+    }
     if (virDomainGetState(domain, &state, NULL, 0) < 0)
         return 5;
     printf("state %d\n", state);
@@ -426,11 +456,12 @@ int main(int argc, char **argv)
     return virConnectClose(conn);
 }
 EOF
-    gcc -w -o "$work/guest" "$work/guest.c" -lvirt || return 1
+    gcc -w -o "$work/guest" "$work/guest.c" -lvirt-qemu -lvirt || return 1
     export LD_LIBRARY_PATH=$build
     says "state 5" "$work/guest" "qemu:///embed?root=$here" guest define "$(guest_document guest)" &&
         LIBVIRT_DEFAULT_URI="qemu:///embed?root=$here" says "After second rename: guest" "$ours/rename" guest other &&
         says "state 1" "$work/guest" "qemu:///embed?root=$here" guest start &&
+        says '"running": *true' "$work/guest" "qemu:///embed?root=$here" guest monitor &&
         says "Domain guest: 1 CPUs" "$ours/info1" "qemu:///embed?root=$here" guest &&
         says "" "$ours/suspend" -c "qemu:///embed?root=$here" -s 1 guest &&
         says "state 1" "$work/guest" "qemu:///embed?root=$here" guest state &&
@@ -628,6 +659,7 @@ check "run: hellolibvirt" run "test \(active\)" hellolibvirt test:///default
 check "run: info1" run "Domain test: 2 CPUs" info1 test:///default test
 check "run: suspend" run "" suspend -c test:///default -s 1 test
 check "run: openauth" run "There are 1 active" openauth test:///default user secret
+check "run: domtop" says_and_goes_on "CPU0: [0-9]" domtop -c test:///default test
 for program in "hellolibvirt test:///default" "info1 test:///default test" "openauth test:///default user secret"; do
     # shellcheck disable=SC2086
     check "linked with libvirt, on ours prints the same: $program" relinked $program

@@ -7,6 +7,10 @@
 #ifndef LIBVIRT_H
 #define LIBVIRT_H
 
+/* As in libvirt, the ends of enums are there for those who ask for them. */
+#ifndef VIR_ENUM_SENTINELS
+# define VIRT_NO_SENTINELS
+#endif
 #include "../../../../virt.h"
 
 #include <sys/types.h>
