@@ -54,7 +54,7 @@ ifneq ($(findstring mingw,$(CC)),)
  AR         = $(CC:gcc=ar)
  WIN_LIBS   = -lws2_32
  NO_PARTS   = drivers/qemu/%
- NO_TESTS   = unit/file unit/process unit/host unit/qemu_% api/corpus api/qemu_%
+ NO_TESTS   = unit/file unit/process unit/host unit/qemu_% api/corpus api/examples api/qemu_%
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
@@ -74,7 +74,7 @@ endif
 
 # ---------- the library ----------
 
-lib: $(BUILD)/libvirt-embed.a $(BUILD)/$(SONAME)
+lib: $(BUILD)/libvirt-embed.a $(BUILD)/$(if $(WINDOWS),libvirt-embed-0.dll,$(SONAME))
 
 $(BUILD)/libvirt-embed.a: $(PARTS:%.c=$(BUILD)/obj/%.o)
 	$(Q)rm -f $@
@@ -82,6 +82,11 @@ $(BUILD)/libvirt-embed.a: $(PARTS:%.c=$(BUILD)/obj/%.o)
 
 $(BUILD)/$(SONAME): $(PARTS:%.c=$(BUILD)/obj/%.o)
 	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@ $^ $(PKG_LIBS)
+
+# From source once more: only what is compiled for a DLL may say that it exports.
+$(BUILD)/libvirt-embed-0.dll: $(PARTS)
+	@mkdir -p $(@D)
+	$(COMPILE) -DVIRT_DLL_EXPORT $(LDFLAGS) -shared -Wl,--out-implib,$(BUILD)/libvirt-embed.dll.a -o $@ virt.c $(PKG_LIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
