@@ -110,7 +110,13 @@ function header(target,    place, outer, here, d, moved)
         depth = place
         last = opened[depth + 1]
     }
-    if (target != omit)
+    # its functions may be switched off where it has moved to
+    if (writing && moved && target != omit) {
+        emit("#pragma GCC diagnostic push")
+        emit("#pragma GCC diagnostic ignored \"-Wunused-function\"")
+        put(target)
+        emit("#pragma GCC diagnostic pop")
+    } else if (target != omit)
         put(target)
     else if (writing)
         emit("#include \"" base(target) "\"")
