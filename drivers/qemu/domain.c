@@ -74,7 +74,7 @@ qemuDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
                                   &isNew)) == NULL)
         return NULL;
     if (qemuDomainStart(vm, doc, conn, flags) < 0) {
-        if (isNew)
+        if (isNew && vm->id < 0)
             virDomainListRemove(host->domains, vm);
     } else if ((domain = virDomainObjHandle(conn, vm)) == NULL) {
         qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);

@@ -553,6 +553,23 @@ qemuEventMigration(struct virDomainObj *vm, struct qemuDomain *priv, const char 
 
 /* ---- the end ---- */
 
+/* QEMU goes on; whoever needs its monitor next opens a new one (qemuDomainMonitor). */
+static void
+qemuEventLoseMonitor(struct qemuDomain *priv, struct qemuMonitor *mon)
+{
+    bool ours;
+
+    pthread_mutex_lock(&priv->lock);
+    if ((ours = priv->monitor == mon && priv->phase == QEMU_PHASE_RUNNING))
+        priv->monitor = NULL;
+    pthread_mutex_unlock(&priv->lock);
+    if (!ours)
+        return;
+    atomic_store(&priv->monitorFd, -1);
+    qemuMonitorClose(mon);
+    qemuMonitorUnref(mon);
+}
+
 /* The conversation is over: QEMU has ended, or what speaks there is no QEMU. */
 static void
 qemuEventEnd(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuMonitor *mon)
@@ -564,6 +581,7 @@ qemuEventEnd(struct virDomainObj *vm, struct qemuDomain *priv, struct qemuMonito
 
         virLog(VIR_LOG_ERROR, "qemu.events", "domain '%s': its monitor cannot be used any more", vm->name);
         qemuEventEmit(vm, &event);
+        qemuEventLoseMonitor(priv, mon);
         return;
     }
     pthread_mutex_lock(&priv->lock);

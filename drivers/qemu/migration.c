@@ -570,22 +570,26 @@ qemuMigrationUnpersist(struct qemuMigration *m)
                virGetLastErrorMessage());
 }
 
-/* Ends what Prepare has started. The error that is set stays. With m->lock held. */
-static void
+/* Ends what Prepare has started. The error that is set stays. With m->lock held. 0, or -1: its QEMU cannot be killed, so it is not gone. */
+static int
 qemuMigrationRemoveIncoming(struct qemuMigration *m)
 {
     virErrorPtr error = virSaveLastError();
+    int rc = 0;
 
     if (m->vm != NULL) {
         qemuMigrationUnpersist(m);
         if (!atomic_load(&m->ended))
-            qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
-        virDomainObjEndMigration(m->vm);
+            rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+        if (rc >= 0)
+            virDomainObjEndMigration(m->vm);
     }
-    qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
+    if (rc >= 0)
+        qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     if (error != NULL && error->code != VIR_ERR_OK)
         virSetLastError(error);
     virFreeError(error);
+    return rc < 0 ? -1 : 0;
 }
 
 VIRT_INTERNAL int
@@ -845,8 +849,14 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
         }
         if (m->npending == 0 && (rc = qemuMigrationJudge(m, mon, left)) != 0)
             return rc;
-        if (!qemuMonitorIsOpen(mon) || atomic_load(&m->ended))
+        if (!qemuMonitorIsOpen(mon) || atomic_load(&m->ended)) {
+            m->asking = 0;
+            m->final = false;
+            m->asked = 0;
+            if (m->npending == 0 && !atomic_load(&m->ended) && !qemuMonitorHasEnded(mon))
+                return 0;             /* QEMU goes on: it is asked by a new monitor */
             return virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: its monitor was lost", m->vm->name);
+        }
         left = qemuMigrationLeft(end, most);
         if (m->npending == 0 && !m->final) {
             if (m->asking == 0 && virTimeNowUs() - m->asked >= QEMU_MIGRATE_ASK)
@@ -878,7 +888,11 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
         if (m->error.code == VIR_ERR_OK)
             virReportError(VIR_ERR_OPERATION_INVALID, "migration %s is over", call->uuid);
         rc = qemuMigrationFailed(m);
-    } else if ((mon = qemuDomainMonitor(m->vm)) == NULL || (rc = qemuMigrationPerformRun(m, mon, call, uri)) < 0) {
+    } else if ((mon = qemuDomainMonitor(m->vm)) == NULL && m->stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ended)) {
+        virResetLastError();
+        poll(NULL, 0, call->timeout < 0 || call->timeout > 100 ? 100 : call->timeout);
+        rc = VIR_MIGRATION_AGAIN;     /* no answer is not no */
+    } else if (mon == NULL || (rc = qemuMigrationPerformRun(m, mon, call, uri)) < 0) {
         m->stage = QEMU_STAGE_BROKEN;
         if (atomic_load(&m->ended) || (mon != NULL && qemuMonitorHasEnded(mon)))
             qemuMigrationReportDeath(m);
@@ -1029,16 +1043,16 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
         virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s was prepared here", call->uuid);
         return VIR_MIGRATION_FAILED;
     }
-    if (m->stage == QEMU_STAGE_STARTING || (!cancelled && !qemuMigrationIsOver(m))) {
+    if (m->error.code == VIR_ERR_OK && (m->stage == QEMU_STAGE_STARTING || (!cancelled && !qemuMigrationIsOver(m)))) {
         /* the order to start may have been carried out already: it is too late to cancel before its answer is known */
         rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, call, cookiein);
         if (rc < 0) {
             qemuMigrationFailed(m);
-            qemuMigrationRemoveIncoming(m);
+            rc = qemuMigrationRemoveIncoming(m) < 0 ? 0 : -1;
         }
     } else if (!qemuMigrationIsOver(m)) {
         virResetLastError();
-        qemuMigrationRemoveIncoming(m);
+        rc = qemuMigrationRemoveIncoming(m) < 0 ? 0 : 1;         /* as long as it is there, it is not gone */
     }
     if (rc == 0) {
         rc = VIR_MIGRATION_AGAIN;
@@ -1059,20 +1073,23 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
 
 /* ---------- Confirm ---------- */
 
-/* The guest is at the destination: it ends here, and so does its document, if that was asked for. */
-static void
+/* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1, or -1: its QEMU cannot be killed. */
+static int
 qemuMigrationLeave(struct qemuMigration *m)
 {
     struct virDomainObj *vm = m->vm;
 
     /* what runs under its name after its end is not what has left */
-    if (!atomic_load(&m->ended))
-        qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL);
+    if (!atomic_load(&m->ended) && qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL) < 0) {
+        atomic_store(&m->dropped, true);          /* it stays held, until its QEMU has ended after all */
+        return -1;
+    }
     if ((m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && vm->persistent && virDomainObjUndefine(vm) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' stays defined here: %s", m->uuid, vm->name,
                virGetLastErrorMessage());
     virDomainObjEndMigration(vm);
     qemuMigrationEnd(m, QEMU_STAGE_LEFT);
+    return 1;
 }
 
 /* With its job given back. The statistics of what failed are no statistics of a completed job. */
@@ -1134,7 +1151,7 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
         return VIR_MIGRATION_DONE;
     if (!qemuMigrationIsOver(m)) {
         if (!cancelled) {
-            qemuMigrationLeave(m);
+            rc = qemuMigrationLeave(m);
         } else if (m->offline || m->stage == QEMU_STAGE_BEGUN || (rc = qemuMigrationResume(m, call)) != 0) {
             if (rc < 0)
                 qemuMigrationFailed(m);
@@ -1266,10 +1283,8 @@ qemuMigrationAbortDropped(struct qemuMigration *m)
 
     if (qemuMigrationIsOver(m))
         return 0;
-    if (m->incoming && m->stage != QEMU_STAGE_STARTING) {
-        qemuMigrationRemoveIncoming(m);
-        return 0;
-    }
+    if (m->incoming && m->stage != QEMU_STAGE_STARTING)
+        return qemuMigrationRemoveIncoming(m);
     if (m->incoming || m->stage == QEMU_STAGE_TRANSFERRED || status == QEMU_MIGRATION_COMPLETED)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s': migration %s had moved all of it when it was left: whether it runs at "
                               "the other side is not known here. End the copy that is not wanted with virDomainDestroy", m->vm->name, m->uuid);

@@ -76,6 +76,7 @@ struct qemuMonitor {
     bool negotiated;
     struct qemuMonitorCall *calls;
     struct qemuMonitorNews *news, **newsEnd;
+    struct qemuMonitorNews last;      /* the end's, which needs no memory then */
     unsigned long long queued, delivered;          /* events so far */
 };
 
@@ -122,15 +123,23 @@ qemuMonitorWake(struct qemuMonitor *mon)
         return;                       /* the counter is full: it is readable all the same */
 }
 
-/* Takes message over. Without memory the event is lost, and the log says so. */
+static void
+qemuMonitorNewsFree(struct qemuMonitor *mon, struct qemuMonitorNews *news)
+{
+    cJSON_Delete(news->message);
+    free(news->event);
+    if (news != &mon->last)
+        free(news);
+}
+
+/* Takes message over. event NULL: the end. Without memory another event is lost, and the log says so. */
 static void
 qemuMonitorQueue(struct qemuMonitor *mon, const char *event, cJSON *message)
 {
-    struct qemuMonitorNews *news = calloc(1, sizeof(*news));
+    struct qemuMonitorNews *news = event != NULL ? calloc(1, sizeof(*news)) : &mon->last;
 
     if (news == NULL || (event != NULL && (news->event = strdup(event)) == NULL)) {
-        virLog(VIR_LOG_ERROR, "qemu.monitor", "domain '%s': no memory for event %s", mon->name,
-               event != NULL ? event : "of the monitor's end");
+        virLog(VIR_LOG_ERROR, "qemu.monitor", "domain '%s': no memory for event %s", mon->name, event);
         free(news);
         cJSON_Delete(message);
         return;
@@ -326,9 +335,7 @@ qemuMonitorDeliver(struct qemuMonitor *mon, bool wait)
             mon->func(mon, news->event, virJsonGet(news->message, "data"), mon->opaque);
             pthread_mutex_lock(&mon->lock);
         }
-        cJSON_Delete(news->message);
-        free(news->event);
-        free(news);
+        qemuMonitorNewsFree(mon, news);
         mon->delivered++;
         pthread_cond_broadcast(&mon->changed);
     }
@@ -852,9 +859,7 @@ qemuMonitorUnref(void *opaque)
         qemuMonitorUnlink(&mon->calls);
     while ((news = mon->news) != NULL) {
         mon->news = news->next;
-        cJSON_Delete(news->message);
-        free(news->event);
-        free(news);
+        qemuMonitorNewsFree(mon, news);
     }
     if (mon->fd >= 0)
         close(mon->fd);

@@ -29,6 +29,7 @@
  */
 #define QEMU_PROCESS_GRACE    2000
 #define QEMU_PROCESS_GRACEFUL 15000
+#define QEMU_PROCESS_KILLED   30000
 /* A log longer than this is begun anew at the next start. */
 #define QEMU_PROCESS_LOG_SIZE (4 * 1024 * 1024)
 
@@ -614,7 +615,7 @@ qemuProcessAskToEnd(struct qemuDomain *priv, const struct virProcess *process)
     qemuMonitorUnref(mon);
 }
 
-/* Asked, and where that does not help, killed. 1: it has ended; 0: it goes on (GRACEFUL). */
+/* Asked, and where that does not help, killed. 1: it has ended; 0: it goes on (GRACEFUL, or the kernel does not let it go). */
 static int
 qemuProcessKill(struct virDomainObj *vm, struct virProcess *process, unsigned int flags)
 {
@@ -630,10 +631,10 @@ qemuProcessKill(struct virDomainObj *vm, struct virProcess *process, unsigned in
     if (graceful)
         return 0;
     virProcessSignal(process, SIGKILL);
-    if (virProcessWait(process, 30000, NULL) <= 0)
-        virLog(VIR_LOG_ERROR, "qemu.process", "domain '%s': process %d cannot be killed", vm->name,
-               (int)process->pid);
-    return 1;
+    if (virProcessWait(process, QEMU_PROCESS_KILLED, NULL) > 0)
+        return 1;
+    virLog(VIR_LOG_ERROR, "qemu.process", "domain '%s': process %d cannot be killed", vm->name, (int)process->pid);
+    return 0;
 }
 
 static void
@@ -753,8 +754,9 @@ qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags)
 
     if (qemuProcessKill(vm, &process, flags) == 0) {
         qemuProcessSetPhase(priv, before);
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': process %d does not end within %d s",
-                              vm->name, (int)process.pid, QEMU_PROCESS_GRACEFUL / 1000);
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': process %d does not end%s within %d s", vm->name,
+                              (int)process.pid, (flags & QEMU_PROCESS_STOP_GRACEFUL) != 0 ? "" : ", though it was killed,",
+                              ((flags & QEMU_PROCESS_STOP_GRACEFUL) != 0 ? QEMU_PROCESS_GRACEFUL : QEMU_PROCESS_KILLED) / 1000);
     }
     atomic_store(&priv->pid, 0);
     qemuProcessCleanUp(vm, reason);
@@ -773,5 +775,6 @@ qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags)
 
 #undef QEMU_PROCESS_GRACE
 #undef QEMU_PROCESS_GRACEFUL
+#undef QEMU_PROCESS_KILLED
 #undef QEMU_PROCESS_LOG_SIZE
 #undef VIRT_FROM

@@ -38,8 +38,8 @@ VIRT_INTERNAL int qemuProcessPause(struct virDomainObj *vm, int reason);
  * Ends QEMU if it still runs, reaps it, cleans up, marks the domain as not running (a transient one
  * leaves the list), runs hooks stopped and release. Emits STOPPED with the detail that fits the
  * reason, if STARTED was emitted. Whoever comes second waits for the first. Returns 1 if this call
- * did it, 0 if it did not run (any more), -1 with the error set: only with GRACEFUL, and the guest
- * goes on.
+ * did it, 0 if it did not run (any more), -1 with the error set: with GRACEFUL, or where the kernel
+ * does not let the process go; it is still there then.
  */
 #define QEMU_PROCESS_STOP_GRACEFUL 1      /* ask, but never kill */
 #define QEMU_PROCESS_STOP_KILL     2      /* do not ask first: an incoming guest, a start that failed */

@@ -121,6 +121,7 @@ struct qemuDomain {
     struct virProcess *helpers;    /* swtpm, virtiofsd, ...: they end with it */
     size_t nhelpers;
     struct qemuMonitor *monitor;
+    unsigned long long monitorRetry; /* us: a lost one is not opened again before; 0: at once */
     virConnectPtr autodestroy;     /* the connection with whose close it ends; compared, never used */
     bool announced;                /* STARTED was emitted: its end will be as well */
     long long logOffset;           /* where in its log this start begins */

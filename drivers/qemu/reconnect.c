@@ -286,8 +286,8 @@ qemuReconnectSettle(struct qemuHost *host, struct qemuReconnectGuest *guest, uns
 }
 
 /*
- * A guest whose monitor could not be reached when the directory was opened: it is tried again when
- * somebody needs it. A new reference, or NULL with the error set.
+ * A guest whose monitor could not be reached when the directory was opened, or was lost since: it is tried again when somebody needs it,
+ * once a second at most. That its QEMU has ended meanwhile is noticed here as well. A new reference, or NULL with the error set.
  */
 VIRT_INTERNAL struct qemuMonitor *
 qemuReconnectMonitor(struct virDomainObj *vm)
@@ -295,7 +295,23 @@ qemuReconnectMonitor(struct virDomainObj *vm)
     struct qemuDomain *priv = qemuDomainPeek(vm);
     VIRT_CLEANUP_FREE char *path = qemuStateMonitorPath(priv->host, vm->name, vm->uuid);
     struct qemuReconnectGuest guest = { .vm = vm };
+    struct virProcess process;
+    bool tooSoon;
 
+    pthread_mutex_lock(&priv->lock);
+    process = priv->process;
+    tooSoon = virTimeNowUs() < priv->monitorRetry;
+    priv->monitorRetry = virTimeNowUs() + 1000000;
+    pthread_mutex_unlock(&priv->lock);
+    if (process.pid > 0 && !virProcessIsAlive(&process)) {
+        qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_CRASHED, QEMU_PROCESS_STOP_NOWAIT);
+        virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
+        return NULL;
+    }
+    if (tooSoon) {
+        virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': its monitor does not answer", vm->name);
+        return NULL;
+    }
     if (path == NULL || (guest.mon = qemuMonitorOpen(path, vm->name, qemuEventDispatch, virDomainObjRef(vm),
                                                      virDomainObjUnref)) == NULL)
         return NULL;
@@ -307,6 +323,7 @@ qemuReconnectMonitor(struct virDomainObj *vm)
         return NULL;
     }
     pthread_mutex_lock(&priv->lock);
+    priv->monitorRetry = 0;
     if (priv->monitor == NULL && priv->phase == QEMU_PHASE_RUNNING) {
         priv->monitor = qemuMonitorRef(guest.mon);
         atomic_store(&priv->monitorFd, qemuMonitorIsWatched(guest.mon) ? -1 : qemuMonitorSocket(guest.mon));

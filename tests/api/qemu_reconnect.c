@@ -3,6 +3,7 @@
  * looks at what the next one finds.
  */
 #include "../qemu_guest.h"
+#include "../fault.h"
 
 #include <sys/wait.h>
 
@@ -332,4 +333,30 @@ TEST(definitions_are_there_after_a_crash)
     free(again);
     virDomainFree(domain);
     CHECK_INT(virConnectClose(conn), 0);
+}
+
+TEST(a_monitor_that_was_lost_while_its_guest_lives_is_opened_again)
+{
+    virConnectPtr conn = openRoot("root");
+    virDomainControlInfo control;
+    virDomainPtr domain;
+
+    CHECK_PTR(conn);
+    CHECK_PTR(domain = virDomainCreateXML(conn, countingXml("one", "--after 30 --then reboot", "", ""), 0));
+    WAIT_FOR(hasCounted("one", 25), 20000);
+    harnessSleepMs(500);                               /* RESET has come, and nobody has read it */
+    faultArm(FAULT_ALLOCATION, 1, true);
+    virDomainGetState(domain, &(int){ 0 }, NULL, 0);
+    faultDisarm();
+    CHECK_OK(virDomainGetControlInfo(domain, &control, 0));
+    CHECK_INT(control.state, VIR_DOMAIN_CONTROL_ERROR);
+    CHECK_OK(virDomainSuspend(domain));
+    CHECK_INT(stateOf(domain), VIR_DOMAIN_PAUSED);
+    CHECK_OK(virDomainGetControlInfo(domain, &control, 0));
+    CHECK_INT(control.state, VIR_DOMAIN_CONTROL_OK);
+    CHECK_OK(virDomainResume(domain));
+    CHECK_OK(virDomainDestroy(domain));
+    virDomainFree(domain);
+    CHECK_INT(virConnectClose(conn), 0);
+    CHECK_INT(countProcesses(NULL, 0), 0);
 }

@@ -2,6 +2,7 @@
 #define VIRT_STATIC
 #include "../../virt.c"
 #include "../harness.h"
+#include "../fault.h"
 
 #include <sys/socket.h>
 
@@ -355,4 +356,19 @@ TEST(with_a_loop_the_loop_reads_and_a_caller_has_a_descriptor_of_its_own)
     CHECK(!qemuMonitorIsWatched(mon));
     qemuMonitorClose(mon);
     qemuMonitorUnref(mon);
+}
+
+TEST(the_end_is_told_without_memory_too)
+{
+    struct qemuMonitor *mon = openMonitor(false);
+
+    say("{\"event\": \"E\", \"data\": {\"n\": 1}}\n");
+    qemuMonitorPump(mon);
+    shutdown(peer, SHUT_RDWR);
+    faultArm(FAULT_ALLOCATION, 1, true);
+    qemuMonitorPump(mon);
+    faultDisarm();
+    CHECK_STR(seen, "E1 end-1 ");
+    CHECK(!qemuMonitorIsOpen(mon));
+    closeMonitor(mon);
 }
