@@ -33,7 +33,7 @@ function __virtsh_complete
     else
         set found ($program $options complete -- $words 2>/dev/null </dev/null)
     end
-    set -q found[1]; and string join \n -- $found
+    set -q found[1]; and printf '%s\n' $found
 end
 
 complete -c virtsh -f -a '(__virtsh_complete; or __fish_complete_path (commandline -ct))'
