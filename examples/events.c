@@ -1,6 +1,6 @@
 /*
  * Hears what happens to guests, in an event loop of its own. An application has one already (glib, libuv, epoll, ...); here it is poll()
- * in about thirty lines, given to the library with virEventRegisterImpl.
+ * in about a hundred lines, given to the library with virEventRegisterImpl.
  *
  *     cc examples/events.c virt.c $(pkg-config --cflags --libs libxml-2.0 libcjson) -o events
  *     ./events                         starts and ends a guest on the test driver, and prints the events of that
@@ -11,23 +11,33 @@
 #define _POSIX_C_SOURCE 200809L
 #include "../virt.h"
 
-#ifdef _WIN32                           /* there descriptors are sockets */
-# include <winsock2.h>
-# define poll WSAPoll
-#else
-# include <poll.h>
-#endif
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-/* ---- the loop: a table of watched descriptors and one of times ---- */
+/*
+ * ---- the loop: a table of watched descriptors and of timers ----
+ *
+ * The library calls the six functions from any thread, also from within a callback. So the table has a lock, which is not held while a callback
+ * runs; whoever changes it wakes the poll(); and what was removed is released (ff) by the loop itself, when no callback can be using it.
+ */
+enum { MAX = 64, FREE = 0, USED, GONE };
 
-enum { MAX = 32 };
-
-static struct watch { int id, fd, events; virEventHandleCallback cb; void *opaque; virFreeCallback ff; } watches[MAX];
-static struct timer { int id, interval; long long due; virEventTimeoutCallback cb; void *opaque; virFreeCallback ff; } timers[MAX];
-static int nextId = 1;
+static struct item {
+    int state, id, fd, events;        /* fd -1: a timer */
+    int interval;                     /* ms; -1: not now */
+    long long due;
+    virEventHandleCallback ready;
+    virEventTimeoutCallback expired;
+    void *opaque;
+    virFreeCallback ff;
+} items[MAX];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int nextId = 1, wake[2];
 
 static long long
 now(void)
@@ -38,108 +48,103 @@ now(void)
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-static int
-addHandle(int fd, int events, virEventHandleCallback cb, void *opaque, virFreeCallback ff)
-{
-    for (int i = 0; i < MAX; i++)
-        if (watches[i].id == 0) {
-            watches[i] = (struct watch){ nextId, fd, events, cb, opaque, ff };
-            return nextId++;
-        }
-    return -1;
-}
-
 static void
-updateHandle(int id, int events)
+wakeUp(void)
 {
-    for (int i = 0; i < MAX; i++)
-        if (watches[i].id == id)
-            watches[i].events = events;
+    if (write(wake[1], "", 1) < 0)
+        return;                       /* the pipe is full, and so it wakes */
 }
 
 static int
-removeHandle(int id)
+add(struct item item)
 {
-    for (int i = 0; i < MAX; i++)
-        if (watches[i].id == id) {
-            struct watch gone = watches[i];
+    int id = -1;
 
-            watches[i].id = 0;
-            if (gone.ff != NULL)
-                gone.ff(gone.opaque);
-            return 0;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < MAX && id < 0; i++)
+        if (items[i].state == FREE) {
+            items[i] = item;
+            items[i].state = USED;
+            id = items[i].id = nextId++;
         }
-    return -1;
+    pthread_mutex_unlock(&lock);
+    wakeUp();
+    return id;
 }
 
+/* Updates an item, or removes it. */
 static int
-addTimer(int interval, virEventTimeoutCallback cb, void *opaque, virFreeCallback ff)
+change(int id, int state, int events, int interval)
 {
+    int rc = -1;
+
+    pthread_mutex_lock(&lock);
     for (int i = 0; i < MAX; i++)
-        if (timers[i].id == 0) {
-            timers[i] = (struct timer){ nextId, interval, now() + interval, cb, opaque, ff };
-            return nextId++;
+        if (items[i].state == USED && items[i].id == id) {
+            items[i].state = state;
+            items[i].events = events;
+            items[i].interval = interval;
+            items[i].due = now() + interval;
+            rc = 0;
         }
-    return -1;
+    pthread_mutex_unlock(&lock);
+    wakeUp();
+    return rc;
 }
 
-static void
-updateTimer(int id, int interval)
+static int addHandle(int fd, int events, virEventHandleCallback cb, void *opaque, virFreeCallback ff)
 {
-    for (int i = 0; i < MAX; i++)
-        if (timers[i].id == id) {
-            timers[i].interval = interval;
-            timers[i].due = now() + interval;
-        }
+    return add((struct item){ .fd = fd, .events = events, .interval = -1, .ready = cb, .opaque = opaque, .ff = ff });
 }
-
-static int
-removeTimer(int id)
+static int addTimer(int interval, virEventTimeoutCallback cb, void *opaque, virFreeCallback ff)
 {
-    for (int i = 0; i < MAX; i++)
-        if (timers[i].id == id) {
-            struct timer gone = timers[i];
-
-            timers[i].id = 0;
-            if (gone.ff != NULL)
-                gone.ff(gone.opaque);
-            return 0;
-        }
-    return -1;
+    return add((struct item){ .fd = -1, .interval = interval, .due = now() + interval, .expired = cb, .opaque = opaque, .ff = ff });
 }
+static void updateHandle(int id, int events)   { change(id, USED, events, -1); }
+static void updateTimer(int id, int interval)  { change(id, USED, 0, interval); }
+static int removeItem(int id)                  { return change(id, GONE, 0, -1); }
 
 /* One round: waits until something is due, and calls whoever waits for it. */
 static void
 run(void)
 {
-    struct pollfd fds[MAX];
-    long long t = now();
-    int wait = 1000, watched = 0;
+    struct pollfd fds[MAX + 1] = { { .fd = wake[0], .events = POLLIN } };
+    struct item item;
+    int ids[MAX], wait = -1;
+    char drain[64];
 
+    pthread_mutex_lock(&lock);
     for (int i = 0; i < MAX; i++) {
         /* VIR_EVENT_HANDLE_READABLE and WRITABLE are 1 and 2, POLLIN and POLLOUT are not */
-        fds[i].fd = watches[i].id != 0 ? watches[i].fd : -1;
-        fds[i].revents = 0;
-        fds[i].events = (short)((watches[i].events & VIR_EVENT_HANDLE_READABLE ? POLLIN : 0)
-                                | (watches[i].events & VIR_EVENT_HANDLE_WRITABLE ? POLLOUT : 0));
-        watched += watches[i].id != 0;
-        if (timers[i].id != 0 && timers[i].interval >= 0 && timers[i].due - t < wait)
-            wait = timers[i].due > t ? (int)(timers[i].due - t) : 0;
+        fds[i + 1] = (struct pollfd){ .fd = items[i].state == USED && items[i].events != 0 ? items[i].fd : -1 };
+        fds[i + 1].events = (short)((items[i].events & VIR_EVENT_HANDLE_READABLE ? POLLIN : 0)
+                                    | (items[i].events & VIR_EVENT_HANDLE_WRITABLE ? POLLOUT : 0));
+        ids[i] = items[i].id;
+        if (items[i].state == USED && items[i].interval >= 0 && (wait < 0 || items[i].due - now() < wait))
+            wait = items[i].due > now() ? (int)(items[i].due - now()) : 0;
     }
-    if (watched == 0)                       /* Windows's poll() refuses to wait for time alone */
-        nanosleep(&(struct timespec){ .tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000L }, NULL);
-    else if (poll(fds, MAX, wait) < 0)
+    pthread_mutex_unlock(&lock);
+    if (poll(fds, MAX + 1, wait) < 0)
         return;
+    while (read(wake[0], drain, sizeof(drain)) > 0)
+        ;
     for (int i = 0; i < MAX; i++) {
-        int events = (fds[i].revents & POLLIN ? VIR_EVENT_HANDLE_READABLE : 0) | (fds[i].revents & POLLOUT ? VIR_EVENT_HANDLE_WRITABLE : 0)
-                     | (fds[i].revents & POLLERR ? VIR_EVENT_HANDLE_ERROR : 0) | (fds[i].revents & POLLHUP ? VIR_EVENT_HANDLE_HANGUP : 0);
+        int got = fds[i + 1].revents, events = (got & POLLIN ? VIR_EVENT_HANDLE_READABLE : 0) | (got & POLLOUT ? VIR_EVENT_HANDLE_WRITABLE : 0)
+                  | (got & POLLERR ? VIR_EVENT_HANDLE_ERROR : 0) | (got & POLLHUP ? VIR_EVENT_HANDLE_HANGUP : 0);
 
-        if (events != 0 && watches[i].id != 0 && watches[i].fd == (int)fds[i].fd)
-            watches[i].cb(watches[i].id, watches[i].fd, events, watches[i].opaque);
-        if (timers[i].id != 0 && timers[i].interval >= 0 && timers[i].due <= now()) {
-            timers[i].due = now() + timers[i].interval;
-            timers[i].cb(timers[i].id, timers[i].opaque);
-        }
+        pthread_mutex_lock(&lock);
+        item = items[i];
+        if (item.state == USED && item.interval >= 0 && item.due <= now())
+            items[i].due = now() + item.interval;
+        if (item.state == GONE)
+            items[i].state = FREE;
+        pthread_mutex_unlock(&lock);
+        if (item.state == USED && item.id == ids[i] && item.ready != NULL && events != 0)
+            item.ready(item.id, item.fd, events, item.opaque);
+        else if (item.state == USED && item.expired != NULL && item.interval >= 0 && item.due <= now())
+            item.expired(item.id, item.opaque);
+        else if (item.state == GONE && item.ff != NULL)
+            item.ff(item.opaque);
     }
 }
 
@@ -168,7 +173,9 @@ main(int argc, char **argv)
     virDomainPtr domain = NULL;
 
     /* the loop first: connections use it from the moment they are opened */
-    virEventRegisterImpl(addHandle, updateHandle, removeHandle, addTimer, updateTimer, removeTimer);
+    if (pipe(wake) < 0 || fcntl(wake[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(wake[1], F_SETFL, O_NONBLOCK) < 0)
+        return 1;
+    virEventRegisterImpl(addHandle, updateHandle, removeItem, addTimer, updateTimer, removeItem);
     conn = virConnectOpen(argc > 1 ? argv[1] : "test:///default");
     if (conn == NULL) {
         fprintf(stderr, "%s\n", virGetLastErrorMessage());

@@ -53,6 +53,18 @@ TEST(events_hears_of_a_start_and_an_end)
     free(output);
 }
 
+TEST(poll_steps_a_migration_in_a_loop_of_its_own)
+{
+    char *output = runExample("poll < /dev/null", 0);
+
+    CHECK_CONTAINS(output, "perform\n");
+    CHECK_CONTAINS(output, "it runs there\n");
+    free(output);
+    output = runExample("poll < README.md", 1);
+    CHECK_CONTAINS(output, "was aborted");
+    free(output);
+}
+
 TEST(driver_is_a_hypervisor_of_ones_own)
 {
     char *output = runExample("driver", 0);
