@@ -31,6 +31,7 @@ const struct virtshGroup virtshGroups[] = {
     { "Domain Management", "domain", virtshDomainCommands },
     { "Domain Migration", "migration", virtshMigrationCommands },
     { "Domain Monitoring", "monitor", virtshMonitorCommands },
+    { "Statistics and Memory", "statistics", virtshStatsCommands },
     { "Domain Events", "events", virtshEventCommands },
     { "Host and Hypervisor", "host", virtshHostCommands },
     { "Virtsh itself", "virtsh", virtshShellCommands },

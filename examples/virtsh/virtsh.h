@@ -3,7 +3,7 @@
  *
  * virtsh is a shell for virt whose commands, options and output are virsh's. A command is a row in a
  * table: its name, its help, its options, and one function. The rows of a subject stand at the end of
- * the file of that subject (domain.c, monitor.c, migrate.c, event.c, host.c, shell.c); virtsh.c lists
+ * the file of that subject (domain.c, monitor.c, stats.c, migrate.c, event.c, host.c, shell.c); virtsh.c lists
  * the tables. Help, parsing and completion are made from the same rows.
  *
  * What a command allocates it hands to the shell (virtshOwn and its kin), which releases it when the
@@ -97,6 +97,7 @@ extern const struct virtshGroup virtshGroups[];     /* virtsh.c; ends with a NUL
 extern const struct virtshCommand virtshDomainCommands[];
 extern const struct virtshCommand virtshMigrationCommands[];
 extern const struct virtshCommand virtshMonitorCommands[];
+extern const struct virtshCommand virtshStatsCommands[];
 extern const struct virtshCommand virtshEventCommands[];
 extern const struct virtshCommand virtshHostCommands[];
 extern const struct virtshCommand virtshShellCommands[];
