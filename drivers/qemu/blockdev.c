@@ -7,6 +7,7 @@
  */
 #include "blockdev.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -230,13 +231,44 @@ qemuBlockdevAddReservations(struct qemuBlockdevChain *chain, xmlNodePtr source, 
     return virJsonAdd(node, "s:pr-manager", id, NULL);
 }
 
+/* Only the top of a chain is ever written to. */
+static bool
+qemuBlockdevIsReadOnly(struct qemuBlockdevChain *chain, unsigned int depth)
+{
+    bool readOnly = virXmlFirst(chain->disk, "readonly") != NULL;
+
+    return readOnly || depth > 0 || virXmlEquals(chain->disk, "@device", "cdrom");
+}
+
+/* Said before QEMU is started, by the disk's name and with the reason; QEMU opens it as whoever we are. */
+static int
+qemuBlockdevCheckFile(struct qemuBlockdevChain *chain, xmlNodePtr owner, xmlNodePtr source, unsigned int depth)
+{
+    const char *type = virXmlString(owner, "@type"), *path = NULL;
+    int mode = qemuBlockdevIsReadOnly(chain, depth) ? R_OK : R_OK | W_OK;
+    struct stat st;
+
+    if (type == NULL || strcmp(type, "file") == 0)
+        path = virXmlString(source, "@file");
+    else if (strcmp(type, "block") == 0)
+        path = virXmlString(source, "@dev");
+    if (path == NULL || chain->command->dry)
+        return 0;
+    if (faccessat(AT_FDCWD, path, mode, AT_EACCESS) < 0 || stat(path, &st) < 0)
+        return qemuDeviceReportSystem(chain->disk, errno, "cannot open '%s'", path);
+    if (S_ISDIR(st.st_mode))
+        return qemuDeviceReportSystem(chain->disk, EISDIR, "cannot open '%s'", path);
+    return 0;
+}
+
 /* Adds the storage node; `file` gets the name that the format node refers to. */
 static int
 qemuBlockdevAddStorage(struct qemuBlockdevChain *chain, xmlNodePtr owner, xmlNodePtr source,
                        unsigned int depth, char *file)
 {
     static const char *const ios[] = { "threads", "native", "io_uring", NULL };
-    VIRT_CLEANUP_JSON cJSON *node = qemuBlockdevSource(chain->command, chain->disk, owner, source);
+    VIRT_CLEANUP_JSON cJSON *node = qemuBlockdevCheckFile(chain, owner, source, depth) < 0
+                                    ? NULL : qemuBlockdevSource(chain->command, chain->disk, owner, source);
     const char *driver;
     int io = -1;
 
@@ -345,15 +377,6 @@ qemuBlockdevAddBacking(struct qemuBlockdevChain *chain, xmlNodePtr owner, unsign
     if (qemuBlockdevAddImage(chain, store, depth + 1, name) < 0)
         return -1;
     return virJsonAdd(node, "s:backing", name, NULL);
-}
-
-/* Only the top of a chain is ever written to. */
-static bool
-qemuBlockdevIsReadOnly(struct qemuBlockdevChain *chain, unsigned int depth)
-{
-    bool readOnly = virXmlFirst(chain->disk, "readonly") != NULL;
-
-    return readOnly || depth > 0 || virXmlEquals(chain->disk, "@device", "cdrom");
 }
 
 /* What needs parts that this library does not have is refused by name, for each image. */

@@ -285,6 +285,21 @@ qemuHostRefuseIgnored(xmlDocPtr doc, struct qemuHost *host)
                           virXmlString(virXmlRoot(doc), "name"), list);
 }
 
+/* Known as soon as the machine type is: not only when the guest starts. */
+static int
+qemuHostCheckVcpus(xmlDocPtr doc, const struct qemuCapabilities *caps)
+{
+    const char *machine = virXmlString(virXmlRoot(doc), "os/type/@machine");
+    unsigned int vcpus = 1, limit = machine != NULL ? qemuCapabilitiesMaxVcpus(caps, machine) : 0;
+
+    if (virXmlUInt(virXmlRoot(doc), "vcpu", &vcpus) < 0)
+        return -1;
+    if (limit != 0 && vcpus > limit)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "domain '%s': %u vcpus are more than the %u that machine type '%s' can have",
+                              virXmlString(virXmlRoot(doc), "name"), vcpus, limit, machine);
+    return 0;
+}
+
 VIRT_INTERNAL int
 qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque)
 {
@@ -309,6 +324,8 @@ qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque)
     else if ((caps = qemuHostCapabilities(host, emulator)) == NULL)
         return -1;
     rc = qemuDocumentComplete(doc, caps);
+    if (rc == 0 && caps != NULL)
+        rc = qemuHostCheckVcpus(doc, caps);
     qemuCapabilitiesUnref(caps);
     if (rc == 0 && validate)
         rc = qemuHostRefuseIgnored(doc, host);
@@ -415,6 +432,23 @@ qemuConnectSessionRoot(void)
     return virStringFormat("%s/.local/share/virt", home);
 }
 
+/* Ignored, a parameter would open something else than what was meant: those of libvirt's remote connections mean nothing here. */
+static int
+qemuConnectCheckParams(const struct virUri *uri)
+{
+    for (size_t i = 0; i < uri->nparams; i++) {
+        const char *name = uri->params[i].name;
+
+        if (strcmp(name, "root") != 0)
+            return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root is known, as in "
+                                  "qemu:///embed?root=DIR", name);
+        if (strcmp(uri->path, "/embed") != 0)
+            return virReportError(VIR_ERR_INVALID_ARG, "parameter 'root' is for qemu:///embed; qemu://%s has a directory of its own",
+                                  uri->path);
+    }
+    return 0;
+}
+
 /* The state directory that a URI means, NULL with the error set. */
 static char *
 qemuConnectRoot(const struct virUri *uri)
@@ -447,7 +481,7 @@ qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
     (void)flags;
     if (uri->server != NULL || uri->transport != NULL)
         return 0;
-    if ((root = qemuConnectRoot(uri)) == NULL || virFileMakePath(root, 0700) < 0)
+    if ((root = qemuConnectRoot(uri)) == NULL || qemuConnectCheckParams(uri) < 0 || virFileMakePath(root, 0700) < 0)
         return -1;
     /* One directory has one owner, by whatever path it is named. */
     if ((real = realpath(root, NULL)) == NULL)

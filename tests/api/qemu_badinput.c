@@ -126,9 +126,38 @@ TEST(a_disk_that_is_not_there_is_named)
     CHECK_FAILS_NULL(virDomainCreateXML(conn, "<domain type='qemu'><name>one</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>"
                                         "<os><type arch='x86_64'>hvm</type></os><devices><disk type='file'>"
                                         "<source file='/no/such/image'/><target dev='vda'/></disk></devices></domain>", 0),
-                     VIR_ERR_INTERNAL_ERROR);
-    CHECK_CONTAINS(virGetLastErrorMessage(), "/no/such/image");
+                     VIR_ERR_SYSTEM_ERROR);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "disk 'vda': cannot open '/no/such/image': No such file or directory");
     end();
+}
+
+TEST(a_folder_is_no_disk)
+{
+    checkRefused("<domain type='qemu'><name>one</name><memory unit='MiB'>32</memory><vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os>"
+                 "<devices><disk type='file'><source file='/usr'/><target dev='vda'/></disk></devices></domain>", VIR_ERR_SYSTEM_ERROR,
+                 "disk 'vda': cannot open '/usr': Is a directory");
+}
+
+TEST(more_vcpus_than_the_machine_can_have_are_refused_when_it_is_defined)
+{
+    begin();
+    CHECK_FAILS_NULL(virDomainDefineXML(conn, "<domain type='qemu'><name>one</name><memory unit='MiB'>32</memory><vcpu>5000</vcpu>"
+                                        "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "domain 'one': 5000 vcpus are more than");
+    end();
+}
+
+TEST(parameters_of_the_uri_that_mean_nothing_here_are_named)
+{
+    char uri[1200];
+
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&no_verify=1", scratchPath("root"));
+    CHECK_FAILS_NULL(virConnectOpen(uri), VIR_ERR_INVALID_ARG);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "'no_verify'");
+    snprintf(uri, sizeof(uri), "qemu:///session?root=%s", scratchPath("root"));
+    CHECK_FAILS_NULL(virConnectOpen(uri), VIR_ERR_INVALID_ARG);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "qemu:///embed");
+    CHECK(!fileExists(scratchPath("root")));
 }
 
 TEST(a_name_that_is_no_file_name)
