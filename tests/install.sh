@@ -278,7 +278,7 @@ bash_completion()
     # shellcheck disable=SC1091
     . "$root/usr/share/bash-completion/completions/virtsh" &&
         complete -p virtsh > /dev/null &&
-        completed "domstate" virtsh domst &&
+        completed "undefine" virtsh undef &&
         completed "test" virtsh -c test : ///default dominfo "" &&
         completed "test" virtsh --connect = test : ///default -r dominfo te &&
         completed "--mode=acpi --mode=agent" virtsh shutdown test --mode=a &&
@@ -291,10 +291,10 @@ fish_completion()
     needs fish
     PATH="$root/usr/bin:$PATH" HOME=$work fish -c "
         source '$root/usr/share/fish/vendor_completions.d/virtsh.fish'
-        complete -C 'virtsh domst'; complete -C 'virtsh -c test:///default dominfo '; complete -C 'virtsh --rea'" \
+        complete -C 'virtsh undef'; complete -C 'virtsh -c test:///default dominfo '; complete -C 'virtsh --rea'" \
         > "$work/fish"
     diff - "$work/fish" << 'END'
-domstate
+undefine
 test
 --readonly
 END
@@ -307,13 +307,13 @@ zsh_completion()
     PATH="$root/usr/bin:$PATH" zsh -f -c '
         compadd() { shift; print -l -- ${(P)1} }
         _files() { print files }
-        words=(virtsh domst) CURRENT=2
+        words=(virtsh undef) CURRENT=2
         . "$1"
         words=(virtsh -c test:///default dominfo "") CURRENT=5; _virtsh
         words=(virtsh --rea) CURRENT=2; _virtsh | grep readonly
         words=(virtsh nonsense "") CURRENT=3; _virtsh' zsh "$root/usr/share/zsh/site-functions/_virtsh" > "$work/zsh"
     diff - "$work/zsh" << 'END'
-domstate
+undefine
 test
 --readonly
 files
