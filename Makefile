@@ -297,6 +297,7 @@ uninstall:
 .PHONY: $(BUILD)/virt.pc
 $(BUILD)/virt.pc:
 	@mkdir -p $(@D)
+	@rm -f $@
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))' \
 	    'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' '' 'Name: virt' \
 	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
@@ -308,7 +309,9 @@ $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/
 	$(Q)examples/virtsh/manpage "$(strip $(RUN) $(BUILD)/examples/virtsh)" > $@
 
 # A page per chapter of virt.h.
-docs: virt.h
+docs: $(BUILD)/docs/index.html
+
+$(BUILD)/docs/index.html: virt.h tests/apidoc
 	$(Q)rm -rf $(BUILD)/docs
 	$(Q)tests/apidoc pages virt.h $(BUILD)/docs
 
