@@ -1833,6 +1833,47 @@ typedef enum {
 #endif
 } virDomainProcessSignal;
 
+/* Whose numbers for keys. Since libvirt 0.9.3. */
+typedef enum {
+    VIR_KEYCODE_SET_LINUX = 0,  /* of linux/input-event-codes.h */
+    VIR_KEYCODE_SET_XT = 1,     /* of the XT keyboard; extended ones as 0xe0xx */
+    VIR_KEYCODE_SET_ATSET1 = 2, /* of the AT keyboard, set 1 */
+    VIR_KEYCODE_SET_ATSET2 = 3, /* set 2 */
+    VIR_KEYCODE_SET_ATSET3 = 4, /* set 3 */
+    VIR_KEYCODE_SET_OSX = 5,    /* of macOS (0.9.4) */
+    VIR_KEYCODE_SET_XT_KBD = 6, /* of Linux' driver for XT keyboards (0.9.4) */
+    VIR_KEYCODE_SET_USB = 7,    /* of USB keyboards (0.9.4) */
+    VIR_KEYCODE_SET_WIN32 = 8,  /* of Windows (0.9.4) */
+    VIR_KEYCODE_SET_QNUM = 9,   /* of QEMU and of VNC's extension (4.2.0) */
+    VIR_KEYCODE_SET_LAST = 10,  /* how many there are (0.9.4) */
+} virKeycodeSet;
+
+/* The older name of VIR_KEYCODE_SET_QNUM. Since libvirt 0.9.5. */
+#define VIR_KEYCODE_SET_RFB VIR_KEYCODE_SET_QNUM
+/* How many keys can be pressed at once. Since libvirt 0.9.3. */
+#define VIR_DOMAIN_SEND_KEY_MAX_KEYS 16
+
+/*
+ * Presses nkeycodes keys of the guest's keyboard at once, and lets them go after holdtime
+ * milliseconds (0: as the hypervisor likes). codeset is a virKeycodeSet; the QEMU driver knows
+ * VIR_KEYCODE_SET_LINUX, VIR_KEYCODE_SET_XT and VIR_KEYCODE_SET_QNUM. flags: 0.
+ *
+ * Returns 0, or -1: VIR_ERR_INVALID_ARG for a key that is not known, VIR_ERR_OPERATION_INVALID if
+ * the guest is not active. Not on a read-only connection.
+ * Since libvirt 0.9.3.
+ */
+VIRT_API int virDomainSendKey(virDomainPtr domain, unsigned int codeset, unsigned int holdtime,
+                              unsigned int *keycodes, int nkeycodes, unsigned int flags);
+
+/*
+ * Sends the guest a non-maskable interrupt, upon which a system may write down what it was doing.
+ * flags: 0. Not on a read-only connection.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the guest is not active.
+ * Since libvirt 0.9.2.
+ */
+VIRT_API int virDomainInjectNMI(virDomainPtr domain, unsigned int flags);
+
 /* ---- 7.4 state and info ---- */
 
 /* What a guest is doing. Since libvirt 0.0.1. */

@@ -61,6 +61,7 @@
 #define VIRT_DECLARE_UINT(name)                 unsigned int name
 #define VIRT_DECLARE_ULONG(name)                unsigned long name
 #define VIRT_DECLARE_ULL(name)                  unsigned long long name
+#define VIRT_DECLARE_KEYCODES(name, count)      unsigned int *name, int count
 /* (FLAGS, flags, known) and, where some are refused on a read-only connection, (FLAGS, flags, known, guarded) */
 #define VIRT_DECLARE_FLAGS(name, ...)           unsigned int name
 #define VIRT_DECLARE_MIGRATION(name)            const struct virMigrationCall *name
@@ -112,6 +113,7 @@
 #define VIRT_PASS_UINT(name)                    name
 #define VIRT_PASS_ULONG(name)                   name
 #define VIRT_PASS_ULL(name)                     name
+#define VIRT_PASS_KEYCODES(name, count)         name, count
 #define VIRT_PASS_FLAGS(name, ...)              name
 #define VIRT_PASS_MIGRATION(name)               name
 #define VIRT_PASS_OUT_INT(name)                 name

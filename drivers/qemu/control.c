@@ -60,6 +60,81 @@ qemuDomainSetMemoryStatsPeriod(virDomainPtr domain, int period, unsigned int fla
     return rc;
 }
 
+/* ---------- a hand on the keyboard ---------- */
+
+/*
+ * QEMU's number of a key, -1 if it is not known. It is the first set's scan code, with 0x80 for the extended ones; Linux has the
+ * same numbers up to F12, and others for the extended ones.
+ */
+static int
+qemuControlKey(unsigned int set, unsigned int code)
+{
+    static const struct { unsigned char key, number; } extended[] = {
+        { 96, 0x9c }, { 97, 0x9d }, { 98, 0xb5 }, { 99, 0x54 }, { 100, 0xb8 }, { 102, 0xc7 }, { 103, 0xc8 }, { 104, 0xc9 },
+        { 105, 0xcb }, { 106, 0xcd }, { 107, 0xcf }, { 108, 0xd0 }, { 109, 0xd1 }, { 110, 0xd2 }, { 111, 0xd3 }, { 119, 0xc6 },
+        { 125, 0xdb }, { 126, 0xdc }, { 127, 0xdd },
+    };
+
+    if (set == VIR_KEYCODE_SET_QNUM)
+        return code > 0 && code < 0x100 ? (int)code : -1;
+    if (set == VIR_KEYCODE_SET_XT)
+        return code > 0 && code < 0x80 ? (int)code : code > 0xe000 && code < 0xe080 ? (int)(0x80 | (code & 0x7f)) : -1;
+    if (set == VIR_KEYCODE_SET_LINUX && code > 0 && code <= 88 && code != 84 && code != 85)
+        return (int)code;
+    for (size_t i = 0; set == VIR_KEYCODE_SET_LINUX && i < sizeof(extended) / sizeof(extended[0]); i++) {
+        if (extended[i].key == code)
+            return extended[i].number;
+    }
+    return -1;
+}
+
+VIRT_INTERNAL int
+qemuDomainSendKey(virDomainPtr domain, unsigned int set, unsigned int hold, unsigned int *codes, int count, unsigned int flags)
+{
+    struct virDomainObj *vm;
+    cJSON *keys, *args;
+    int rc = -1;
+
+    virCheckFlags(0, -1);
+    if (set >= VIR_KEYCODE_SET_LAST || count < 1 || count > VIR_DOMAIN_SEND_KEY_MAX_KEYS)
+        return virReportError(VIR_ERR_INVALID_ARG, "%d keys of set %u cannot be pressed", count, set);
+    if ((keys = virJsonArray()) == NULL)
+        return -1;
+    for (int i = 0; i < count; i++) {
+        int number = qemuControlKey(set, codes[i]);
+
+        if (number < 0)
+            virReportError(VIR_ERR_INVALID_ARG, "key %u of set %u is not known", codes[i], set);
+        if (number < 0 || virJsonAppend(keys, virJsonObject("s:type", "number", "i:data", number, NULL)) < 0) {
+            cJSON_Delete(keys);
+            return -1;
+        }
+    }
+    if ((args = virJsonObject("a:keys", keys, "U:hold-time", (unsigned long long)hold, NULL)) == NULL)
+        return -1;
+    if ((vm = virDomainObjOf(domain)) == NULL || virDomainObjBeginJob(vm, "virDomainSendKey", false) < 0) {
+        cJSON_Delete(args);
+        return -1;
+    }
+    rc = qemuDomainCommand(vm, "send-key", args, NULL);
+    virDomainObjEndJob(vm);
+    return rc;
+}
+
+VIRT_INTERNAL int
+qemuDomainInjectNMI(virDomainPtr domain, unsigned int flags)
+{
+    struct virDomainObj *vm;
+    int rc;
+
+    virCheckFlags(0, -1);
+    if ((vm = virDomainObjOf(domain)) == NULL || virDomainObjBeginJob(vm, "virDomainInjectNMI", false) < 0)
+        return -1;
+    rc = qemuDomainCommand(vm, "inject-nmi", NULL, NULL);
+    virDomainObjEndJob(vm);
+    return rc;
+}
+
 /* ---------- past the library ---------- */
 
 /* From now on the library may be wrong about this guest: whoever reads the log should know. */

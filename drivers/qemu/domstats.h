@@ -34,6 +34,9 @@ VIRT_INTERNAL int qemuConnectGetCPUModelNames(virConnectPtr conn, const char *ar
 /* control.c */
 VIRT_INTERNAL int qemuDomainSetMemory(virDomainPtr domain, unsigned long memory, unsigned int flags);
 VIRT_INTERNAL int qemuDomainSetMemoryStatsPeriod(virDomainPtr domain, int period, unsigned int flags);
+VIRT_INTERNAL int qemuDomainSendKey(virDomainPtr domain, unsigned int set, unsigned int hold, unsigned int *codes, int count,
+                                    unsigned int flags);
+VIRT_INTERNAL int qemuDomainInjectNMI(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainMonitorCommand(virDomainPtr domain, const char *cmd, char **result, unsigned int flags);
 
 #endif

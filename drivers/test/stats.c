@@ -277,6 +277,33 @@ testDomainListGetStats(virDomainPtr *domains, unsigned int stats, virDomainStats
     return rc;
 }
 
+/* ---------- a hand on the keyboard: nobody is there who would notice ---------- */
+
+VIRT_INTERNAL int
+testDomainSendKey(virDomainPtr domain, unsigned int set, unsigned int hold, unsigned int *codes, int count, unsigned int flags)
+{
+    struct virDomainObj *vm;
+
+    (void)hold;
+    virCheckFlags(0, -1);
+    if (set >= VIR_KEYCODE_SET_LAST || count < 1 || count > VIR_DOMAIN_SEND_KEY_MAX_KEYS)
+        return virReportError(VIR_ERR_INVALID_ARG, "%d keys of set %u cannot be pressed", count, set);
+    for (int i = 0; i < count; i++) {
+        if (codes[i] == 0 || codes[i] > 0xffff)
+            return virReportError(VIR_ERR_INVALID_ARG, "there is no key %u in set %u", codes[i], set);
+    }
+    return (vm = virDomainObjOf(domain)) == NULL || virDomainObjCheckActive(vm) < 0 ? -1 : 0;
+}
+
+VIRT_INTERNAL int
+testDomainInjectNMI(virDomainPtr domain, unsigned int flags)
+{
+    struct virDomainObj *vm;
+
+    virCheckFlags(0, -1);
+    return (vm = virDomainObjOf(domain)) == NULL || virDomainObjCheckActive(vm) < 0 ? -1 : 0;
+}
+
 /* ---------- the host ---------- */
 
 VIRT_INTERNAL int

@@ -151,6 +151,9 @@ VIRT_INTERNAL int testDomainGetCPUStats(virDomainPtr domain, virTypedParameterPt
 VIRT_INTERNAL char *testDomainGetSchedulerType(virDomainPtr domain, int *nparams);
 VIRT_INTERNAL int testDomainListGetStats(virDomainPtr *domains, unsigned int stats, virDomainStatsRecordPtr **list,
                                          unsigned int flags);
+VIRT_INTERNAL int testDomainSendKey(virDomainPtr domain, unsigned int set, unsigned int hold, unsigned int *codes, int count,
+                                    unsigned int flags);
+VIRT_INTERNAL int testDomainInjectNMI(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int testNodeGetCPUStats(virConnectPtr conn, int cpu, virNodeCPUStatsPtr params, int *room, unsigned int flags);
 VIRT_INTERNAL int testConnectGetCPUModelNames(virConnectPtr conn, const char *arch, char ***models, unsigned int flags);
 

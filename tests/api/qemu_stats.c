@@ -238,6 +238,11 @@ TEST(memory_and_period_reach_the_balloon)
     CHECK_CONTAINS(text, "\"return\":3");
     free(text);
     CHECK_FAILS(virDomainSetMemoryStatsPeriod(guest, -1, 0), VIR_ERR_INVALID_ARG);
+    CHECK_OK(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 10, (unsigned int[]){ 29, 56, 111 }, 3, 0));
+    CHECK_OK(virDomainSendKey(guest, VIR_KEYCODE_SET_XT, 0, (unsigned int[]){ 0xe053 }, 1, 0));
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 0, (unsigned int[]){ 240 }, 1, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_WIN32, 0, (unsigned int[]){ 1 }, 1, 0), VIR_ERR_INVALID_ARG);
+    CHECK_OK(virDomainInjectNMI(guest, 0));
     CHECK_FAILS(virDomainSetMemoryStatsPeriod(guest, 1, VIR_DOMAIN_AFFECT_CONFIG), VIR_ERR_OPERATION_INVALID);
     stop();
 }

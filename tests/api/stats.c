@@ -256,6 +256,26 @@ TEST(records_are_of_the_guests_that_the_flags_name)
     close_();
 }
 
+TEST(keys_are_pressed_by_numbers_that_exist)
+{
+    unsigned int keys[17] = { 29, 56, 111 };
+
+    open_();
+    CHECK_OK(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 50, keys, 3, 0));
+    CHECK_OK(virDomainInjectNMI(guest, 0));
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 50, keys, 4, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 50, keys, 17, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 50, keys, 0, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 50, keys, -1, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 50, NULL, 1, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainSendKey(guest, 99, 50, keys, 1, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainInjectNMI(guest, 1), VIR_ERR_INVALID_ARG);
+    CHECK_OK(virDomainDestroy(guest));
+    CHECK_FAILS(virDomainSendKey(guest, VIR_KEYCODE_SET_LINUX, 50, keys, 1, 0), VIR_ERR_OPERATION_INVALID);
+    CHECK_FAILS(virDomainInjectNMI(guest, 0), VIR_ERR_OPERATION_INVALID);
+    close_();
+}
+
 TEST(a_read_only_connection_looks_but_does_not_touch)
 {
     virConnectPtr ro;
@@ -271,6 +291,7 @@ TEST(a_read_only_connection_looks_but_does_not_touch)
     virDomainStatsRecordListFree(records);
     CHECK_FAILS(virDomainSetMemory(domain, 1000), VIR_ERR_OPERATION_DENIED);
     CHECK_FAILS(virDomainSetMaxMemory(domain, 1000), VIR_ERR_OPERATION_DENIED);
+    CHECK_FAILS(virDomainInjectNMI(domain, 0), VIR_ERR_OPERATION_DENIED);
     CHECK_FAILS(virDomainSetMemoryStatsPeriod(domain, 1, 0), VIR_ERR_OPERATION_DENIED);
     CHECK_FAILS(virDomainQemuMonitorCommand(domain, "query-status", &text, 0), VIR_ERR_OPERATION_DENIED);
     CHECK_FAILS_NULL(virConnectGetDomainCapabilities(ro, NULL, NULL, NULL, NULL, 0), VIR_ERR_OPERATION_DENIED);

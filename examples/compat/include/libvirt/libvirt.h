@@ -377,25 +377,6 @@ typedef enum {
     VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH = 1 << 0,
 } virDomainOpenGraphicsFlags;
 
-typedef enum {
-    VIR_KEYCODE_SET_LINUX = 0,
-    VIR_KEYCODE_SET_XT = 1,
-    VIR_KEYCODE_SET_ATSET1 = 2,
-    VIR_KEYCODE_SET_ATSET2 = 3,
-    VIR_KEYCODE_SET_ATSET3 = 4,
-    VIR_KEYCODE_SET_OSX = 5,
-    VIR_KEYCODE_SET_XT_KBD = 6,
-    VIR_KEYCODE_SET_USB = 7,
-    VIR_KEYCODE_SET_WIN32 = 8,
-    VIR_KEYCODE_SET_QNUM = 9,
-#ifdef VIR_ENUM_SENTINELS
-    VIR_KEYCODE_SET_LAST = 10,
-#endif
-} virKeycodeSet;
-
-#define VIR_DOMAIN_SEND_KEY_MAX_KEYS 16
-#define VIR_KEYCODE_SET_RFB          VIR_KEYCODE_SET_QNUM
-
 /* ---------- Guests: what the agent in the guest does ---------- */
 
 typedef enum {
