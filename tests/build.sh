@@ -186,7 +186,7 @@ readme()
 selftest()
 {
     make -s BUILD="$work/self" CFLAGS="-O1 -g -fno-builtin" WARNINGS="${warnings/-Wpedantic/}" "$work/self/tests/selftest" &&
-        "$work/self/tests/selftest" > "$work/self.out"
+        VIRT_FAULT_STRIDE=1 "$work/self/tests/selftest" > "$work/self.out"
     tail -n 1 "$work/self.out"
     [ "$(tail -n 1 "$work/self.out")" = "3 passed, 10 failed, 1 skipped" ] &&
         [ "$(grep -c '^FAIL  fails_' "$work/self.out")" = 10 ] &&

@@ -15,6 +15,7 @@
 #include <wchar.h>
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
+#undef CALLBACK                             /* event.c has a macro of this name */
 
 #define O_CLOEXEC _O_NOINHERIT
 #define WIFEXITED(status) 1                 /* system() gives the code itself */
