@@ -16,6 +16,7 @@
 #   make clean
 #
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
+#   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
 #
 # demo, check and bench install with apt what is missing, if they may; everything else only compiles.
