@@ -81,6 +81,48 @@ virXmlReportProblem(const struct virXmlProblem *problem, const char *origin)
                        problem->message[0] != '\0' ? problem->message : "the document is malformed");
 }
 
+/* The end of a piece of markup that begins at `at`, of whose inside nothing is known here; `end` where it has none. */
+static const char *
+virXmlSkip(const char *at, const char *end, const char *closing)
+{
+    const size_t length = strlen(closing);
+
+    while ((size_t)(end - at) >= length && memcmp(at, closing, length) != 0)
+        at++;
+    return (size_t)(end - at) >= length ? at + length : end;
+}
+
+/*
+ * Whether a tag has more attributes than any document needs. libxml2 before 2.12 compares each with all before it: some hundred thousand in one
+ * tag, which is a small document, would keep it busy for many minutes.
+ */
+static bool
+virXmlHasTooManyAttributes(const char *text, size_t length)
+{
+    const char *end = text + length, *at = text;
+
+    while ((at = memchr(at, '<', (size_t)(end - at))) != NULL) {
+        size_t count = 0;
+        char quote = '\0';
+
+        if (end - at >= 4 && memcmp(at, "<!--", 4) == 0) {
+            at = virXmlSkip(at + 4, end, "-->");
+        } else if (end - at >= 9 && memcmp(at, "<![CDATA[", 9) == 0) {
+            at = virXmlSkip(at + 9, end, "]]>");
+        } else if (end - at >= 2 && at[1] == '?') {
+            at = virXmlSkip(at + 2, end, "?>");
+        } else {
+            for (at++; at < end && (quote != '\0' || *at != '>'); at++) {
+                if (quote != '\0' ? *at == quote : *at == '"' || *at == '\'')
+                    quote = quote != '\0' ? '\0' : *at;
+                else if (quote == '\0' && *at == '=' && ++count > VIRT_XML_MAX_ATTRIBUTES)
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* The root element's name in parentheses is what libvirt calls a document that came as a string. */
 static xmlDocPtr
 virXmlParseText(const char *text, size_t length, const char *origin, const char *root)
@@ -93,6 +135,10 @@ virXmlParseText(const char *text, size_t length, const char *origin, const char 
     if (length > VIRT_XML_MAX_SIZE) {
         virReportError(VIR_ERR_XML_ERROR, "%s: the document has %zu bytes; at most %d are accepted",
                        origin, length, VIRT_XML_MAX_SIZE);
+        return NULL;
+    }
+    if (virXmlHasTooManyAttributes(text, length)) {
+        virReportError(VIR_ERR_XML_ERROR, "%s: an element has more than %d attributes", origin, VIRT_XML_MAX_ATTRIBUTES);
         return NULL;
     }
     if ((context = xmlNewParserCtxt()) == NULL) {

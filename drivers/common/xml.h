@@ -23,6 +23,7 @@
  * (malformed, naming line and reason) or the like set. Text is merged: CDATA becomes text. Comments are kept.
  */
 #define VIRT_XML_MAX_SIZE (16 * 1024 * 1024)
+#define VIRT_XML_MAX_ATTRIBUTES 1000        /* of one element */
 VIRT_INTERNAL xmlDocPtr virXmlParse(const char *xml, const char *root);
 VIRT_INTERNAL xmlDocPtr virXmlParseFile(const char *path, const char *root);
 VIRT_INTERNAL xmlDocPtr virXmlCopy(xmlDocPtr doc);

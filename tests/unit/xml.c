@@ -62,6 +62,39 @@ TEST(depth_and_size_have_limits)
     free(large);
 }
 
+/* Attributes in one tag, with what only looks like some before it. */
+static char *
+attributesXml(int count)
+{
+    struct virText text = { 0 };
+
+    virTextAdd(&text, "<?pi a='<b '?><!-- <c d=1 ");
+    for (int i = 0; i < 2000; i++)
+        virTextAdd(&text, "=");
+    virTextAdd(&text, " --><a t=\"x='>");
+    for (int i = 0; i < 2000; i++)
+        virTextAdd(&text, "=");
+    virTextAdd(&text, "\"");
+    for (int i = 1; i < count; i++)
+        virTextAdd(&text, " a%d='\"'", i);
+    virTextAdd(&text, "><![CDATA[<a ===]]>====</a>");
+    return virTextTake(&text);
+}
+
+TEST(a_tag_with_attributes_without_end_does_not_keep_the_parser_busy)
+{
+    char *text = attributesXml(VIRT_XML_MAX_ATTRIBUTES);
+    xmlDocPtr doc;
+
+    CHECK_PTR(doc = virXmlParse(text, NULL));
+    virXmlFree(doc);
+    free(text);
+    text = attributesXml(500000);
+    CHECK_FAILS_NULL(virXmlParse(text, NULL), VIR_ERR_XML_ERROR);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "attributes");
+    free(text);
+}
+
 TEST(paths_lead_to_texts_attributes_and_elements)
 {
     xmlDocPtr doc = parse("<d a='1' e=''><os><type arch='x'>hvm</type></os><empty/><t>a<!-- c -->b<![CDATA[<c>]]></t><n> 0x10 </n></d>");
