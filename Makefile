@@ -7,6 +7,7 @@
 #   make examples       build/examples/hello and so on, virtsh included
 #   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
 #   make dist           build/dist/virt-VERSION.tar.gz, the archive of a release; one of the two files; checksums
+#   make size           text size and memory of builds, beside libvirt's; DEPS=PREFIX of a small static libxml2
 #   make install        virt.h, virt.pc, the libraries, virtsh, its manual page and completion, under DESTDIR
 #                       and PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DOCDIR); make uninstall takes them back
 #   make docs           build/docs, a page per chapter of virt.h (Python 3); make install-docs installs them
@@ -39,7 +40,7 @@ VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
-.PHONY: model demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist install \
+.PHONY: model demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
         install-docs uninstall docs check-install clean \
         deps tests run-demo run-check run-bench
 .SUFFIXES:
@@ -259,6 +260,11 @@ $(BUILD)/bench/%-libvirt: tests/bench/%.c
 $(BUILD)/bench/rawqmp: tests/bench/rawqmp.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) -o $@ $< $(PKG_LIBS)
+
+# text size and memory, beside libvirt's
+size:
+	@tests/deps size
+	@tests/size.sh $(BUILD)
 
 # ---------- installing ----------
 
