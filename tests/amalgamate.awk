@@ -112,10 +112,9 @@ function header(target,    place, outer, here, d, moved)
     }
     # its functions may be switched off where it has moved to
     if (writing && moved && target != omit) {
-        emit("#pragma GCC diagnostic push")
+        # (gcc looks at the end of the file, so there is no going back to what was)
         emit("#pragma GCC diagnostic ignored \"-Wunused-function\"")
         put(target)
-        emit("#pragma GCC diagnostic pop")
     } else if (target != omit)
         put(target)
     else if (writing)
