@@ -14,6 +14,7 @@
 #   make libvirt.so     build/libvirt.so.0 and its kin, in the place of libvirt's, for programs written for libvirt
 #   make install-compat those, libvirt's header names, libvirt.pc and the API description, under DESTDIR and PREFIX
 #   make conformity     virt.h and the drop-in headers beside libvirt's
+#   make clients        programs of the distribution, written for libvirt, on build/libvirt.so.0
 #   make clean
 #
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
@@ -238,6 +239,14 @@ $(BUILD)/tests/selftest: $(BUILD)/tests/selftest.o $(HARNESS)
 
 deps:
 	@tests/deps
+
+# Programs of the distribution, on build/libvirt.so.0.
+clients:
+	@tests/deps clients
+	@$(MAKE) --no-print-directory -j$(JOBS) libvirt.so $(BUILD)/guest/light.img
+	@BUILD=$(BUILD) tests/clients.sh
+
+.PHONY: clients
 
 # ---------- benchmarks ----------
 

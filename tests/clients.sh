@@ -70,7 +70,7 @@ world()
     export SCRATCH=$1 HOME=$1 XDG_RUNTIME_DIR=$1/run XDG_CONFIG_HOME=$1/config XDG_CACHE_HOME=$1/cache
     export XDG_DATA_HOME=$1/data XDG_STATE_HOME=$1/state TMPDIR=$1
     export IMAGE=$build/guest/light.img EMBED="qemu:///embed?root=$1/root" SESSION=qemu:///session
-    export BUILD=$build CLIENTS=$PWD/tests/clients MKGUEST=$PWD/tests/guest/mkguest COUNTER=$build/guest/counter.img
+    export BUILD=$build TREE=$PWD CLIENTS=$PWD/tests/clients MKGUEST=$PWD/tests/guest/mkguest COUNTER=$build/guest/counter.img
     export PATH=/usr/sbin:/usr/bin:/sbin:/bin LD_LIBRARY_PATH=${LIBRARY_PATH_FIRST:-$build} LC_ALL=C.UTF-8
     unset LIBVIRT_DEFAULT_URI VIRSH_DEFAULT_CONNECT_URI
     mkdir -p "$1/ld" && mkdir -m 700 "$1/run"
@@ -146,37 +146,28 @@ skipped()
     exit 77
 }
 
+# Each line is counted as it goes by.
+report()
+{
+    local line passed=0 failed=0 skipped=0
+    while IFS= read -r line; do
+        printf '%s\n' "$line"
+        case $line in
+            "ok    "*) passed=$((passed + 1)) ;;
+            "FAIL  "*) failed=$((failed + 1)) ;;
+            "skip  "*) skipped=$((skipped + 1)) ;;
+        esac
+    done
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ $failed = 0 ]
+}
+
 # ---------- python ----------
 
 python()
 {
     scenario "python: $1" /usr/bin/python3 "$PWD/tests/clients/python.py" "$2"
 }
-
-python "a guest's life, test:///default" lifecycle_test
-python "a guest's life, qemu:///embed" lifecycle_embed
-python "a guest's life, qemu:///session" lifecycle_session
-python "errors are exceptions with libvirt's codes" errors
-python "events by the default loop in a thread" events_default
-python "events by a loop in Python" events_own
-python "events by asyncio" events_asyncio
-python "a live migration, its statistics from another thread" migrate
-python "a migration that fails and one that is aborted" migrate_back
-python "a close callback" close_callback
-python "metadata" metadata
-python "statistics" stats
-python "QMP passed through" qmp
-python "the host" host
-python "eight threads" threads
-python "every method answers or raises" every_method
-
-# ---------- perl, ruby, php ----------
-
-for word in lifecycle errors events migrate; do
-    scenario "perl: $word" /usr/bin/perl "$PWD/tests/clients/perl.pl" $word
-    scenario "ruby: $word" /usr/bin/ruby "$PWD/tests/clients/ruby.rb" $word
-done
-scenario "php: lifecycle and errors" /usr/bin/php "$PWD/tests/clients/life.php"
 
 # ---------- virt-install and its kin ----------
 
@@ -267,9 +258,137 @@ on_session()
     virt_install "$SESSION"
 }
 
-scenario "virt-install --import on qemu:///embed, ended by a Perl program" on_embed
-scenario "virt-install --import on qemu:///session, ended by a Perl program" on_session
-scenario "virt-install --print-xml" virt_install_print
-scenario "virt-install --transient" virt_install_transient
-scenario "virt-xml changes a guest and starts it" virt_xml
-scenario "virt-clone" virt_clone
+# ---------- GLib, D-Bus, collectd, Prometheus ----------
+
+# In the background; ended with the scenario.
+background()
+{
+    "$@" > "$SCRATCH/background.log" 2>&1 &
+    background=$!
+    trap 'kill $background 2> /dev/null || true' EXIT
+}
+
+start_guest()
+{
+    /usr/bin/python3 "$CLIENTS/python.py" start
+}
+
+end_guest()
+{
+    kill "$background" 2> /dev/null || true
+    wait "$background" 2> /dev/null || true
+    /usr/bin/python3 "$CLIENTS/python.py" end
+}
+
+eventually()
+{
+    for _ in $(seq 100); do
+        ! "$@" > /dev/null 2>&1 || return 0
+        sleep 0.1
+    done
+    "$@"
+}
+
+# libvirt-dbus serves the library on a bus of its own. (Its QEMU object is qemu:///session's.)
+dbus()
+{
+    timeout -k 5 50 dbus-run-session -- /bin/sh "$CLIENTS/dbus.sh"
+}
+
+# For a running guest, values in collectd's CSV files.
+collectd_values()
+{
+    start_guest
+    cat > collectd.conf << EOF
+BaseDir "$SCRATCH"
+PIDFile "$SCRATCH/collectd.pid"
+PluginDir "/usr/lib/collectd"
+TypesDB "/usr/share/collectd/types.db"
+Interval 1
+LoadPlugin csv
+LoadPlugin virt
+<Plugin csv>
+    DataDir "$SCRATCH/csv"
+</Plugin>
+<Plugin virt>
+    Connection "$EMBED"
+    RefreshInterval 1
+    HostnameFormat name
+</Plugin>
+EOF
+    background collectd -f -C collectd.conf
+    eventually test -n "$(sleep 4; ls csv/g/virt/virt_cpu_total-* 2> /dev/null)" || { cat background.log; false; }
+    [ "$(tail -q -n 1 csv/g/virt/virt_cpu_total-* | cut -d, -f2 | cut -d. -f1)" -ge 0 ]
+    ls csv/g/virt/memory-total-* csv/g/virt/disk_octets-vda-*
+    end_guest
+}
+
+# An HTTP scrape has the guest's numbers.
+prometheus()
+{
+    local port=$((20000 + $$ % 20000))
+    start_guest
+    background prometheus-libvirt-exporter --libvirt.uri "$EMBED" --web.listen-address 127.0.0.1:$port
+    eventually curl -sf -o metrics "http://127.0.0.1:$port/metrics" || { cat background.log; false; }
+    grep '^libvirt_up 1' metrics
+    grep 'domain="g"' metrics > mine
+    grep '^libvirt_domain_info_maximum_memory_bytes.* 3\.3554432e+07' mine
+    awk '/^libvirt_domain_info_cpu_time_seconds_total/ && $2 > 0 { found = 1 } END { exit !found }' mine
+    grep '^libvirt_domain_block_stats_read_bytes_total.*target_device="vda"' mine
+    end_guest
+}
+
+# ---------- built from source ----------
+
+# Debian's Go binding is source, which cgo compiles against our headers, libvirt.pc and library.
+go_binding()
+{
+    make -s -C "$TREE" BUILD="$BUILD" install-compat DESTDIR="$SCRATCH/dest" PREFIX=/usr > install.log 2>&1 ||
+        { cat install.log; false; }
+    mkdir gotest
+    cp "$CLIENTS/life.go" gotest/main.go
+    (cd gotest && unset LD_DEBUG LD_LIBRARY_PATH &&
+        GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$SCRATCH/gocache GOFLAGS=-p=2 CGO_CFLAGS="-O0" \
+        PKG_CONFIG_PATH=$SCRATCH/dest/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$SCRATCH/dest go build -o ../life)
+    timeout -k 5 60 ./life
+}
+
+# ---------- all of it ----------
+
+all()
+{
+    python "a guest's life, test:///default" lifecycle_test
+    python "a guest's life, qemu:///embed" lifecycle_embed
+    python "a guest's life, qemu:///session" lifecycle_session
+    python "errors are exceptions with libvirt's codes" errors
+    python "events by the default loop in a thread" events_default
+    python "events by a loop in Python" events_own
+    python "events by asyncio" events_asyncio
+    python "a live migration, its statistics from another thread" migrate
+    python "a migration that fails and one that is aborted" migrate_back
+    python "a close callback" close_callback
+    python "metadata" metadata
+    python "statistics" stats
+    python "QMP passed through" qmp
+    python "the host" host
+    python "eight threads" threads
+    python "every method answers or raises" every_method
+    for word in lifecycle errors events migrate; do
+        scenario "perl: $word" /usr/bin/perl "$PWD/tests/clients/perl.pl" $word
+        scenario "ruby: $word" /usr/bin/ruby "$PWD/tests/clients/ruby.rb" $word
+    done
+    scenario "php: lifecycle and errors" /usr/bin/php "$PWD/tests/clients/life.php"
+    scenario "virt-install --import on qemu:///embed, ended by a Perl program" on_embed
+    scenario "virt-install --import on qemu:///session, ended by a Perl program" on_session
+    scenario "virt-install --print-xml" virt_install_print
+    scenario "virt-install --transient" virt_install_transient
+    scenario "virt-xml changes a guest and starts it" virt_xml
+    scenario "virt-clone" virt_clone
+    scenario "libvirt-glib: a guest's life and its signals, by introspection" /usr/bin/python3 "$PWD/tests/clients/glib.py"
+    scenario "libvirt-dbus: a guest's life, over a bus" dbus
+    scenario "collectd: values of a running guest" collectd_values
+    scenario "Prometheus exporter: a scrape has the guest" prometheus
+    scenario "go: Debian's binding built from source; lifecycle, errors, events" go_binding
+}
+
+all | report
