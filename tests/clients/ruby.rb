@@ -143,6 +143,9 @@ def events
   raise seen.inspect unless seen.first == ["g", Libvirt::Connect::DOMAIN_EVENT_STARTED] &&
                             seen.include?(["g", Libvirt::Connect::DOMAIN_EVENT_SUSPENDED])
   conn.domain_event_deregister_any(number)
+  # Here, not when the interpreter ends: closing takes descriptors out of the loop, which is Ruby.
+  domain.free
+  conn.close
 end
 
 def migrate
