@@ -17,6 +17,7 @@
 #   make clients        programs of the distribution, written for libvirt, on build/libvirt.so.0
 #   make clean
 #
+#   make matrix         every form, target and compiler, tests run, as a table (some 15 minutes)
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
@@ -41,7 +42,7 @@ VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
-.PHONY: model demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
+.PHONY: model matrix demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
         install-docs uninstall docs check-install clean \
         deps tests run-demo run-check run-bench
 .SUFFIXES:
@@ -209,6 +210,11 @@ ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
+
+matrix:
+	@tests/deps ci matrix windows
+	@$(MAKE) --no-print-directory -j$(JOBS) guests
+	@tests/matrix.sh -a
 
 model:
 	@tests/deps model

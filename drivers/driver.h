@@ -18,6 +18,15 @@
 #ifndef _GNU_SOURCE
 # define _GNU_SOURCE 1
 #endif
+/* Where a long has 32 bits: files and folders of today's size, and times after 2038. */
+#if !defined __LP64__ && !defined _WIN32
+# ifndef _FILE_OFFSET_BITS
+#  define _FILE_OFFSET_BITS 64
+# endif
+# if !defined _TIME_BITS && _FILE_OFFSET_BITS == 64
+#  define _TIME_BITS 64
+# endif
+#endif
 
 #include "../virt.h"
 

@@ -339,6 +339,11 @@ WRAP(opendir, FAULT_OPEN, EMFILE, DIR *, (const char *path), (path), NULL)
 WRAP(mkstemp, FAULT_OPEN, EMFILE, int, (char *path), (path), -1)
 WRAP(mkostemp, FAULT_OPEN, EMFILE, int, (char *path, int flags), (path, flags), -1)
 WRAP(memfd_create, FAULT_OPEN, EMFILE, int, (const char *name, unsigned int flags), (name, flags), -1)
+#ifdef __GLIBC__                        /* what it calls instead where a long has 32 bits */
+WRAP(fopen64, FAULT_OPEN, EMFILE, FILE *, (const char *path, const char *mode), (path, mode), NULL)
+WRAP(mkstemp64, FAULT_OPEN, EMFILE, int, (char *path), (path), -1)
+WRAP(mkostemp64, FAULT_OPEN, EMFILE, int, (char *path, int flags), (path, flags), -1)
+#endif
 WRAP(write, FAULT_WRITE, ENOSPC, ssize_t, (int fd, const void *data, size_t size), (fd, data, size), -1)
 WRAP(pwrite, FAULT_WRITE, ENOSPC, ssize_t, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at), -1)
 WRAP(writev, FAULT_WRITE, ENOSPC, ssize_t, (int fd, const struct iovec *parts, int count), (fd, parts, count), -1)
@@ -368,47 +373,35 @@ WRAP(posix_spawn, FAULT_SPAWN, EAGAIN, int, (pid_t *pid, const char *path, const
 WRAP(posix_spawnp, FAULT_SPAWN, EAGAIN, int, (pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes, char *const *argv, char *const *env), (pid, path, actions, attributes, argv, env), EAGAIN)
 #undef WRAP
 
-/* WRAP(open): the two whose mode is there only sometimes. */
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
-int
-__wrap_open(const char *path, int flags, ...)
-{
-    va_list list;
-    mode_t mode = 0;
+/* The two whose mode is there only sometimes. */
+#define WRAP(name, params, args)                                                                \
+    int __real_##name params;                                                                   \
+    int __wrap_##name params;                                                                   \
+    int                                                                                         \
+    __wrap_##name params                                                                        \
+    {                                                                                           \
+        va_list list;                                                                           \
+        mode_t mode = 0;                                                                        \
+                                                                                                \
+        if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {                       \
+            va_start(list, flags);                                                              \
+            mode = va_arg(list, mode_t);                                                        \
+            va_end(list);                                                                       \
+        }                                                                                       \
+        if (faultHit(FAULT_OPEN, NULL)) {                                                       \
+            errno = EMFILE;                                                                     \
+            return -1;                                                                          \
+        }                                                                                       \
+        return __real_##name args;                                                              \
+    }
 
-    if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
-        va_start(list, flags);
-        mode = va_arg(list, mode_t);
-        va_end(list);
-    }
-    if (faultHit(FAULT_OPEN, NULL)) {
-        errno = EMFILE;
-        return -1;
-    }
-    return __real_open(path, flags, mode);
-}
-
-/* WRAP(openat): */
-int __real_openat(int dir, const char *path, int flags, ...);
-int __wrap_openat(int dir, const char *path, int flags, ...);
-int
-__wrap_openat(int dir, const char *path, int flags, ...)
-{
-    va_list list;
-    mode_t mode = 0;
-
-    if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
-        va_start(list, flags);
-        mode = va_arg(list, mode_t);
-        va_end(list);
-    }
-    if (faultHit(FAULT_OPEN, NULL)) {
-        errno = EMFILE;
-        return -1;
-    }
-    return __real_openat(dir, path, flags, mode);
-}
+WRAP(open, (const char *path, int flags, ...), (path, flags, mode))
+WRAP(openat, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
+#ifdef __GLIBC__                        /* see above */
+WRAP(open64, (const char *path, int flags, ...), (path, flags, mode))
+WRAP(openat64, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
+#endif
+#undef WRAP
 
 /* ---- by hand ---- */
 

@@ -427,7 +427,9 @@ main(int argc, char **argv)
     }
     harnessShared = mmap(NULL, sizeof(*harnessShared), PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (harnessShared == MAP_FAILED || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
+    /* QEMU's user emulation does not know the call; there no guest is started that could be left behind */
+    if (harnessShared == MAP_FAILED ||
+        (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 && getenv("VIRT_TEST_NO_QEMU") == NULL)) {
         perror(argv[0]);
         return 2;
     }

@@ -247,6 +247,8 @@ VIRT_INTERNAL int virDomainObjSlotListIgnoredXML(virDomainPtr domain, char ***pa
 VIRT_INTERNAL int virDomainObjSlotGetAutostart(virDomainPtr domain, int *autostart);
 VIRT_INTERNAL int virDomainObjSlotSetAutostart(virDomainPtr domain, int autostart);
 VIRT_INTERNAL unsigned long virDomainObjSlotGetMaxMemory(virDomainPtr domain);
+/* The memory for calls that tell it as a long, which may be too short (VIR_ERR_OVERFLOW): KiB. */
+VIRT_INTERNAL int virDomainObjMemory(const struct virDomainObj *vm, unsigned long *maximum, unsigned long *current);
 VIRT_INTERNAL int virDomainObjSlotGetMaxVcpus(virDomainPtr domain);
 VIRT_INTERNAL int virDomainObjSlotGetVcpusFlags(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int virDomainObjSlotGetVcpuPinInfo(virDomainPtr domain, int ncpumaps, unsigned char *cpumaps, int maplen, unsigned int flags);

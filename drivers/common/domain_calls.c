@@ -178,12 +178,24 @@ virDomainObjSlotSetAutostart(virDomainPtr domain, int autostart)
     return rc;
 }
 
+VIRT_INTERNAL int
+virDomainObjMemory(const struct virDomainObj *vm, unsigned long *maximum, unsigned long *current)
+{
+    *maximum = (unsigned long)vm->maxMemory;
+    *current = (unsigned long)vm->memory;
+    if (*maximum != vm->maxMemory)
+        return virReportError(VIR_ERR_OVERFLOW, "domain '%s': its %llu KiB of memory are more than this call can tell here",
+                              vm->name, vm->maxMemory);
+    return 0;
+}
+
 VIRT_INTERNAL unsigned long
 virDomainObjSlotGetMaxMemory(virDomainPtr domain)
 {
     struct virDomainObj *vm = virDomainObjOf(domain);
+    unsigned long maximum, current;
 
-    return vm == NULL ? 0 : (unsigned long)vm->maxMemory;
+    return vm == NULL || virDomainObjMemory(vm, &maximum, &current) < 0 ? 0 : maximum;
 }
 
 VIRT_INTERNAL int

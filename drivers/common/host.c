@@ -239,7 +239,7 @@ virHostGetInfo(virNodeInfoPtr info)
     cpus = host.cpus;
     memset(info, 0, sizeof(*info));
     snprintf(info->model, sizeof(info->model), "%s", virHostGetArch());
-    info->memory = (unsigned long)sysconf(_SC_PHYS_PAGES) * ((unsigned long)sysconf(_SC_PAGESIZE) / 1024);
+    info->memory = (unsigned long)virHostMeminfo("/proc/meminfo", "MemTotal:");
     info->cpus = (unsigned int)host.ncpus;
     info->mhz = virHostMhz();
     virHostCountTopology(&host, info);

@@ -369,11 +369,9 @@ qemuDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info)
     struct virProcess process = { 0 };
     unsigned long long ns = 0;
 
-    if (vm == NULL)
+    if (vm == NULL || virDomainObjMemory(vm, &info->maxMem, &info->memory) < 0)
         return -1;
     info->state = (unsigned char)vm->state;
-    info->maxMem = (unsigned long)vm->maxMemory;
-    info->memory = (unsigned long)vm->memory;
     info->nrVirtCpu = (unsigned short)vm->vcpus;
     priv = qemuDomainPeek(vm);
     if (priv != NULL && (process.pid = atomic_load(&priv->pid)) > 0 && virProcessCpuTime(&process, &ns) < 0)

@@ -1395,16 +1395,17 @@ qemuMigrationSetMaxSpeed(virDomainPtr domain, unsigned long bandwidth, unsigned 
 {
     struct virDomainObj *vm = qemuMigrationGuest(domain);
     struct qemuMigration *m;
+    const unsigned long long mib = bandwidth;
     int rc = 0;
 
     virCheckFlags(0, -1);
     if (vm == NULL)
         return -1;
-    if (bandwidth > (1ULL << 43) - 1)
-        return virReportError(VIR_ERR_OVERFLOW, "bandwidth %lu MiB/s is more than %llu", bandwidth, (1ULL << 43) - 1);
+    if (mib > (1ULL << 43) - 1)
+        return virReportError(VIR_ERR_OVERFLOW, "bandwidth %llu MiB/s is more than %llu", mib, (1ULL << 43) - 1);
     m = qemuMigrationOf(vm);
-    if (m != NULL && bandwidth != 0)
-        rc = qemuMigrationSet(vm, "max-bandwidth", (unsigned long long)bandwidth << 20);
+    if (m != NULL && mib != 0)
+        rc = qemuMigrationSet(vm, "max-bandwidth", mib << 20);
     qemuMigrationPut(m);
     if (rc < 0)
         return -1;

@@ -13,6 +13,7 @@
 #include "../common/file.h"
 #include "../common/stats.h"
 
+#include <stdint.h>
 #include <time.h>
 
 #define VIRT_FROM VIR_FROM_TEST
@@ -501,11 +502,9 @@ testDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info)
 {
     struct virDomainObj *vm = virDomainObjOf(domain);
 
-    if (vm == NULL)
+    if (vm == NULL || virDomainObjMemory(vm, &info->maxMem, &info->memory) < 0)
         return -1;
     info->state = (unsigned char)vm->state;
-    info->maxMem = (unsigned long)vm->maxMemory;
-    info->memory = (unsigned long)vm->memory;
     info->nrVirtCpu = (unsigned short)vm->vcpus;
     info->cpuTime = vm->id >= 0 ? testDomainCpuTime() : 0;
     return 0;

@@ -204,6 +204,28 @@ TEST(a_guest_of_any_hypervisor_can_be_simulated)
     virConnectClose(conn);
 }
 
+/* A call that tells it as a long says so when a long is too short, and never a part of it. */
+TEST(more_memory_than_a_long_counts)
+{
+    virConnectPtr conn = openDefault();
+    virDomainPtr domain = virDomainDefineXML(conn, "<domain type='test'><name>large</name><memory unit='TiB'>5</memory>"
+                                             "<os><type arch='x86_64'>hvm</type></os></domain>");
+    virDomainInfo info;
+
+    CHECK_PTR(domain);
+    if (sizeof(long) == 8) {
+        CHECK_OK(virDomainGetInfo(domain, &info));
+        CHECK_UINT(info.memory, 5ULL << 30);
+        CHECK_UINT(virDomainGetMaxMemory(domain), 5ULL << 30);
+    } else {
+        CHECK_FAILS(virDomainGetInfo(domain, &info), VIR_ERR_OVERFLOW);
+        CHECK_UINT(virDomainGetMaxMemory(domain), 0);
+        CHECK_INT(virGetLastErrorCode(), VIR_ERR_OVERFLOW);
+    }
+    CHECK_OK(virDomainFree(domain));
+    virConnectClose(conn);
+}
+
 TEST(node_file_describes_a_host)
 {
     const char *path = scratchPath("node.xml");
