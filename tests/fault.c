@@ -16,7 +16,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <spawn.h>
@@ -70,6 +69,8 @@ faultHit(enum faultKind kind, const void *caller)
 /* ---- the table of blocks, when we are malloc ---- */
 
 #ifdef FAULT_INTERPOSE
+
+# include <execinfo.h>
 
 # define FAULT_BLOCKS 65536             /* a power of two; more blocks than this are not watched */
 # define FAULT_FRAMES 10

@@ -176,9 +176,13 @@ countThreads(void)
 size_t
 heapInUse(void)
 {
+#ifdef __GLIBC__
     struct mallinfo2 info = mallinfo2();
 
     return info.uordblks + info.hblkhd;
+#else
+    return 0;                   /* musl does not tell: growth is judged where it can be seen */
+#endif
 }
 
 /* Parent and state of a process from /proc/PID/stat; -1 if it is gone. */

@@ -4,7 +4,7 @@
 #     tests/matrix.sh [-a] [TARGET...]     all targets, or those named; -a: and the native forms and Windows too
 #
 # For each target libxml2 and cJSON come from tests/crossbuild, everything is linked statically, and of the tests all
-# run that need no QEMU guest. Prints a line for each check, a table, and the total last.
+# run that need no QEMU guest; with musl, which is this machine's, those too, the examples and virtsh. Prints a line for each check, a table, and the total last.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
@@ -48,7 +48,7 @@ take()
 row()
 {
     local target=$1 emulator=$2 what=$3 cc=$1-gcc tools=$1- build=$PWD/build/matrix/$1 start=$SECONDS code text sum tests
-    local log=$work/$1 run='' libs
+    local log=$work/$1 run='' libs goals="tests examples" scripts=tests/virtsh.sh
 
     [[ $target != *-musl ]] || { cc=musl-gcc tools=''; }
     [ "$emulator" = - ] || run=qemu-$emulator-static
@@ -82,15 +82,23 @@ row()
     if [ -n "$run" ]; then
         skip "$target: api/examples" "starts programs that are not of this machine"
         tests=$(grep -v '^api/examples$' <<< "$tests")
+        goals=tests scripts=
+        export VIRT_TEST_NO_QEMU="not under emulation" VIRT_TEST_SLOW=20
     fi
-    local variables=(CC="$cc" AR="${tools}ar" BUILD="$build" CFLAGS="$cflags" LDFLAGS=-static PKG_LIBS="$libs" SCRIPTS=
-                     WRAP_ALLOCATIONS=1 WARNINGS="${warnings/-Wpedantic/}" TESTS="$(tr '\n' ' ' <<< "$tests")")
-    if ! make -s -j"$jobs" "${variables[@]}" tests > "$log" 2>&1; then
+    local variables=(CC="$cc" AR="${tools}ar" BUILD="$build" TEST_BUILD=build CFLAGS="$cflags" LDFLAGS=-static PKG_LIBS="$libs"
+                     SCRIPTS="$scripts" WRAP_ALLOCATIONS=1 WARNINGS="${warnings/-Wpedantic/}" TESTS="$(tr '\n' ' ' <<< "$tests")")
+    # shellcheck disable=SC2086
+    if ! make -s -j"$jobs" "${variables[@]}" $goals > "$log" 2>&1; then
         fail "$target: the tests" "$log"
         return
     fi
-    VIRT_TEST_WRAPPER=$run VIRT_TEST_NO_QEMU="not under emulation" VIRT_TEST_SLOW=20 VIRT_FAULT_STRIDE=53 \
-        make -s "${variables[@]}" run-check > "$log" 2>&1
+    if [ -z "$run" ]; then
+        make -s guests > /dev/null 2>&1
+        readelf -lW "$build/examples/virtsh" > "$log"
+        if grep -qE 'INTERP|DYNAMIC' "$log"; then fail "$target: virtsh stands alone" "$log"; else ok "$target: virtsh stands alone"; fi
+    fi
+    VIRT_TEST_WRAPPER=$run VIRT_FAULT_STRIDE=53 make -s "${variables[@]}" run-check > "$log" 2>&1
+    unset VIRT_TEST_NO_QEMU VIRT_TEST_SLOW PKG_CONFIG_LIBDIR
     take "$log" || fail "$target: no result" "$log"
     # what the tests say of themselves; a guest's tests are one line, not one each
     grep -E '^(FAIL|skip) ' "$log" | grep -v 'not under emulation' | sed "s|^\(....\)  |\1  $target: |"

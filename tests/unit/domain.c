@@ -279,6 +279,8 @@ TEST(memory_of_a_defined_domain_is_its_text_and_little_more)
 
     if (harnessIsSanitized())
         SKIP("memory is not judged under sanitizers");
+    if (heapInUse() == 0)
+        SKIP("this C library does not tell how much memory is in use");
     unitOpen();
     virDomainFree(unitDefine("warm"));
     before = heapInUse();
