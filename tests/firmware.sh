@@ -10,6 +10,7 @@ supervisor=
 trap '[ -z "$supervisor" ] || kill -9 "$supervisor" 2> /dev/null; end_guest; rm -rf "$work"' EXIT
 words=("$@")
 passed=0 failed=0 skipped=0
+aarch64=$(command -v qemu-aarch64 || echo qemu-aarch64-static)
 version=$(sed -n 's/^#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 
 check()
@@ -43,7 +44,7 @@ makes()
     make -s -C examples/firmware OUT="$work/$1" "${@:2}" && [ -x "$work/$1/supervisor" ] || return
     # without arguments it says how it is used; under an emulator where it is for another machine
     case "$*" in
-        *aarch64*) qemu-aarch64 -L /usr/aarch64-linux-gnu "$work/$1/supervisor" ;;
+        *aarch64*) "$aarch64" -L /usr/aarch64-linux-gnu "$work/$1/supervisor" ;;
         *) "$work/$1/supervisor" ;;
     esac 2>&1 | grep usage
 }
@@ -195,25 +196,23 @@ recipe()
     echo "$(sed -n 's/.*file:\/\/LICENSE;md5=\([0-9a-f]*\)".*/\1/p' "$bb")  LICENSE" | md5sum -c
 }
 
-# libxml2 and cJSON for another machine: tests/crossbuild's, or Debian's of that architecture
+# libxml2 and cJSON for another machine
 cross_deps()
 {
-    local found
-    found=$(find build/cross/"$1"* -name libxml-2.0.pc 2> /dev/null | head -n 1)
-    [ -n "$found" ] && (cd "${found%/lib/pkgconfig/*}" && pwd)
+    tests/crossbuild "$1" 2> /dev/null && echo "$PWD/build/cross/$1"
 }
 
 check "make, for this machine" makes native
 check "make, with the two files alone" eval 'make -s amalgamation BUILD="$work/b" && makes pair VIRT="$work/b/dist"'
-if deps=$(cross_deps x86_64-*musl) && command -v musl-gcc > /dev/null; then
+if deps=$(cross_deps x86_64-linux-musl) && command -v musl-gcc > /dev/null; then
     check "make, static, musl" makes musl STATIC=1 CC=musl-gcc DEPS="$deps"
 else
-    skip "make, static, musl" "no libxml2 and cJSON for musl (tests/crossbuild makes them)"
+    skip "make, static, musl" "no compiler, or no sources of libxml2 and cJSON"
 fi
-if deps=$(cross_deps aarch64-linux-gnu) && command -v aarch64-linux-gnu-gcc > /dev/null && command -v qemu-aarch64 > /dev/null; then
+if deps=$(cross_deps aarch64-linux-gnu) && command -v aarch64-linux-gnu-gcc > /dev/null && command -v "$aarch64" > /dev/null; then
     check "make, for aarch64" makes aarch64 CROSS_COMPILE=aarch64-linux-gnu- DEPS="$deps"
 else
-    skip "make, for aarch64" "no compiler, emulator or libraries for it (tests/crossbuild makes these)"
+    skip "make, for aarch64" "no compiler or emulator for it, or no sources of libxml2 and cJSON"
 fi
 if command -v qemu-system-x86_64 > /dev/null; then
     check "the supervisor keeps a guest running" keeps_a_guest_running

@@ -6,7 +6,7 @@
 # Each program opens qemu:///embed and asks how many guests there are. Then, from its own /proc/self/maps, all files that
 # are in the process: the sum of text and data by size(1), whatever of it has been touched. And from smaps_rollup what the
 # kernel says is resident, and what of it is private and written to, which no other process can share.
-# DEPS is the prefix of a small static libxml2 and a cJSON; without it the one that tests/crossbuild made for this machine.
+# DEPS is the prefix of a small static libxml2 and a cJSON; without it tests/crossbuild makes them for this machine.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}/size
@@ -19,8 +19,7 @@ cc=${CC:-cc}
 gc="-ffunction-sections -fdata-sections -Wl,--gc-sections"
 shared="$(pkg-config --cflags libxml-2.0 libcjson) $(pkg-config --libs libxml-2.0 libcjson) -pthread"
 if [ -z "${DEPS:-}" ]; then
-    DEPS=$(find build/cross -maxdepth 4 -name libxml2.a -path "*$(uname -m)-linux-gnu*" 2> /dev/null | head -n 1)
-    DEPS=${DEPS%/lib/libxml2.a}
+    tests/crossbuild "$(uname -m)-linux-gnu" && DEPS=build/cross/$(uname -m)-linux-gnu || DEPS=
 fi
 [ -z "$DEPS" ] || DEPS=$(cd "$DEPS" && pwd)
 small="-I$DEPS/include/libxml2 -I$DEPS/include -I$DEPS/include/cjson $DEPS/lib/libxml2.a $DEPS/lib/libcjson.a -lm ${DEPS_LIBS:-} -pthread"
