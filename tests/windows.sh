@@ -61,44 +61,6 @@ skip()
     echo "skip  $1: $2"
 }
 
-# ---------- libxml2 and cJSON ----------
-
-# The sources as Debian has them, with its patches; apt keeps its lists in a folder of ours.
-sources()
-{
-    local options=(-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$PWD/parts" -o Dir::State::Lists="$PWD/lists"
-                   -o APT::Sandbox::User=root)
-    mkdir -p parts lists/partial
-    if [ -e /etc/apt/sources.list.d/debian.sources ]; then
-        sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources > parts/debian.sources
-    else
-        sed -n 's/^deb \(.*debian\.org.*\)/deb-src \1/p' /etc/apt/sources.list > parts/debian.list
-    fi
-    apt-get -qq "${options[@]}" update && apt-get -qq "${options[@]}" source libxml2 cjson
-}
-
-# What virt uses of them, static. cJSON would export its functions from the DLL, if it were not told to hide them.
-dependencies()
-{
-    [ -e "$root/.done" ] && return 0
-    mkdir -p "$root/build" "$root/lib/pkgconfig" "$root/include/cjson"
-    cd "$root/build" || return 1
-    sources || return 1
-    find libxml2-* -name '*.in' -newermt 1980-01-01 -exec touch {} +
-    touch libxml2-*/aclocal.m4
-    sleep 1
-    find libxml2-* '(' -name configure -o -name Makefile.in -o -name config.h.in ')' -exec touch {} +
-    "$cc" -O2 -DCJSON_HIDE_SYMBOLS -c -o cJSON.o cjson-*/cJSON.c && "$target-ar" rcs ../lib/libcjson.a cJSON.o &&
-        cp cjson-*/cJSON.h ../include/cjson/ || return 1
-    printf '%s\n' "Name: libcjson" "Description: cJSON" "Version: 1" "Libs: -L$root/lib -lcjson" \
-        "Cflags: -I$root/include -I$root/include/cjson -DCJSON_HIDE_SYMBOLS" > ../lib/pkgconfig/libcjson.pc
-    mkdir -p xml && cd xml &&
-        ../libxml2-*/configure --host="$target" CC="$cc" --prefix="$root" --disable-shared --with-minimum --with-tree \
-            --with-output --with-threads --with-sax1 --without-lzma --without-zlib --without-iconv --without-python &&
-        make -s -j"$jobs" libxml2.la && make -s install-libLTLIBRARIES install-pkgconfigDATA &&
-        make -s -C include install && cd "$root" && rm -rf build && touch .done
-}
-
 # ---------- what is checked ----------
 
 # As a user compiles it, and behind all of Windows's own headers.
@@ -227,7 +189,7 @@ programs()
 
 all()
 {
-    check "libxml2 and cJSON" dependencies
+    check "libxml2 and cJSON" env CC="$cc" tests/crossbuild "$target"
     if [ ! -e "$root/.done" ]; then
         echo "FAIL  libxml2 and cJSON are not there"
         return
