@@ -56,9 +56,8 @@ namedDomains(struct virtsh *sh)
         if (strcmp(value->option->name, "domain") != 0)
             continue;
         domains[n] = virtshLookup(sh, value->text, VIRTSH_BY_ID | VIRTSH_BY_UUID | VIRTSH_BY_NAME);
-        if (domains[n] == NULL)
+        if (domains[n++] == NULL)
             return NULL;
-        virtshOwnDomain(sh, domains[n++]);
     }
     return domains;
 }
