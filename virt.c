@@ -471,12 +471,6 @@ virLog(int priority, const char *source, const char *fmt, ...)
  * A handle begins with its magic, so that a wrong or freed pointer is an error instead of a crash, as far as that can be.
  */
 
-enum {
-    VIRT_MAGIC_CONNECT = 0x76c0a001,
-    VIRT_MAGIC_DOMAIN = 0x76c0a002,
-    VIRT_MAGIC_MIGRATION = 0x76c0a003,
-};
-
 static bool
 virHandleIs(const void *handle, unsigned int magic)
 {

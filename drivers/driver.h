@@ -78,6 +78,11 @@ struct virHandle {
     unsigned int magic;
     atomic_int refs;
 };
+enum {
+    VIRT_MAGIC_CONNECT = 0x76c0a001,
+    VIRT_MAGIC_DOMAIN = 0x76c0a002,
+    VIRT_MAGIC_MIGRATION = 0x76c0a003,
+};
 
 struct _virConnect {
     struct virHandle handle;

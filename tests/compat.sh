@@ -306,6 +306,10 @@ EOF
             first = $5 ~ /DOMAIN/ ? "domain" : $5 ~ /CONNECT/ ? "conn" : ""
             if (first != "")
                 printf "    CALL(%s, %s, %s, %s, conn, (%s%s));\n", $3, $2, $1, $4, first, rest
+            # a handle of the other kind is none
+            other = first == "domain" ? "conn" : "domain"
+            if (first != "")
+                printf "    CALL(%s, %s, %s, %s, none, ((void *)%s%s));\n", $3, $2, $1, $4, other, rest
         }'
     cat <<'EOF'
     printf("%d calls, %d bad\n", calls, bad);

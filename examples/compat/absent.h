@@ -8,17 +8,17 @@
 #include "../../drivers/driver.h"
 #include "include/libvirt/libvirt.h"
 
-/* The connection of a handle, if it is one, as far as one can tell: a freed one has no magic. */
+/* The connection of a handle, if it is one of that kind, as far as one can tell: a freed one has another magic. */
 static inline virConnectPtr
 absentConnect(virConnectPtr conn)
 {
-    return conn != NULL && conn->handle.magic != 0 ? conn : NULL;
+    return conn != NULL && conn->handle.magic == VIRT_MAGIC_CONNECT ? conn : NULL;
 }
 
 static inline virConnectPtr
 absentDomain(virDomainPtr domain)
 {
-    return domain != NULL && domain->handle.magic != 0 ? absentConnect(domain->conn) : NULL;
+    return domain != NULL && domain->handle.magic == VIRT_MAGIC_DOMAIN ? absentConnect(domain->conn) : NULL;
 }
 
 static inline void
