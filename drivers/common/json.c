@@ -51,8 +51,7 @@ virJsonUtf8Length(const unsigned char *text, size_t length)
     return n;
 }
 
-/* What cJSON lets through although it would change the meaning: NUL characters, raw or as \u0000, and broken UTF-8. */
-static const char *
+VIRT_INTERNAL const char *
 virJsonCheckText(const char *text, size_t length)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -73,11 +72,56 @@ virJsonCheckText(const char *text, size_t length)
     return NULL;
 }
 
+/* The first number from `at` on, outside of strings; `end` if there is none. */
+static const char *
+virJsonNextNumber(const char *at, const char *end)
+{
+    for (; at < end && *at != '-' && !isdigit((unsigned char)*at); at++) {
+        if (*at != '"')
+            continue;
+        for (at++; at < end && *at != '"'; at++)
+            at += *at == '\\';
+    }
+    return at < end ? at : end;
+}
+
+/*
+ * cJSON has numbers as double only. Integers for which that is too coarse (addresses, counters) keep their digits. Items stand in
+ * the order of the text, of which *at is where the next ones are.
+ */
+static int
+virJsonKeepDigits(cJSON *json, const char **at, const char *end)
+{
+    cJSON *item;
+
+    if (cJSON_IsNumber(json)) {
+        const char *from = virJsonNextNumber(*at, end);
+        bool integer = true;
+
+        for (*at = from; *at < end && (isdigit((unsigned char)**at) || memchr("+-.eE", **at, 5) != NULL); (*at)++)
+            integer = integer && (*at == from || isdigit((unsigned char)**at));
+        if (integer && fabs(json->valuedouble) >= VIR_JSON_EXACT && *at - from <= 20) {
+            size_t length = (size_t)(*at - from);
+
+            if ((json->valuestring = cJSON_malloc(length + 1)) == NULL)
+                return virReportNoMemory();
+            memcpy(json->valuestring, from, length);
+            json->valuestring[length] = '\0';
+            json->type = (json->type & ~0xff) | cJSON_Raw;
+        }
+    }
+    cJSON_ArrayForEach(item, json) {
+        if (virJsonKeepDigits(item, at, end) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 VIRT_INTERNAL cJSON *
 virJsonParse(const char *text, size_t length, const char *what)
 {
     const char *problem = virJsonCheckText(text, length);
-    const char *end = text;
+    const char *end = text, *at = text;
     cJSON *json;
 
     if (problem != NULL) {
@@ -88,9 +132,11 @@ virJsonParse(const char *text, size_t length, const char *what)
     if (json != NULL) {
         while (end < text + length && strchr(" \t\r\n", *end) != NULL)
             end++;
-        if (end == text + length)
+        if (end == text + length && virJsonKeepDigits(json, &at, end) == 0)
             return json;
         cJSON_Delete(json);
+        if (end == text + length)
+            return NULL;
     }
     virReportError(VIR_ERR_INTERNAL_ERROR, "%s: malformed JSON at byte %zu of %zu: '%.*s'", what, (size_t)(end - text), length,
                    (int)(length - (size_t)(end - text) < 40 ? length - (size_t)(end - text) : 40), end);

@@ -15,6 +15,8 @@ VIRT_INTERNAL void virJsonCleanup(cJSON **json);
 /* Parses exactly `length` bytes: no trailing text, no NUL characters (\u0000), valid UTF-8, no duplicate keys needed to be told apart
  * (the first wins). `what` names the origin in the error (VIR_ERR_INTERNAL_ERROR). Returns NULL on error. */
 VIRT_INTERNAL cJSON *virJsonParse(const char *text, size_t length, const char *what);
+/* What cJSON lets through although it would change the meaning: NUL characters, raw or as \u0000, and broken UTF-8; NULL: nothing. */
+VIRT_INTERNAL const char *virJsonCheckText(const char *text, size_t length);
 /* One line of text; the caller frees it with free(). */
 VIRT_INTERNAL char *virJsonFormat(const cJSON *json);
 
@@ -33,8 +35,8 @@ VIRT_INTERNAL int virJsonAppend(cJSON *array, cJSON *value);
 VIRT_INTERNAL int virJsonAppendString(cJSON *array, const char *value);
 VIRT_INTERNAL cJSON *virJsonArray(void);
 
-/* Readers: NULL / -1 where the member is absent or of another type; no error is set. Keys are case sensitive. Numbers that
- * are integers are exact up to 2^53; strings of digits are taken as numbers too (that is how 64-bit values travel). */
+/* Readers: NULL / -1 where the member is absent or of another type; no error is set. Keys are case sensitive. Integers
+ * are exact up to 64 bits (beyond 2^53 an item is cJSON_Raw, with the digits); strings of digits are taken as numbers too (that is how 64-bit values travel). */
 VIRT_INTERNAL cJSON *virJsonGet(const cJSON *object, const char *key);
 VIRT_INTERNAL const char *virJsonString(const cJSON *object, const char *key);
 VIRT_INTERNAL int virJsonInt(const cJSON *object, const char *key, int *value);                 /* 0 / -1 */

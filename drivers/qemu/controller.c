@@ -34,7 +34,7 @@ static const struct qemuControllerModel {
     { "scsi", "dc390", "dc390", false },
     { "scsi", "am53c974", "am53c974", false },
     { "virtio-serial", NULL, "virtio-serial", true },
-    { "sata", NULL, "ahci", false },
+    { "sata", NULL, "ich9-ahci", false },
     { "ccid", NULL, "usb-ccid", false },
     { "fdc", NULL, "isa-fdc", false },
     { "pci", "pci-bridge", "pci-bridge", false },

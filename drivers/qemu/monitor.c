@@ -524,12 +524,19 @@ qemuMonitorFormat(const char *command, cJSON *args, bool oob, qemuMonitorId id)
                                                   "A:arguments", args,
                                                   "u:id", id, NULL);
     char *text = line != NULL ? virJsonFormat(line) : NULL;
+    const char *problem;
     size_t length;
     char *ended;
 
     if (text == NULL)
         return NULL;
     length = strlen(text);
+    /* QEMU would refuse it without saying which command it refuses, and that would be waited for in vain */
+    if ((problem = virJsonCheckText(text, length)) != NULL) {
+        free(text);
+        virReportError(VIR_ERR_INVALID_ARG, "QEMU cannot be told '%s': it has %s", command, problem);
+        return NULL;
+    }
     if ((ended = realloc(text, length + 2)) == NULL) {
         free(text);
         virReportNoMemory();

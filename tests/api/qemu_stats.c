@@ -214,6 +214,12 @@ TEST(commands_go_past_the_library_and_the_log_says_so_once)
     CHECK_FAILS(virDomainQemuMonitorCommand(guest, "{bad", &text, 0), VIR_ERR_INVALID_ARG);
     CHECK_FAILS(virDomainQemuMonitorCommand(guest, "{\"arguments\":{}}", &text, 0), VIR_ERR_INVALID_ARG);
     CHECK_FAILS(virDomainQemuMonitorCommand(guest, "query-status", &text, 2), VIR_ERR_INVALID_ARG);
+    /* what QEMU could not even refuse */
+    CHECK_FAILS(virDomainQemuMonitorCommand(guest, "\xff", &text, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virDomainQemuMonitorCommand(guest, "\xff", &text, 0), VIR_ERR_INVALID_ARG);
+    CHECK_OK(virDomainQemuMonitorCommand(guest, "{\"execute\":\"query-status\",\"id\":18446744073709551615}", &text, 0));
+    CHECK_CONTAINS(text, ":18446744073709551615}");
+    free(text);
     CHECK_FAILS(virDomainQemuMonitorCommand(guest, "query-status", NULL, 0), VIR_ERR_INVALID_ARG);
     CHECK_INT(warnings, 1);
     CHECK_CONTAINS(lastWarning, "'four'");

@@ -28,6 +28,26 @@ TEST(only_the_given_bytes_are_read)
     cJSON_Delete(json);
 }
 
+TEST(integers_keep_their_digits)
+{
+    static const char text[] = "{\"a9\":18446744073709551615,\"b\":[1,\"7\\\"8\",9007199254740993,-9223372036854775808],\"c\":1e30,\"d\":2.5,"
+                               "\"e\":{\"f\":18446744071562067968}}";
+    cJSON *json = virJsonParse(text, sizeof(text) - 1, "test");
+    unsigned long long ull = 0;
+    char *out;
+
+    CHECK_PTR(json);
+    CHECK_OK(virJsonULongLong(json, "a9", &ull));
+    CHECK_UINT(ull, 18446744073709551615ULL);
+    CHECK_OK(virJsonULongLong(virJsonGet(json, "e"), "f", &ull));
+    CHECK_UINT(ull, 18446744071562067968ULL);
+    CHECK_PTR(out = virJsonFormat(json));
+    CHECK_CONTAINS(out, "[1,\"7\\\"8\",9007199254740993,-9223372036854775808],\"c\":1e+30,\"d\":2.5,");
+    CHECK_CONTAINS(out, "\"f\":18446744071562067968}");
+    free(out);
+    cJSON_Delete(json);
+}
+
 TEST(nesting_is_limited)
 {
     char text[4001];

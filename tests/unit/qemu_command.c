@@ -338,6 +338,17 @@ TEST(a_full_root_bus_gets_a_bridge)
     qemuCapabilitiesUnref(caps);
 }
 
+/* By the device's own name: an alias of QEMU's is not in its list of devices. */
+TEST(a_machine_without_ahci_gets_it)
+{
+    char *xml = guest("qemu", "pc", "", "", "<disk type='file'><source file='/x'/><target dev='sda' bus='sata'/></disk>");
+    char *text = commandOf(xml);
+
+    CHECK_CONTAINS(text, "\"driver\":\"ich9-ahci\"");
+    free(text);
+    free(xml);
+}
+
 /* A document for an emulator that is not installed is completed as far as that goes. */
 TEST(a_document_is_completed_without_its_emulator)
 {
