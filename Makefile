@@ -84,8 +84,9 @@ $(BUILD)/libvirt-embed.a: $(PARTS:%.c=$(BUILD)/obj/%.o)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+# Never unloaded: a thread that ends later still frees its error with our code.
 $(BUILD)/$(SONAME): $(PARTS:%.c=$(BUILD)/obj/%.o)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@ $^ $(PKG_LIBS)
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -Wl,-z,nodelete -o $@ $^ $(PKG_LIBS)
 
 # From source once more: only what is compiled for a DLL may say that it exports.
 $(BUILD)/libvirt-embed-0.dll: $(PARTS)

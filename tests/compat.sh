@@ -601,6 +601,56 @@ installed()
         g++ -Wall -Werror -fsyntax-only -x c++ - $flags <<< '#include <libvirt/libvirt-qemu.h>'
 }
 
+# A thread that has seen an error ends after the library was closed.
+unloaded()
+{
+    cat > "$work/unloaded.c" <<'EOF'
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+
+static pthread_barrier_t barrier;
+static void *library;
+
+static void *thread(void *unused)
+{
+    void *(*open)(const char *) = (void *(*)(const char *))dlsym(library, "virConnectOpen");
+
+    if (open("none:///") != NULL)
+        return NULL;
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t id;
+
+    pthread_barrier_init(&barrier, NULL, 2);
+    if (argc < 2 || (library = dlopen(argv[1], RTLD_NOW)) == NULL || pthread_create(&id, NULL, thread, NULL) != 0)
+        return 1;
+    pthread_barrier_wait(&barrier);
+    dlclose(library);
+    pthread_barrier_wait(&barrier);
+    pthread_join(id, NULL);
+    puts("over");
+    return 0;
+}
+EOF
+    have_libraries && gcc -w -o "$work/unloaded" "$work/unloaded.c" -ldl -pthread &&
+        says over "$work/unloaded" "$build/libvirt.so.0"
+}
+
+# Below a folder with a blank, by a careful user: what is installed is for everybody.
+installed_anywhere()
+{
+    local root="$work/a root"
+    (umask 077 && make -s BUILD="$build" install-compat DESTDIR="$root" PREFIX=/usr LIBDIR=/usr/lib) || return 1
+    [ -z "$(find "$root" -type f ! -perm -444)" ] && [ -s "$root/usr/share/libvirt/api/libvirt-lxc-api.xml" ] &&
+        grep -q '^Version: 9' "$root/usr/lib/pkgconfig/libvirt-qemu.pc"
+}
+
 # What the bindings generate their code from, found as they find it, says what libvirt's own says.
 described()
 {
@@ -704,7 +754,9 @@ else
     skip "libvirt's examples with a QEMU guest" "no qemu-system-x86_64"
 fi
 
+check "the library is closed before a thread of its user ends" unloaded
 check "make install-compat, a program by pkg-config" installed
+check "make install-compat, a folder with a blank, umask 077" installed_anywhere
 if command -v python3 > /dev/null; then
     check "make install-compat, the API description" described
 else

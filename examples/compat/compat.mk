@@ -39,7 +39,7 @@ $(COMPAT)/forward-%.c: examples/compat/forward.awk examples/compat/symbols virt.
 	$(Q)(echo '#include "$(CURDIR)/virt.h"'; awk -v library=$(if $(filter qemu,$*),QEMU,LXC) -f $^) > $@
 
 $(BUILD)/libvirt.so.0: $(PARTS:%.c=$(BUILD)/obj/%.o) $(COMPAT)/libvirt.o $(COMPAT)/libvirt.map
-	$(LINK) -shared -Wl,-soname,$(@F) -Wl,-z,defs -Wl,--version-script=$(COMPAT)/libvirt.map \
+	$(LINK) -shared -Wl,-soname,$(@F) -Wl,-z,defs -Wl,-z,nodelete -Wl,--version-script=$(COMPAT)/libvirt.map \
 	    $(foreach f,$(COMPAT_FORWARDS),-Wl,--defsym=virt_$f=$f) -o $@ $(filter %.o,$^) $(PKG_LIBS)
 
 $(BUILD)/libvirt-%.so.0: $(COMPAT)/libvirt-%.o $(COMPAT)/forward-%.c $(COMPAT)/libvirt-%.map $(BUILD)/libvirt.so.0
@@ -54,13 +54,13 @@ COMPAT_VERSION = 9.0.0
 
 # In the tree the headers reach for virt.h and absent.def by their place; installed, these lie beside.
 install-compat: libvirt.so
-	install -d $(COMPAT_INCLUDE)/libvirt $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(COMPAT_API)
-	install -m 644 virt.h $(COMPAT_INCLUDE)/virt.h
-	install -m 644 examples/compat/include/libvirt/*.h examples/compat/absent.def $(COMPAT_INCLUDE)/libvirt/
+	install -d "$(COMPAT_INCLUDE)/libvirt" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(COMPAT_API)"
+	install -m 644 virt.h "$(COMPAT_INCLUDE)/virt.h"
+	install -m 644 examples/compat/include/libvirt/*.h examples/compat/absent.def "$(COMPAT_INCLUDE)/libvirt/"
 	sed -i -e 's|"../../../../virt.h"|"../virt.h"|' -e 's|"../../absent.def"|"absent.def"|' \
-	    $(COMPAT_INCLUDE)/libvirt/*.h
-	install -m 755 $(COMPAT_LIBS) $(DESTDIR)$(LIBDIR)/
-	for l in libvirt libvirt-qemu libvirt-lxc; do ln -sf $$l.so.0 $(DESTDIR)$(LIBDIR)/$$l.so || exit; done
+	    "$(COMPAT_INCLUDE)"/libvirt/*.h
+	install -m 755 $(COMPAT_LIBS) "$(DESTDIR)$(LIBDIR)/"
+	for l in libvirt libvirt-qemu libvirt-lxc; do ln -sf $$l.so.0 "$(DESTDIR)$(LIBDIR)/$$l.so" || exit; done
 	@$(call COMPAT_PC,libvirt,)
 	@$(call COMPAT_PC,libvirt-qemu,libvirt)
 	@$(call COMPAT_PC,libvirt-lxc,libvirt)
@@ -73,11 +73,12 @@ COMPAT_PC = printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${p
     'libvirt_api=$(COMPAT_API)/libvirt-api.xml' 'libvirt_qemu_api=$(COMPAT_API)/libvirt-qemu-api.xml' \
     'libvirt_lxc_api=$(COMPAT_API)/libvirt-lxc-api.xml' '' 'Name: $(1)' \
     'Description: virt $(VERSION) in the place of $(1)' 'Version: $(COMPAT_VERSION)' 'Requires: $(2)' \
-    'Libs: -L$${libdir} -l$(1:lib%=%)' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/$(1).pc
+    'Libs: -L$${libdir} -l$(1:lib%=%)' 'Cflags: -I$${includedir}' \
+    > "$(DESTDIR)$(LIBDIR)/pkgconfig/$(1).pc" && chmod 644 "$(DESTDIR)$(LIBDIR)/pkgconfig/$(1).pc"
 
 # The API description, from which bindings generate their code.
-COMPAT_XML = if command -v python3 > /dev/null; then tests/apidoc xml $(1) $(COMPAT_INCLUDE)/libvirt/$(1).h \
-    > $(DESTDIR)$(COMPAT_API)/$(1)-api.xml; else echo "no python3: no $(1)-api.xml"; fi
+COMPAT_XML = if command -v python3 > /dev/null; then tests/apidoc xml $(1) "$(COMPAT_INCLUDE)/libvirt/$(1).h" \
+    > "$(DESTDIR)$(COMPAT_API)/$(1)-api.xml" && chmod 644 "$(DESTDIR)$(COMPAT_API)/$(1)-api.xml"; else echo "no python3: no $(1)-api.xml"; fi
 
 # ---------- checks ----------
 
