@@ -105,6 +105,33 @@ VIRT_INTERNAL int qemuDomainGetJobStats(virDomainPtr domain, int *type, virTyped
 VIRT_INTERNAL cJSON *qemuMigrationStatsToJson(virTypedParameterPtr params, int nparams);
 VIRT_INTERNAL int qemuMigrationStatsFromJson(const cJSON *json, virTypedParameterPtr *params, int *nparams);
 
+/* What the phases have in common, in migration.c. All with the entry's lock held. */
+/* Answers DONE with copies of what was answered before; AGAIN without memory. */
+VIRT_INTERNAL int qemuMigrationAnswer(struct qemuMigration *m, char **cookie, char **uri);
+/* Keeps the thread's error, or sets the one that was kept: the phase answers it again. */
+VIRT_INTERNAL int qemuMigrationFailed(struct qemuMigration *m);
+VIRT_INTERNAL int qemuMigrationCheckCall(const struct virMigrationCall *call);
+/* Sends one more command, whose reply Collect takes; args is taken over. */
+VIRT_INTERNAL int qemuMigrationSend(struct qemuMigration *m, struct qemuMonitor *mon, const char *command, cJSON *args);
+/* All replies: 1; not all within timeout ms: 0; a command was refused: -1, and the replies to those behind it are dropped. */
+VIRT_INTERNAL int qemuMigrationCollect(struct qemuMigration *m, struct qemuMonitor *mon, int timeout);
+/* Takes in what QEMU has said, after waiting for it for at most timeout ms. */
+VIRT_INTERNAL void qemuMigrationListen(struct qemuMigration *m, struct qemuMonitor *mon, int timeout);
+/* Milliseconds left until `end` (us; 0: no end), at most `most`; and the end of a time of so many ms. */
+VIRT_INTERNAL int qemuMigrationLeft(unsigned long long end, int most);
+VIRT_INTERNAL unsigned long long qemuMigrationUntil(int timeout);
+VIRT_INTERNAL unsigned long long qemuMigrationWallClock(void);       /* ms */
+
+/* What QEMU is told of how to migrate, in migration_parameters.c. */
+VIRT_INTERNAL cJSON *qemuMigrationCapabilities(const struct qemuMigration *m);
+VIRT_INTERNAL int qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
+                                           const char *uri);
+
+/* The destination: ends what Prepare has started. The error that is set stays. 0, or -1: its QEMU cannot be killed, so it is not gone. */
+VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m);
+/* The source: the guest has stayed here; its job is given back. The statistics of what failed are no statistics of a completed job. */
+VIRT_INTERNAL void qemuMigrationStay(struct qemuMigration *m);
+
 /*
  * The list, in migrations.c. Lock gives the migration of this uuid and side, counted and with its lock held, or NULL; Unlock gives it back. Of
  * gives the one under way that holds this guest, counted, without its lock; Put gives it back. New puts one into the list, counted and locked.

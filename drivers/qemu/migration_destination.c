@@ -1,0 +1,540 @@
+/*
+ * A live migration at its destination: Prepare and Finish, on QEMU's monitor. See migration.c for what the phases have in common.
+ */
+#include "migration.h"
+#include "process.h"
+#include "hooks.h"
+#include "state.h"
+
+#include "../common/document.h"
+#include "../common/host.h"
+#include "../common/json.h"
+#include "../common/params.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define VIRT_FROM VIR_FROM_QEMU
+
+#define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */
+#define QEMU_MIGRATE_PORT_LAST  49215
+
+/* ---------- Prepare ---------- */
+
+/* Disks that only the source's host can reach are lost by moving; whoever knows better says UNSAFE. */
+static int
+qemuMigrationCheckSafe(const struct qemuMigrationCookie *cookie, xmlDocPtr doc, unsigned int flags)
+{
+    if (cookie->sameHost || (flags & (VIR_MIGRATE_UNSAFE | VIR_MIGRATE_OFFLINE)) != 0)
+        return 0;
+    VIRT_XML_EACH(disk, virXmlFind(virXmlRoot(doc), "devices"), "disk") {
+        const char *path = virXmlString(disk, "source/@file");
+
+        if (path == NULL || virXmlFind(disk, "readonly") != NULL || virXmlEquals(disk, "@device", "cdrom"))
+            continue;
+        if (access(path, R_OK | W_OK) < 0)
+            return virReportError(VIR_ERR_MIGRATE_UNSAFE, "disk '%s': '%s' of host '%s' is not here: %s",
+                                  virXmlString(disk, "target/@dev"), path, cookie->hostname, strerror(errno));
+    }
+    return 0;
+}
+
+/* The hook may change the document: what it prints is taken, as long as the guest cannot see the difference. */
+static int
+qemuMigrationRunHook(struct qemuHost *host, const char *name, xmlDocPtr *doc)
+{
+    VIRT_CLEANUP_FREE char *xml = NULL, *output = NULL;
+    VIRT_CLEANUP_XML xmlDocPtr changed = NULL;
+
+    if (!qemuHooksPresent(host))
+        return 0;
+    if ((xml = virXmlFormat(*doc)) == NULL || qemuHooksRun(host, name, "migrate", "begin", NULL, xml, &output) < 0)
+        return -1;
+    if (output == NULL || output[strspn(output, " \t\r\n")] == '\0')
+        return 0;
+    if ((changed = virDocumentParse(output, qemuDocumentTypes())) == NULL
+        || qemuHostCompleteDocument(changed, false, host) < 0 || virDocumentCheckAbi(*doc, changed) < 0)
+        return -1;
+    virXmlFree(*doc);
+    *doc = changed;
+    changed = NULL;
+    return 0;
+}
+
+/* The document to run here, from the cookie: checked, completed, under the name it is to have. */
+static xmlDocPtr
+qemuMigrationIncomingDocument(struct qemuHost *host, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie,
+                              const char *xml)
+{
+    const char *name = qemuMigrationParam(call, VIR_MIGRATE_PARAM_DEST_NAME);
+    xmlDocPtr doc = virDocumentParse(xml, qemuDocumentTypes());
+
+    if (doc == NULL)
+        return NULL;
+    if ((name != NULL && virXmlSet(virXmlRoot(doc), "name", "%s", name) < 0) || qemuHostCompleteDocument(doc, false, host) < 0
+        || qemuMigrationCheckSafe(cookie, doc, call->flags) < 0
+        || qemuMigrationRunHook(host, name != NULL ? name : cookie->name, &doc) < 0) {
+        virXmlFree(doc);
+        return NULL;
+    }
+    virXmlIndent(doc);
+    return doc;
+}
+
+/* Starts the QEMU that is to receive. With m->lock held; vm's MODIFY job becomes the migration's. */
+static int
+qemuMigrationSpawn(struct qemuMigration *m, xmlDocPtr doc, bool isNew)
+{
+    const struct qemuProcessStart start = { .doc = doc, .incoming = "defer" };
+
+    if (qemuProcessSpawn(m->vm, &start) < 0) {
+        if (isNew)
+            virDomainListRemove(m->host->domains, m->vm);
+        virDomainObjEndJob(m->vm);
+        return -1;
+    }
+    if (virDomainObjBeginMigration(m->vm, VIR_DOMAIN_JOB_KIND_MIGRATION_IN, m->uuid) == 0)
+        return 0;
+    qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+    virDomainObjEndJob(m->vm);
+    return -1;
+}
+
+/* The first call: takes the domain in and starts its QEMU. Returns the entry locked, or NULL with the error set and nothing left. */
+static struct qemuMigration *
+qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = NULL, kept = NULL;
+    struct virDomainObj *vm = NULL;
+    struct qemuMigration *m = NULL;
+    bool isNew = false;
+
+    if (qemuMigrationCheckCall(call) < 0 || (doc = qemuMigrationIncomingDocument(host, call, cookie, cookie->xml)) == NULL)
+        return NULL;
+    if (cookie->definition != NULL
+        && (kept = qemuMigrationIncomingDocument(host, call, cookie, cookie->definition)) == NULL)
+        return NULL;
+    if (!cookie->offline
+        && (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virDomainMigratePrepare", &isNew)) == NULL)
+        return NULL;
+    if ((m = qemuMigrationNew(host, vm, call, true, QEMU_STAGE_SPAWNED)) == NULL) {
+        if (isNew)
+            virDomainListRemove(host->domains, vm);
+        if (vm != NULL)
+            virDomainObjEndJob(vm);
+        virDomainObjUnref(vm);
+        return NULL;
+    }
+    virDomainObjUnref(vm);            /* the entry has one */
+    m->state = cookie->state;
+    m->reason = cookie->reason;
+    m->wasRunning = cookie->running;
+    m->startPaused = !cookie->running || (call->flags & VIR_MIGRATE_PAUSED) != 0;
+    m->port = QEMU_MIGRATE_PORT_FIRST;
+    if ((kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
+        || (vm != NULL && qemuMigrationSpawn(m, doc, isNew) < 0)) {
+        qemuMigrationFailed(m);
+        qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
+    }
+    return m;
+}
+
+/* Splits "tcp:host:port", "tcp://host[:port]", "tcp:[v6]:port". host is malloc'd ("" for any); port 0: none given. */
+static int
+qemuMigrationParseTcp(const char *uri, char **host, int *port)
+{
+    const char *text = uri + 4, *colon;
+    VIRT_CLEANUP_FREE char *copy = NULL;
+    char *end;
+
+    if (strncmp(text, "//", 2) == 0)
+        text += 2;
+    if ((copy = virStringFormat("%.*s", (int)strcspn(text, "/?"), text)) == NULL)
+        return -1;
+    *port = 0;
+    colon = strrchr(copy, ':');
+    if (colon != NULL && strchr(colon, ']') == NULL && colon[1] != '\0') {
+        if (virStringToInt(colon + 1, 10, port) < 0 || *port < 1 || *port > 65535)
+            return virReportError(VIR_ERR_INVALID_ARG, "migration URI '%s' has no valid port", uri);
+        copy[colon - copy] = '\0';
+    }
+    if (copy[0] == '[' && (end = strchr(copy, ']')) != NULL) {
+        *end = '\0';
+        *host = virStringCopy(copy + 1);
+    } else {
+        *host = virStringCopy(copy);
+    }
+    return *host != NULL ? 0 : -1;
+}
+
+/*
+ * The address to listen on when the source is to come by this one: any of the same family, so that a port that somebody has at one of them is seen
+ * as taken (QEMU is content with the other family); loopback itself, as nobody else comes that way. NULL: a name, any.
+ */
+static const char *
+qemuMigrationFamily(const char *host)
+{
+    struct in6_addr raw;
+
+    if (inet_pton(AF_INET, host, &raw) == 1)
+        return strncmp(host, "127.", 4) == 0 ? host : "0.0.0.0";
+    if (inet_pton(AF_INET6, host, &raw) == 1)
+        return strcmp(host, "::1") == 0 ? host : "::";
+    return NULL;
+}
+
+/* Where to listen, for QEMU, and (m->uri) where the source finds that. A port that is taken leads here again. */
+static char *
+qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
+{
+    const char *given = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI);
+    const char *address = qemuMigrationParam(call, VIR_MIGRATE_PARAM_LISTEN_ADDRESS);
+    VIRT_CLEANUP_FREE char *host = NULL;
+    bool v6;
+    int port = 0;
+
+    free(m->uri);
+    m->uri = NULL;
+    if (given != NULL && strncmp(given, "unix:", 5) == 0) {
+        const char *path = strncmp(given, "unix://", 7) == 0 ? given + 7 : given + 5;
+
+        free(m->listening);
+        m->listening = virStringCopy(path);       /* QEMU makes it, and does not remove it when it is killed */
+        m->uri = virStringFormat("unix:%s", path);
+        return virStringCopy(m->uri);
+    }
+    if (given != NULL && strncmp(given, "tcp:", 4) != 0) {
+        virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED, "migration URI '%s': only tcp: and unix: are supported", given);
+        return NULL;
+    }
+    if (given == NULL && address == NULL && cookie->sameHost) {
+        free(m->listening);
+        m->listening = virStringFormat("%s/%s.migrate", m->host->run, m->uuid);
+        if (m->listening != NULL && strlen(m->listening) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
+            m->uri = virStringFormat("unix:%s", m->listening);
+            return virStringCopy(m->uri);
+        }
+        free(m->listening);
+        m->listening = NULL;
+        host = virStringCopy("127.0.0.1");
+        address = "127.0.0.1";
+    } else if (given != NULL) {
+        if (qemuMigrationParseTcp(given, &host, &port) < 0)
+            return NULL;
+        if (address == NULL)
+            address = qemuMigrationFamily(host);
+    } else {
+        host = virHostGetHostname();
+    }
+    if (host == NULL)
+        return NULL;
+    if (port == 0 && m->port > QEMU_MIGRATE_PORT_LAST) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "no port between %d and %d is free for the migration", QEMU_MIGRATE_PORT_FIRST,
+                       QEMU_MIGRATE_PORT_LAST);
+        return NULL;
+    }
+    if (port == 0)
+        port = m->port++;
+    else
+        m->port = 0;                  /* the caller's: no other will do */
+    v6 = strchr(host, ':') != NULL;
+    m->uri = virStringFormat(v6 ? "tcp:[%s]:%d" : "tcp:%s:%d", host, port);
+    v6 = address != NULL && strchr(address, ':') != NULL;
+    return virStringFormat(v6 ? "tcp:[%s]:%d" : "tcp:%s:%d", address != NULL ? address : "", port);
+}
+
+/* Capabilities and the address, in one go. */
+static int
+qemuMigrationSendIncoming(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
+                          const struct qemuMigrationCookie *cookie, bool first)
+{
+    VIRT_CLEANUP_FREE char *uri = qemuMigrationListenUri(m, call, cookie);
+    cJSON *capabilities;
+
+    if (uri == NULL)
+        return -1;
+    if (first && ((capabilities = qemuMigrationCapabilities(m)) == NULL
+                  || qemuMigrationSend(m, mon, "migrate-set-capabilities", capabilities) < 0))
+        return -1;
+    return qemuMigrationSend(m, mon, "migrate-incoming", virJsonObject("s:uri", uri, NULL));
+}
+
+/* One stage further, until the time is up. */
+static int
+qemuMigrationPrepareRun(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
+{
+    struct qemuMonitor *mon = NULL;
+    int rc = 1;
+
+    if (m->stage == QEMU_STAGE_SPAWNED && !m->offline) {
+        if ((rc = qemuProcessNegotiate(m->vm, call->timeout)) <= 0)
+            return rc;
+        if ((mon = qemuDomainMonitor(m->vm)) == NULL)
+            return -1;
+        qemuMigrationReset(qemuDomainPeek(m->vm));
+        rc = qemuMigrationSendIncoming(m, mon, call, cookie, true);
+        m->stage = QEMU_STAGE_LISTENING;
+    } else if (!m->offline && (mon = qemuDomainMonitor(m->vm)) == NULL) {
+        return -1;
+    }
+    while (mon != NULL && rc >= 0) {
+        rc = qemuMigrationCollect(m, mon, call->timeout);
+        if (rc >= 0 || m->port == 0 || !qemuMonitorIsOpen(mon) || strstr(virGetLastErrorMessage(), "Address already in use") == NULL)
+            break;
+        rc = qemuMigrationSendIncoming(m, mon, call, cookie, false);
+    }
+    if (mon != NULL)
+        qemuMonitorUnref(mon);
+    return rc < 0 ? -1 : mon == NULL ? 1 : rc;
+}
+
+static int
+qemuMigrationPrepareCookie(struct qemuMigration *m)
+{
+    VIRT_CLEANUP_FREE char *hostname = virHostGetHostname();
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+
+    if (hostname == NULL
+        || (json = virJsonObject("i:version", 1, "s:migration", m->uuid, "s:hostname", hostname, "S:uri", m->uri, NULL)) == NULL)
+        return -1;
+    free(m->cookie);
+    return (m->cookie = virJsonFormat(json)) != NULL ? 0 : -1;
+}
+
+/* The persistent document as it was before Finish. */
+static void
+qemuMigrationUnpersist(struct qemuMigration *m)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = m->previous != NULL ? virXmlParse(m->previous, "domain") : NULL;
+
+    if (!m->persisted)
+        return;
+    m->persisted = false;
+    if (m->previous != NULL ? doc == NULL || virDomainObjDefine(m->vm, doc) < 0 : virDomainObjUndefine(m->vm) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: the document of '%s' cannot be put back: %s", m->uuid, m->vm->name,
+               virGetLastErrorMessage());
+}
+
+/* Ends what Prepare has started. The error that is set stays. With m->lock held. 0, or -1: its QEMU cannot be killed, so it is not gone. */
+VIRT_INTERNAL int
+qemuMigrationRemoveIncoming(struct qemuMigration *m)
+{
+    virErrorPtr error = virSaveLastError();
+    int rc = 0;
+
+    if (m->vm != NULL) {
+        qemuMigrationUnpersist(m);
+        if (!atomic_load(&m->ended))
+            rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+        if (rc >= 0)
+            virDomainObjEndMigration(m->vm);
+    }
+    if (rc >= 0)
+        qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
+    if (error != NULL && error->code != VIR_ERR_OK)
+        virSetLastError(error);
+    virFreeError(error);
+    return rc < 0 ? -1 : 0;
+}
+
+VIRT_INTERNAL int
+qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, char **cookieout, char **uri)
+{
+    struct qemuHost *host = qemuHostOf(dconn);
+    struct qemuMigration *m;
+    struct qemuMigrationCookie cookie;
+    int rc;
+
+    if (qemuMigrationParseCookie(cookiein, call->uuid, &cookie) < 0)
+        return VIR_MIGRATION_FAILED;
+    if ((m = qemuMigrationLock(host, call->uuid, true)) == NULL)
+        m = qemuMigrationPrepareNew(host, call, &cookie);
+    if (m == NULL) {
+        rc = VIR_MIGRATION_FAILED;
+    } else if (m->stage != QEMU_STAGE_SPAWNED && m->stage != QEMU_STAGE_LISTENING) {
+        rc = m->error.code != VIR_ERR_OK ? qemuMigrationFailed(m) : qemuMigrationAnswer(m, cookieout, uri);
+    } else if ((rc = qemuMigrationPrepareRun(m, call, &cookie)) == 0) {
+        rc = VIR_MIGRATION_AGAIN;
+    } else if (rc > 0 && qemuMigrationPrepareCookie(m) == 0) {
+        m->stage = QEMU_STAGE_PREPARED;
+        rc = qemuMigrationAnswer(m, cookieout, uri);
+    } else {
+        qemuMigrationFailed(m);
+        qemuMigrationRemoveIncoming(m);
+        rc = VIR_MIGRATION_FAILED;
+    }
+    qemuMigrationUnlock(m);
+    cJSON_Delete(cookie.json);
+    return rc;
+}
+
+/* ---------- Finish ---------- */
+
+/* The persistent document, if there is to be one: before the CPUs run, so that a failure can still be taken back. */
+static int
+qemuMigrationPersist(struct qemuMigration *m)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
+
+    if ((m->flags & VIR_MIGRATE_PERSIST_DEST) == 0)
+        return 0;
+    if (m->definition != NULL)
+        doc = virXmlParse(m->definition, "domain");
+    else if ((doc = virDomainObjDocument(m->vm, false)) != NULL)
+        qemuMigrationStripDocument(m->host, doc);
+    if (doc == NULL || (m->vm->persistent && (m->previous = virDomainObjText(m->vm, true)) == NULL)
+        || virDomainObjDefine(m->vm, doc) < 0)
+        return -1;
+    m->persisted = true;
+    return 0;
+}
+
+/* Downtime as the guest felt it: from the stop at the source to now, if the two clocks agree. */
+static void
+qemuMigrationCompleted(struct qemuMigration *m, const char *cookiein)
+{
+    VIRT_CLEANUP_JSON cJSON *json = cookiein != NULL ? virJsonParse(cookiein, strlen(cookiein), "migration cookie") : NULL;
+    cJSON *stats = json != NULL ? virJsonGet(json, "stats") : NULL;
+    virTypedParameterPtr params = NULL;
+    unsigned long long stopped = 0, now = qemuMigrationWallClock(), net;
+    int n = 0;
+
+    if (stats == NULL)
+        return;
+    if (virJsonULongLong(json, "stopped", &stopped) == 0 && stopped != 0 && now >= stopped
+        && virJsonULongLong(stats, VIR_DOMAIN_JOB_DOWNTIME, &net) == 0) {
+        cJSON_DeleteItemFromObjectCaseSensitive(stats, VIR_DOMAIN_JOB_DOWNTIME);
+        virJsonAdd(stats, "u:" VIR_DOMAIN_JOB_DOWNTIME_NET, net, "u:" VIR_DOMAIN_JOB_DOWNTIME, now - stopped, NULL);
+    }
+    if (qemuMigrationStatsFromJson(stats, &params, &n) < 0)
+        return;
+    qemuMigrationKeepStats(m, virTypedParamsCopy(params, n), n);
+    virDomainObjSetCompleted(m->vm, VIR_DOMAIN_JOB_COMPLETED, params, n);
+}
+
+/* It runs, or stands paused, here for good. */
+static void
+qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
+{
+    struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    int reason = m->wasRunning ? VIR_DOMAIN_PAUSED_MIGRATION : m->reason;
+
+    if (m->startPaused) {
+        pthread_mutex_lock(&priv->lock);
+        priv->incoming = false;
+        pthread_mutex_unlock(&priv->lock);
+        virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, m->wasRunning ? VIR_DOMAIN_PAUSED_USER : reason);
+        qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
+    } else {
+        pthread_mutex_lock(&priv->lock);
+        priv->incoming = false;
+        pthread_mutex_unlock(&priv->lock);
+        qemuEventRunning(m->vm, VIR_DOMAIN_RUNNING_MIGRATED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
+        atomic_store(&priv->resumeReason, -1);
+    }
+    qemuMigrationEnd(m, QEMU_STAGE_STARTED);
+    virDomainObjEndMigration(m->vm);
+    qemuMigrationCompleted(m, cookiein);
+    qemuMigrationForgetRecord(m);
+}
+
+/* 1 it is here for good, 0 not yet, -1 it cannot be started. */
+static int
+qemuMigrationFinishRun(struct qemuMigration *m, const struct virMigrationCall *call, const char *cookiein)
+{
+    struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    struct qemuMonitor *mon = qemuDomainMonitor(m->vm);
+    int rc = -1;
+
+    if (mon == NULL)
+        return -1;
+    if (m->stage == QEMU_STAGE_PREPARED) {
+        pthread_mutex_lock(&priv->lock);
+        priv->announced = true;
+        pthread_mutex_unlock(&priv->lock);
+        qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
+        if (qemuMigrationPersist(m) < 0 || qemuMigrationSaveRecord(m, true) < 0)
+            goto cleanup;
+        m->stage = QEMU_STAGE_STARTING;
+        atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATED);
+        /* a guest that stays paused is only asked whether it is there */
+        if (qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL) < 0)
+            goto cleanup;
+    }
+    if ((rc = qemuMigrationCollect(m, mon, call->timeout)) > 0)
+        qemuMigrationArrived(m, cookiein);
+cleanup:
+    qemuMonitorUnref(mon);
+    return rc;
+}
+
+/* An offline migration defines the guest here. */
+static int
+qemuMigrationDefine(struct qemuMigration *m)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = virXmlParse(m->definition != NULL ? m->definition : m->document, "domain");
+    struct virDomainObj *vm;
+    bool isNew = false;
+    int rc;
+
+    if (doc == NULL || (vm = virDomainListAdd(m->host->domains, doc, VIR_DOMAIN_ADD_DEFINE, "virDomainMigrateFinish", &isNew)) == NULL)
+        return -1;
+    pthread_mutex_lock(&m->host->lock);
+    m->vm = vm;
+    pthread_mutex_unlock(&m->host->lock);
+    if ((rc = virDomainObjDefine(vm, doc)) < 0 && isNew)
+        virDomainListRemove(m->host->domains, vm);
+    virDomainObjEndJob(vm);
+    if (rc < 0)
+        return -1;
+    qemuMigrationEnd(m, QEMU_STAGE_STARTED);
+    return 1;
+}
+
+VIRT_INTERNAL int
+qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled, char **cookieout,
+                    virDomainPtr *guest)
+{
+    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(dconn), call->uuid, true);
+    int rc = 1;
+
+    *guest = NULL;
+    if (m == NULL) {
+        if (cancelled)
+            return VIR_MIGRATION_DONE;
+        virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s was prepared here", call->uuid);
+        return VIR_MIGRATION_FAILED;
+    }
+    if (m->error.code == VIR_ERR_OK && (m->stage == QEMU_STAGE_STARTING || (!cancelled && !qemuMigrationIsOver(m)))) {
+        /* the order to start may have been carried out already: it is too late to cancel before its answer is known */
+        rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, call, cookiein);
+        if (rc < 0) {
+            qemuMigrationFailed(m);
+            rc = qemuMigrationRemoveIncoming(m) < 0 ? 0 : -1;
+        }
+    } else if (!qemuMigrationIsOver(m)) {
+        virResetLastError();
+        rc = qemuMigrationRemoveIncoming(m) < 0 ? 0 : 1;         /* as long as it is there, it is not gone */
+    }
+    if (rc == 0) {
+        rc = VIR_MIGRATION_AGAIN;
+    } else if (m->stage == QEMU_STAGE_STARTED) {
+        rc = (*guest = virDomainObjHandle(dconn, m->vm)) != NULL ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
+        if (rc == VIR_MIGRATION_DONE)
+            *cookieout = virStringFormat("{\"version\":1,\"migration\":\"%s\",\"started\":true}", m->uuid);
+    } else if (cancelled) {
+        rc = VIR_MIGRATION_DONE;
+    } else {
+        if (m->error.code == VIR_ERR_OK)
+            virReportError(VIR_ERR_OPERATION_FAILED, "migration %s was cancelled here", m->uuid);
+        rc = qemuMigrationFailed(m);
+    }
+    qemuMigrationUnlock(m);
+    return rc;
+}
+
+#undef QEMU_MIGRATE_PORT_FIRST
+#undef QEMU_MIGRATE_PORT_LAST
+#undef VIRT_FROM
