@@ -2252,7 +2252,7 @@ virMigrationNew(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr p
 static void
 virMigrationDrop(virMigrationPtr m)
 {
-    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0 };
+    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0, -1 };
 
     if (m->phase == VIR_MIGRATION_PHASE_OVER || (m->phase == VIR_MIGRATION_PHASE_BEGIN && m->entered == 0))
         return;
@@ -2358,7 +2358,7 @@ static int
 virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, virTypedParameterPtr *stats, int *n)
 {
     const struct virDriver *driver = domain->conn->driver;
-    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0 };
+    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0, -1 };
     int type, rc = -1;
 
     *stats = NULL;
@@ -2526,7 +2526,7 @@ static int
 virMigrationRun(virMigrationPtr m, int timeout)
 {
     const struct virMigrationPhaseRow *row = &virMigrationPhases[m->phase];
-    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, timeout };
+    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, timeout, -1 };
     enum virMigrationResult result;
     char *cookie = NULL;
 
@@ -2620,7 +2620,7 @@ virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout)
     pthread_mutex_lock(&m->lock);
     now = m->phase != VIR_MIGRATION_PHASE_OVER && (m->entered == 0 || (m->abort && !m->cancelled && !m->abortSent));
     *timeout = now ? 0 : m->phase == VIR_MIGRATION_PHASE_OVER ? -1 : 100;
-    call = (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, 0 };
+    call = (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, 0, -1 };
     conn = virMigrationPhases[m->phase].side == VIR_MIGRATION_SIDE_SOURCE ? m->domain->conn : m->dconn;
     pthread_mutex_unlock(&m->lock);
     if (*timeout <= 0 || conn->driver->migration.wait == NULL)
@@ -2902,10 +2902,10 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 # include "drivers/common/file.c"
 # include "drivers/common/uri.c"
 # include "drivers/common/params.c"
+# include "drivers/common/json.c"
 # include "drivers/common/loop.c"
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU
 #  include "drivers/common/xml.c"
-#  include "drivers/common/json.c"
 #  include "drivers/common/process.c"
 #  include "drivers/common/host.c"
 #  include "drivers/common/check.c"

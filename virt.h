@@ -3636,6 +3636,20 @@ VIRT_API int virDomainMigrateToURI2(virDomainPtr domain, const char *dconnuri, c
                                     unsigned long bandwidth);
 
 /*
+ * Switches a live migration under way that has VIR_MIGRATE_POSTCOPY to post-copy: the guest goes on
+ * at the destination at once, and fetches the memory that is not there yet when it touches it. From
+ * then on there is no way back: an abort is refused, and if either host or the network between them
+ * fails, the guest waits for it (VIR_MIGRATE_POSTCOPY_RESUME). Best after the first pass through
+ * memory (VIR_DOMAIN_JOB_MEMORY_ITERATION). flags: 0.
+ *
+ * Returns 0 as soon as the hypervisor has been told; -1 with VIR_ERR_OPERATION_INVALID if no
+ * migration from here is under way, or it was not begun with VIR_MIGRATE_POSTCOPY. Not on a
+ * read-only connection.
+ * Since libvirt 1.3.3.
+ */
+VIRT_API int virDomainMigrateStartPostCopy(virDomainPtr domain, unsigned int flags);
+
+/*
  * Sets how long, in ms, the guest's CPUs may stand at the end of a live migration. The last step
  * is taken when what remains can be moved within that. Takes effect at once, on a running
  * migration too, and lasts until the guest ends. flags: 0.
@@ -3746,16 +3760,22 @@ VIRT_API int virDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned l
 typedef struct _virMigration virMigration;
 typedef virMigration *virMigrationPtr;
 
-/* Where a migration is. A failed one goes from any phase to Finish (to cancel), Confirm or Over. */
+/*
+ * Where a migration is: the five phases, the three of the way back, and the end. From Begin,
+ * Prepare and Perform the way back begins with Halt; from Finish, which has decided, with Rollback.
+ */
 typedef enum {
     VIR_MIGRATION_PHASE_BEGIN = 0,          /* source: describe the guest */
     VIR_MIGRATION_PHASE_PREPARE = 1,        /* destination: get ready to receive it */
     VIR_MIGRATION_PHASE_PERFORM = 2,        /* source: move it */
-    VIR_MIGRATION_PHASE_FINISH = 3,         /* destination: let it run, or clean up */
-    VIR_MIGRATION_PHASE_CONFIRM = 4,        /* source: end it here, or let it run again */
-    VIR_MIGRATION_PHASE_OVER = 5,           /* no more to do */
+    VIR_MIGRATION_PHASE_FINISH = 3,         /* destination: let it run */
+    VIR_MIGRATION_PHASE_CONFIRM = 4,        /* source: end it here */
+    VIR_MIGRATION_PHASE_HALT = 5,           /* way back: source: stop moving it */
+    VIR_MIGRATION_PHASE_CANCEL = 6,         /* way back: destination: remove what was prepared */
+    VIR_MIGRATION_PHASE_ROLLBACK = 7,       /* way back: source: make it again what it was */
+    VIR_MIGRATION_PHASE_OVER = 8,           /* no more to do */
 #ifndef VIRT_NO_SENTINELS
-    VIR_MIGRATION_PHASE_LAST = 6,           /* how many there are */
+    VIR_MIGRATION_PHASE_LAST = 9,           /* how many there are */
 #endif
 } virMigrationPhase;
 
@@ -3764,13 +3784,17 @@ typedef enum {
     VIR_MIGRATION_OUTCOME_NONE = 0,         /* not over yet */
     VIR_MIGRATION_OUTCOME_MIGRATED = 1,     /* it is at the destination, and not at the source */
     VIR_MIGRATION_OUTCOME_ROLLED_BACK = 2,  /* nothing of it is at the destination; it is at the
-                                             * source, as it was before. Where it has ended there
-                                             * meanwhile (its hypervisor died, somebody destroyed
-                                             * it), or cannot go on, the error says so */
-    VIR_MIGRATION_OUTCOME_UNDECIDED = 3,    /* over for this object, but a side could not be asked:
-                                             * paused at the source, it waits to be settled */
+                                             * source, as it was before */
+    VIR_MIGRATION_OUTCOME_UNDECIDED = 3,    /* not over: the destination was told to start it, or to
+                                             * end it, and does not answer. The source waits, and
+                                             * asks again with each step. See
+                                             * virMigrationSettle() */
+    VIR_MIGRATION_OUTCOME_LOST = 4,         /* it runs nowhere: its hypervisor died at the source
+                                             * (or somebody destroyed it there) before the
+                                             * destination had everything, or it cannot go on there.
+                                             * The error says what happened */
 #ifndef VIRT_NO_SENTINELS
-    VIR_MIGRATION_OUTCOME_LAST = 4,         /* how many there are */
+    VIR_MIGRATION_OUTCOME_LAST = 5,         /* how many there are */
 #endif
 } virMigrationOutcome;
 
@@ -3899,6 +3923,26 @@ VIRT_API virDomainPtr virMigrationGetDomain(virMigrationPtr m);
  * it. It is not the guest's. It stays the object's and lives until the free.
  */
 VIRT_API const char *virMigrationGetUUID(virMigrationPtr m);
+
+/* For virConnectListMigrations(). Without either all are listed. virt's own. */
+typedef enum {
+    VIR_CONNECT_LIST_MIGRATIONS_ACTIVE = 1 << 0,    /* those that are not over on this side */
+    VIR_CONNECT_LIST_MIGRATIONS_OVER = 1 << 1,      /* those that are, as long as they are kept */
+} virConnectListMigrationsFlags;
+
+/*
+ * Gives what the host has on record of migrations from it and to it, each as JSON text, from which
+ * virMigrationNewFromRecord() makes an object to go on with. Members that can be relied on:
+ * migration (its uuid), side ("source" or "destination"), name and uuid of the guest, stage (a word
+ * to show), over (whether this side is done with it), since (ms since 1970). Records of migrations
+ * that are over are kept for a day, to answer late questions. flags: virConnectListMigrationsFlags.
+ *
+ * *records becomes an array that ends with a NULL; the caller frees each text and the array with
+ * free(). records may be NULL.
+ *
+ * Returns how many there are, or -1.
+ */
+VIRT_API int virConnectListMigrations(virConnectPtr conn, char ***records, unsigned int flags);
 
 /*
  * Frees the object. m may be NULL. Never blocks and never fails. A migration that is not over is

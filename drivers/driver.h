@@ -122,6 +122,7 @@ struct virMigrationCall {
     int nparams;
     unsigned int flags;               /* virDomainMigrateFlags; of the two sides' own only those meant for it */
     int timeout;                      /* ms this call may wait; 0: not at all; -1: until the phase ends */
+    int stream;                       /* a descriptor of this side's end of the memory stream, the application's; -1: none */
 };
 
 /* What a phase answers. No answer from a hypervisor or a peer is AGAIN, never FAILED. */
@@ -136,25 +137,44 @@ enum virMigrationResult {
  * the member `int (*suspend)(virDomainPtr domain)`. What a slot must do is what virt.h says of the public function.
  *
  * The five phases (group migration; "Migration" in virt.h tells the story):
- *   begin    source: takes the migration job of the guest, checks that it can be moved, gives the cookie that describes it.
- *   prepare  destination: makes ready to receive: gives its cookie and the URI at which the source finds it.
- *   perform  source: transfers; DONE only when the destination has acknowledged that it has everything. The source's CPUs stand then.
- *            FAILED: nothing is at the destination that could run, and the guest goes on (or stays paused) here.
- *            AGAIN: still on the way. After virDomainAbortJob it ends FAILED soon.
- *   finish   destination: cancelled == 0: starts the guest (or leaves it paused), gives a new handle on it in *guest; FAILED: the guest
- *            is gone here for certain. cancelled != 0: removes what was prepared; *guest stays NULL; if it had been
- *            started already, DONE with *guest set: too late. A migration never heard of is DONE.
- *   confirm  source: cancelled == 0: the guest runs there: ends it here. Else: makes it run here again as it did before.
+ *   begin    source: takes the migration job of the guest, checks that it can be moved, gives the cookie that describes it. FAILED also if
+ *            it was halted or is over here as "stayed".
+ *   prepare  destination: makes ready to receive: gives its cookie and the URI at which the source finds it. FAILED if it was cancelled or
+ *            the copy is gone. What was prepared and hears nothing expires, but only while its copy is incomplete.
+ *   perform  source: transfers; DONE only when the destination has acknowledged that it has everything (the source's CPUs stand then), or, in
+ *            post-copy, as soon as the guest has been given away. Also DONE if the source's hypervisor has died without having taken the guest
+ *            back: whether it has everything only the destination knows. FAILED: the transfer broke or was halted, for certain, with the
+ *            source in possession of all of it. AGAIN: still on the way. After virDomainAbortJob it ends FAILED soon.
+ *   finish   destination: cancelled == 0: if the copy is complete (or in post-copy) starts the guest (or leaves it paused), gives a new handle
+ *            on it in *guest; the intent is on record before the CPUs run. FAILED: the guest is gone here for certain. cancelled != 0:
+ *            removes what was prepared, for good: a later prepare is refused; *guest stays NULL; if it had been started already, or in
+ *            post-copy, DONE with *guest set: too late. A migration never heard of is DONE.
+ *   confirm  source: cancelled == 0: the guest runs there: ends it here, once the transfer is complete (post-copy outlives finish: AGAIN).
+ *            Else: makes it here again as it was before. FAILED: it cannot be: it is lost. Either is on record before its effect.
+ * The way back begins at the source:
+ *   halt     source: nothing more is sent: a transfer under way is cancelled and its end awaited. DONE: this may be rolled back (or the transfer
+ *            was complete before: the destination still has to say whether it started). FAILED: there is no way back, the guest has been given
+ *            away (post-copy, or the hypervisor is gone): finish decides. A migration never begun here is DONE. May be absent: nothing to do.
+ * And around them:
+ *   decide   source, when the destination does not answer: DONE with *started, if something that both sides obey (a lease) says how it
+ *            ended; it is on record then. AGAIN: not known. May be absent.
+ *   list     either side: what it has on record, each as JSON text: version 1, migration, side ("source", "destination"), name and uuid of
+ *            the guest, flags, params (virTypedParamsToJson), stage (the driver's own word), over (bool), since (ms since 1970).
+ *            flags: VIR_CONNECT_LIST_MIGRATIONS_*.
  *   stats    either side: what is known of its progress (VIR_DOMAIN_JOB_*), without waiting; nothing is no error. May be absent: then
  *            domain.getJobStats is asked, which must not wait either.
  *   drop     either side: nobody steps it any more, until a phase is called again; virDomainAbortJob may then end it here. Must not wait.
  *   wait     either side: what to wait for until this side's phase can go on: descriptor (-1 none), VIR_EVENT_HANDLE_*, ms (-1 none).
+ * A driver may lack some, as the older protocols did: without begin the guest's XML is the only cookie; without confirm perform ends the source;
+ * without finish the guest runs at the destination when all of it is there.
+ * A record is durable before the effect that it announces, and survives the process; whoever opens the host again finds each migration where
+ * its record says, and every phase goes on from there.
  * Every phase is safe to repeat: asked again it answers as it did.
  */
 #include "calls.h"
 
 /* Which table layout a driver was compiled against; virRegisterDriver refuses another. */
-#define VIRT_DRIVER_VERSION 1
+#define VIRT_DRIVER_VERSION 2
 
 struct virDriver {
     int version;                      /* VIRT_DRIVER_VERSION */

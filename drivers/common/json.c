@@ -3,6 +3,7 @@
  * what writes is our own serialiser, because cJSON's prints large integers as 1.23e+15 and uses the locale's comma.
  */
 #include "json.h"
+#include "params.h"
 #include "file.h"
 
 #include <ctype.h>
@@ -414,6 +415,78 @@ virJsonArray(void)
     if (array == NULL)
         virReportNoMemory();
     return array;
+}
+
+/* ---------- typed parameters ---------- */
+
+/* The value as text, so that every digit of it arrives. The caller frees it. */
+static char *
+virTypedParamText(const virTypedParameter *param)
+{
+    switch (param->type) {
+    case VIR_TYPED_PARAM_INT:     return virStringFormat("%d", param->value.i);
+    case VIR_TYPED_PARAM_UINT:    return virStringFormat("%u", param->value.ui);
+    case VIR_TYPED_PARAM_LLONG:   return virStringFormat("%lld", param->value.l);
+    case VIR_TYPED_PARAM_ULLONG:  return virStringFormat("%llu", param->value.ul);
+    case VIR_TYPED_PARAM_DOUBLE:  return virStringFormat("%.17g", param->value.d);
+    case VIR_TYPED_PARAM_BOOLEAN: return virStringFormat("%d", param->value.b != 0);
+    default:                      return virStringCopy(param->value.s != NULL ? param->value.s : "");
+    }
+}
+
+VIRT_INTERNAL cJSON *
+virTypedParamsToJson(const virTypedParameter *params, int nparams)
+{
+    cJSON *list = virJsonArray();
+
+    for (int i = 0; list != NULL && i < nparams; i++) {
+        char *text = virTypedParamText(&params[i]);
+        cJSON *item = text != NULL ? virJsonArray() : NULL;
+
+        if (item == NULL || virJsonAppendString(item, params[i].field) < 0
+            || virJsonAppendString(item, virTypedParamTypeName(params[i].type)) < 0 || virJsonAppendString(item, text) < 0) {
+            cJSON_Delete(item);
+            item = NULL;
+        }
+        free(text);
+        if (virJsonAppend(list, item) < 0) {
+            cJSON_Delete(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
+VIRT_INTERNAL int
+virTypedParamsFromJson(const cJSON *json, virTypedParameterPtr *params, int *nparams, const char *what)
+{
+    virTypedParameterPtr list = NULL;
+    int n = 0, max = 0;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json) {
+        const cJSON *name = cJSON_GetArrayItem(item, 0), *typeName = cJSON_GetArrayItem(item, 1), *value = cJSON_GetArrayItem(item, 2);
+        int type = VIR_TYPED_PARAM_INT;
+
+        if (!cJSON_IsString(name) || !cJSON_IsString(typeName) || !cJSON_IsString(value)) {
+            virReportError(VIR_ERR_INVALID_ARG, "%s: a parameter is not [name, type, value]", what);
+            goto error;
+        }
+        while (type <= VIR_TYPED_PARAM_STRING && strcmp(virTypedParamTypeName(type), typeName->valuestring) != 0)
+            type++;
+        if (type > VIR_TYPED_PARAM_STRING) {
+            virReportError(VIR_ERR_INVALID_ARG, "%s: parameter '%s' has the unknown type '%s'", what, name->valuestring, typeName->valuestring);
+            goto error;
+        }
+        if (virTypedParamsAddFromString(&list, &n, &max, name->valuestring, type, value->valuestring) < 0)
+            goto error;
+    }
+    *params = list;
+    *nparams = n;
+    return 0;
+error:
+    virTypedParamsFree(list, n);
+    return -1;
 }
 
 #undef VIR_JSON_EXACT

@@ -43,4 +43,8 @@ VIRT_INTERNAL int virJsonInt(const cJSON *object, const char *key, int *value); 
 VIRT_INTERNAL int virJsonULongLong(const cJSON *object, const char *key, unsigned long long *value);
 VIRT_INTERNAL int virJsonBool(const cJSON *object, const char *key, bool *value);
 
+/* Typed parameters as an array of [name, type, value], exact, and back: 0, or -1 with an error that calls the text `what`. */
+VIRT_INTERNAL cJSON *virTypedParamsToJson(const virTypedParameter *params, int nparams);
+VIRT_INTERNAL int virTypedParamsFromJson(const cJSON *json, virTypedParameterPtr *params, int *nparams, const char *what);
+
 #endif
