@@ -29,6 +29,7 @@
 #include "drivers/common/params.h"
 #include "drivers/common/platform.h"
 #include "drivers/common/uri.h"
+#include "drivers/migration/migration.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -112,7 +113,7 @@ static const char *const virErrorPrefixes[VIR_ERR_NUMBER_LAST] = {
     [VIR_ERR_NO_CLIENT] = "Client not found",
 };
 
-static void
+VIRT_INTERNAL void
 virErrorClear(virErrorPtr error)
 {
     if (error->message != virNoMemoryMessage)
@@ -146,7 +147,7 @@ virThreadErrorInit(void)
 #ifdef _WIN32
 static virError virThreadErrorNone = { .code = VIR_ERR_NO_MEMORY, .message = virNoMemoryMessage, .level = VIR_ERR_ERROR };
 
-static virErrorPtr
+VIRT_INTERNAL virErrorPtr
 virThreadError(void)
 {
     virErrorPtr error;
@@ -160,7 +161,7 @@ virThreadError(void)
     return &virThreadErrorNone;
 }
 #else
-static virErrorPtr
+VIRT_INTERNAL virErrorPtr
 virThreadError(void)
 {
     static _Thread_local virError error;
@@ -269,7 +270,7 @@ virErrorCopyText(const char *text, bool *failed)
 }
 
 /* A deep copy into `to`, which is empty. Without memory it says just that. */
-static void
+VIRT_INTERNAL void
 virErrorCopy(virErrorPtr to, const virError *from)
 {
     bool failed = false;
@@ -471,7 +472,7 @@ virLog(int priority, const char *source, const char *fmt, ...)
  * A handle begins with its magic, so that a wrong or freed pointer is an error instead of a crash, as far as that can be.
  */
 
-static bool
+VIRT_INTERNAL bool
 virHandleIs(const void *handle, unsigned int magic)
 {
     return handle != NULL && ((const struct virHandle *)handle)->magic == magic;
@@ -897,7 +898,7 @@ virConnectAuthPtr virConnectAuthPtrDefault = &virConnectAuthDefault;
  */
 
 /* The connection of the call's handle, or NULL with the error set and dispatched. */
-static virConnectPtr
+VIRT_INTERNAL virConnectPtr
 virCallOnConnect(const char *function, virConnectPtr conn, bool writes)
 {
     virResetLastError();
@@ -914,7 +915,7 @@ virCallOnConnect(const char *function, virConnectPtr conn, bool writes)
     return conn;
 }
 
-static virConnectPtr
+VIRT_INTERNAL virConnectPtr
 virCallOnDomain(const char *function, virDomainPtr domain, bool writes)
 {
     virResetLastError();
@@ -949,7 +950,7 @@ virCallOnDomains(const char *function, virDomainPtr *domains, bool writes)
     return conn;
 }
 
-static bool
+VIRT_INTERNAL bool
 virCallHas(const char *function, const void *argument, const char *name)
 {
     if (argument == NULL)
@@ -2037,42 +2038,21 @@ virConnectDomainEventDeregister(virConnectPtr conn, virConnectDomainEventCallbac
 
 /* ================================================== 10  Migration ==================================================
  *
- * Five phases, on the two sides in turn: Begin, Prepare, Perform, Finish, Confirm. The object below is the controller that goes from
- * one to the next; what a phase does is the driver's. Each call of virMigrationStep runs the current phase for a while; when
- * it is over, one table says which is next, and one function, virMigrationEnter, goes there.
+ * Five phases, on the two sides in turn: Begin, Prepare, Perform, Finish, Confirm; and three more for the way back: Halt, Cancel, Rollback.
+ * The object is the controller that goes from one to the next; what a phase does is the driver's. Each call of virMigrationStep runs the
+ * current phase for a while; when it is over, one table says which is next, and one function, virMigrationEnter, goes there.
  *
- * The way back is the same road: once the migration is given up (a phase failed, or the caller aborted), Finish and Confirm are called as
- * cancelled. Finish then removes what was prepared, and Confirm lets the guest go on at the source. Two rules keep the guest single:
+ * The rules that keep the guest single:
  *   - no answer is never taken for no: a phase that answers AGAIN is asked again, for as long as it takes;
- *   - Finish decides. If it says that the guest was started, it was, even if the call was to cancel it: too late.
+ *   - the way back begins at the source, so that nothing more is sent, and the destination's copy goes before the source's runs again;
+ *   - the destination decides: once it has said that the guest was started, it was, even if it had been asked to cancel: too late.
+ * The table is the one of tests/model/migration.pml (proctype controller), where a model checker has looked at every way through it.
+ *
+ * An object has both ends, or one (drivers/migration/halves.c): then the phases of the other are asked for by messages.
  */
 
-struct _virMigration {
-    struct virHandle handle;
-    char uuid[VIR_UUID_STRING_BUFLEN];
-    virDomainPtr domain;              /* the source's; a reference, as is dconn */
-    virConnectPtr dconn;
-    virTypedParameterPtr params;      /* copies */
-    int nparams;
-    unsigned int flags;
-
-    pthread_mutex_t lock;             /* guards what follows; not held while a phase runs */
-    bool stepping;                    /* a thread is in virMigrationStep */
-    bool abort;                       /* the caller wants it over */
-    bool abortSent;                   /* the hypervisor was told to stop the transfer */
-    bool cancelled;                   /* it is given up: on the way back */
-    virMigrationPhase phase;
-    virMigrationOutcome outcome;
-    virError error;                   /* why it was given up; code 0: it was not */
-    virDomainPtr guest;               /* the destination's, once Finish has given it */
-    const char *cookieIn[VIR_MIGRATION_PHASE_LAST];              /* the cookieOut of another phase */
-    char *cookieOut[VIR_MIGRATION_PHASE_LAST];
-    char *uri;                        /* where the source finds the destination, by Prepare or by the caller */
-    virMigrationPhaseInfo info[VIR_MIGRATION_PHASE_LAST];
-    unsigned long long entered;       /* us: when the current phase was first run; 0: not yet */
-    virTypedParameterPtr stats;       /* the newest that could be had */
-    int nstats;
-};
+/* How long an answer that decides may be missing, in us, before the migration is called undecided. */
+#define VIRT_MIGRATION_PATIENCE 3000000u
 
 /* Each runs its phase once, for at most call->timeout ms. m->lock is not held; only the stepping thread touches cookies, uri and guest. */
 static enum virMigrationResult virMigrationBegin(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
@@ -2080,154 +2060,82 @@ static enum virMigrationResult virMigrationPrepare(virMigrationPtr m, const stru
 static enum virMigrationResult virMigrationPerform(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
 static enum virMigrationResult virMigrationFinish(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
 static enum virMigrationResult virMigrationConfirm(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+static enum virMigrationResult virMigrationHalt(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+static enum virMigrationResult virMigrationCancel(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
+static enum virMigrationResult virMigrationRollback(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
 
-/* The protocol. `next` when the phase is done; `failed` when it failed, from where on everything is called as cancelled. */
+/* The protocol: which phase comes when this one is done, when it has failed, and when the caller wants the migration over. */
 static const struct virMigrationPhaseRow {
     const char *name;
     virMigrationSide side;
     enum virMigrationResult (*run)(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
     virMigrationPhase cookieFrom;     /* whose cookie goes in; its own number: none */
-    virMigrationPhase next, failed;
+    virMigrationPhase done, failed, abort;
 } virMigrationPhases[VIR_MIGRATION_PHASE_LAST] = {
     [VIR_MIGRATION_PHASE_BEGIN] = {
         "begin", VIR_MIGRATION_SIDE_SOURCE, virMigrationBegin, VIR_MIGRATION_PHASE_BEGIN,
-        VIR_MIGRATION_PHASE_PREPARE, VIR_MIGRATION_PHASE_OVER,
+        VIR_MIGRATION_PHASE_PREPARE, VIR_MIGRATION_PHASE_HALT, VIR_MIGRATION_PHASE_HALT,
     },
     [VIR_MIGRATION_PHASE_PREPARE] = {
         "prepare", VIR_MIGRATION_SIDE_DESTINATION, virMigrationPrepare, VIR_MIGRATION_PHASE_BEGIN,
-        VIR_MIGRATION_PHASE_PERFORM, VIR_MIGRATION_PHASE_FINISH,
+        VIR_MIGRATION_PHASE_PERFORM, VIR_MIGRATION_PHASE_HALT, VIR_MIGRATION_PHASE_HALT,
     },
     [VIR_MIGRATION_PHASE_PERFORM] = {
         "perform", VIR_MIGRATION_SIDE_SOURCE, virMigrationPerform, VIR_MIGRATION_PHASE_PREPARE,
-        VIR_MIGRATION_PHASE_FINISH, VIR_MIGRATION_PHASE_FINISH,
+        VIR_MIGRATION_PHASE_FINISH, VIR_MIGRATION_PHASE_HALT, VIR_MIGRATION_PHASE_HALT,
     },
     [VIR_MIGRATION_PHASE_FINISH] = {
         "finish", VIR_MIGRATION_SIDE_DESTINATION, virMigrationFinish, VIR_MIGRATION_PHASE_PERFORM,
-        VIR_MIGRATION_PHASE_CONFIRM, VIR_MIGRATION_PHASE_CONFIRM,
+        VIR_MIGRATION_PHASE_CONFIRM, VIR_MIGRATION_PHASE_ROLLBACK, VIR_MIGRATION_PHASE_HALT,
     },
     [VIR_MIGRATION_PHASE_CONFIRM] = {
         "confirm", VIR_MIGRATION_SIDE_SOURCE, virMigrationConfirm, VIR_MIGRATION_PHASE_FINISH,
-        VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER,
+        VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_CONFIRM,
+    },
+    [VIR_MIGRATION_PHASE_HALT] = {
+        "halt", VIR_MIGRATION_SIDE_SOURCE, virMigrationHalt, VIR_MIGRATION_PHASE_HALT,
+        VIR_MIGRATION_PHASE_CANCEL, VIR_MIGRATION_PHASE_FINISH, VIR_MIGRATION_PHASE_HALT,
+    },
+    [VIR_MIGRATION_PHASE_CANCEL] = {
+        "cancel", VIR_MIGRATION_SIDE_DESTINATION, virMigrationCancel, VIR_MIGRATION_PHASE_CANCEL,
+        VIR_MIGRATION_PHASE_CONFIRM, VIR_MIGRATION_PHASE_ROLLBACK, VIR_MIGRATION_PHASE_CANCEL,
+    },
+    [VIR_MIGRATION_PHASE_ROLLBACK] = {
+        "rollback", VIR_MIGRATION_SIDE_SOURCE, virMigrationRollback, VIR_MIGRATION_PHASE_CANCEL,
+        VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_ROLLBACK,
     },
     [VIR_MIGRATION_PHASE_OVER] = {
-        "over", VIR_MIGRATION_SIDE_SOURCE, NULL, VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER,
+        "over", VIR_MIGRATION_SIDE_SOURCE, NULL, VIR_MIGRATION_PHASE_OVER,
+        VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER, VIR_MIGRATION_PHASE_OVER,
     },
 };
 
-/* The parameters that virDomainMigrate3 and we know, and their types. */
-static const struct virMigrationParam {
-    const char *name;
-    int type;
-} virMigrationParams[] = {
-    { VIR_MIGRATE_PARAM_URI, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_DEST_NAME, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_DEST_XML, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_PERSIST_XML, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_BANDWIDTH, VIR_TYPED_PARAM_ULLONG },
-    { VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY, VIR_TYPED_PARAM_ULLONG },
-    { VIR_MIGRATE_PARAM_GRAPHICS_URI, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_LISTEN_ADDRESS, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_MIGRATE_DISKS, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_DISKS_PORT, VIR_TYPED_PARAM_INT },
-    { VIR_MIGRATE_PARAM_DISKS_URI, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_COMPRESSION, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL, VIR_TYPED_PARAM_INT },
-    { VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS, VIR_TYPED_PARAM_INT },
-    { VIR_MIGRATE_PARAM_COMPRESSION_MT_DTHREADS, VIR_TYPED_PARAM_INT },
-    { VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE, VIR_TYPED_PARAM_ULLONG },
-    { VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL, VIR_TYPED_PARAM_INT },
-    { VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT, VIR_TYPED_PARAM_INT },
-    { VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, VIR_TYPED_PARAM_INT },
-    { VIR_MIGRATE_PARAM_TLS_DESTINATION, VIR_TYPED_PARAM_STRING },
-    { VIR_MIGRATE_PARAM_DOWNTIME, VIR_TYPED_PARAM_ULLONG },
-};
-
-/* What is the source's business alone; how the source transfers is nothing to the destination. */
-#define VIRT_MIGRATE_SOURCE_FLAGS (VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE)
-#define VIRT_MIGRATE_ALL_FLAGS    ((VIR_MIGRATE_ZEROCOPY << 1) - 1)
-
-static int
-virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams)
-{
-    const size_t known = sizeof(virMigrationParams) / sizeof(virMigrationParams[0]);
-    unsigned int i, earlier;
-    size_t k;
-
-    if (nparams > INT_MAX || (nparams > 0 && params == NULL))
-        return virReportError(VIR_ERR_INVALID_ARG, "params in %s must not be NULL", "virMigrationNew");
-    for (i = 0; i < nparams; i++) {
-        for (k = 0; k < known && strcmp(params[i].field, virMigrationParams[k].name) != 0; k++)
-            ;
-        if (k == known)
-            return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' is not known", params[i].field);
-        if (params[i].type != virMigrationParams[k].type)
-            return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' has type '%s', not '%s'", params[i].field,
-                                  virTypedParamTypeName(params[i].type), virTypedParamTypeName(virMigrationParams[k].type));
-        for (earlier = 0; earlier < i; earlier++)
-            if (strcmp(params[i].field, params[earlier].field) == 0 && strcmp(params[i].field, VIR_MIGRATE_PARAM_MIGRATE_DISKS) != 0)
-                return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' was given twice", params[i].field);
-    }
-    return 0;
-}
-
-static int
-virMigrationCheckFlags(unsigned int flags)
-{
-    static const struct { unsigned int flag, other; bool needed; const char *why; } rules[] = {
-        { VIR_MIGRATE_NON_SHARED_DISK, VIR_MIGRATE_NON_SHARED_INC, false, "disks are copied whole or by what changed, not both" },
-        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PEER2PEER, true, "a tunnelled migration is a peer-to-peer one" },
-        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PARALLEL, false, "parallel connections cannot be tunnelled" },
-        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_LIVE, false, "a live migration is not offline" },
-        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_DISK, false, "an offline migration moves no disks" },
-        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_INC, false, "an offline migration moves no disks" },
-    };
-    size_t i;
-
-    if ((flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS) != 0)
-        return virReportUnsupportedFlags("virMigrationNew", flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS);
-    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-        if ((flags & rules[i].flag) != 0 && ((flags & rules[i].other) != 0) != rules[i].needed)
-            return virReportError(VIR_ERR_INVALID_ARG, "migration flags 0x%x: %s", flags, rules[i].why);
-    return 0;
-}
-
-/* Both drivers have the five phases. (Older protocols are this one with slots missing; no driver has one of those yet.) */
-static int
-virMigrationCheckDrivers(const struct virDriver *source, const struct virDriver *destination)
-{
-    if (source->migration.begin == NULL || source->migration.perform == NULL || source->migration.confirm == NULL)
-        return virReportError(VIR_ERR_NO_SUPPORT, "migration (driver %s)", source->name);
-    if (destination->migration.prepare == NULL || destination->migration.finish == NULL)
-        return virReportError(VIR_ERR_NO_SUPPORT, "migration (driver %s)", destination->name);
-    return 0;
-}
-
-static virMigrationPtr
-virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
+VIRT_INTERNAL virMigrationPtr
+virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, int nparams, unsigned int flags)
 {
     virMigrationPtr m;
-    unsigned char uuid[VIR_UUID_BUFLEN];
     size_t i;
 
-    if (virMigrationCheckFlags(flags) < 0 || virMigrationCheckParams(params, nparams) < 0
-        || virMigrationCheckDrivers(domain->conn->driver, dconn->driver) < 0)
+    if (virMigrationCheckDrivers(domain != NULL ? domain->conn->driver : NULL, dconn != NULL ? dconn->driver : NULL) < 0
+        || (m = virAllocate(sizeof(*m))) == NULL)
         return NULL;
-    if (virUuidGenerate(uuid) < 0 || (m = virAllocate(sizeof(*m))) == NULL)
-        return NULL;
-    virUuidFormat(uuid, m->uuid);
-    m->nparams = (int)nparams;
-    m->params = virTypedParamsCopy(params, m->nparams);
+    m->nparams = nparams;
+    m->params = virTypedParamsCopy(params, nparams);
     if (m->params == NULL && m->nparams > 0) {
         free(m);
         return NULL;
     }
     virHandleInit(&m->handle, VIRT_MAGIC_MIGRATION);
     pthread_mutex_init(&m->lock, NULL);
-    virHandleRef(&domain->handle);
-    virHandleRef(&dconn->handle);
+    m->ends = domain == NULL ? VIR_MIGRATION_ENDS_DESTINATION : dconn == NULL ? VIR_MIGRATION_ENDS_SOURCE : VIR_MIGRATION_ENDS_BOTH;
+    if (domain != NULL)
+        virHandleRef(&domain->handle);
+    if (dconn != NULL)
+        virHandleRef(&dconn->handle);
     m->domain = domain;
     m->dconn = dconn;
     m->flags = flags;
+    m->stream = -1;
     for (i = 0; i < VIR_MIGRATION_PHASE_LAST; i++) {
         m->info[i].phase = (virMigrationPhase)i;
         m->info[i].side = virMigrationPhases[i].side;
@@ -2235,30 +2143,54 @@ virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr 
     return m;
 }
 
+/* What virMigrationNew and virMigrationNewSource have in common; dconn may be NULL. */
+static virMigrationPtr
+virMigrationNewFrom(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
+{
+    virMigrationPtr m = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+
+    if (virMigrationCheckFlags(flags) == 0 && virMigrationCheckParams(params, nparams) == 0 && virUuidGenerate(uuid) == 0)
+        m = virMigrationMake(domain, dconn, params, (int)nparams, flags);
+    if (m != NULL)
+        virUuidFormat(uuid, m->uuid);
+    else
+        virErrorDispatch(domain->conn);
+    return m;
+}
+
 virMigrationPtr
 virMigrationNew(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
 {
-    virMigrationPtr m;
-
     if (virCallOnConnect(__func__, dconn, true) == NULL || virCallOnDomain(__func__, domain, true) == NULL)
         return NULL;
-    m = virMigrationMake(domain, dconn, params, nparams, flags);
-    if (m == NULL)
-        virErrorDispatch(domain->conn);
-    return m;
+    return virMigrationNewFrom(domain, dconn, params, nparams, flags);
+}
+
+virMigrationPtr
+virMigrationNewSource(virDomainPtr domain, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
+{
+    return virCallOnDomain(__func__, domain, true) != NULL ? virMigrationNewFrom(domain, NULL, params, nparams, flags) : NULL;
+}
+
+/* What a driver is called with. */
+static struct virMigrationCall
+virMigrationCallOf(virMigrationPtr m, int timeout)
+{
+    return (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, timeout, m->stream };
 }
 
 /* Tells both sides of a migration that is not over that nobody steps it any more. */
 static void
 virMigrationDrop(virMigrationPtr m)
 {
-    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0, -1 };
+    struct virMigrationCall call = virMigrationCallOf(m, 0);
 
     if (m->phase == VIR_MIGRATION_PHASE_OVER || (m->phase == VIR_MIGRATION_PHASE_BEGIN && m->entered == 0))
         return;
-    if (m->domain->conn->driver->migration.drop != NULL)
+    if (m->domain != NULL && m->domain->conn->driver->migration.drop != NULL)
         virDomainMigrateDrop3Params(m->domain->conn, &call);
-    if (m->dconn->driver->migration.drop != NULL)
+    if (m->dconn != NULL && m->dconn->driver->migration.drop != NULL)
         virDomainMigrateDrop3Params(m->dconn, &call);
     virResetLastError();
 }
@@ -2276,17 +2208,21 @@ virMigrationFree(virMigrationPtr m)
         free(m->cookieOut[i]);
     if (m->guest != NULL)
         virDomainFree(m->guest);
-    virDomainFree(m->domain);
-    virConnectClose(m->dconn);
+    if (m->domain != NULL)
+        virDomainFree(m->domain);
+    if (m->dconn != NULL)
+        virConnectClose(m->dconn);
     virTypedParamsFree(m->params, m->nparams);
     virTypedParamsFree(m->stats, m->nstats);
+    virMigrationMessageFree(m->inbox);
     virErrorClear(&m->error);
+    free(m->reply);
     free(m->uri);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }
 
-/* ---- the phases ---- */
+/* ---- the phases: what a driver lacks is what the older protocols lacked ---- */
 
 static const char *
 virMigrationParamString(virMigrationPtr m, const char *name)
@@ -2300,7 +2236,10 @@ virMigrationParamString(virMigrationPtr m, const char *name)
 static enum virMigrationResult
 virMigrationBegin(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
 {
-    return (enum virMigrationResult)virDomainMigrateBegin3Params(m->domain, call, cookie);
+    if (m->domain->conn->driver->migration.begin != NULL)
+        return (enum virMigrationResult)virDomainMigrateBegin3Params(m->domain, call, cookie);
+    *cookie = virDomainGetXMLDesc(m->domain, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE);
+    return *cookie != NULL ? VIR_MIGRATION_DONE : VIR_MIGRATION_FAILED;
 }
 
 static enum virMigrationResult
@@ -2308,8 +2247,11 @@ virMigrationPrepare(virMigrationPtr m, const struct virMigrationCall *call, char
 {
     const char *given = virMigrationParamString(m, VIR_MIGRATE_PARAM_URI);
     char *uri = NULL;
-    int rc = virDomainMigratePrepare3Params(m->dconn, call, m->cookieIn[VIR_MIGRATION_PHASE_PREPARE], cookie, &uri);
+    int rc;
 
+    if (m->dconn == NULL)
+        return virMigrationAskPeer(m, cookie);
+    rc = virDomainMigratePrepare3Params(m->dconn, call, m->cookieIn[VIR_MIGRATION_PHASE_PREPARE], cookie, &uri);
     if (rc == VIR_MIGRATION_DONE && m->uri == NULL) {
         if (uri == NULL && given != NULL && (uri = virStringCopy(given)) == NULL)
             rc = VIR_MIGRATION_FAILED;
@@ -2327,28 +2269,85 @@ virMigrationPerform(virMigrationPtr m, const struct virMigrationCall *call, char
                                                                    m->uri, cookie);
 }
 
+/* The guest at the destination, now that it has said that it is there. */
+static void
+virMigrationSetGuest(virMigrationPtr m, virDomainPtr guest)
+{
+    pthread_mutex_lock(&m->lock);
+    if (m->guest == NULL) {
+        m->guest = guest;
+        guest = NULL;
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (guest != NULL)
+        virDomainFree(guest);
+}
+
 static enum virMigrationResult
 virMigrationFinish(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
 {
     virDomainPtr guest = NULL;
-    int rc = virDomainMigrateFinish3Params(m->dconn, call, m->cookieIn[VIR_MIGRATION_PHASE_FINISH], m->cancelled, cookie, &guest);
+    int rc = VIR_MIGRATION_DONE;
 
-    if (rc != VIR_MIGRATION_DONE)
-        return (enum virMigrationResult)rc;
-    pthread_mutex_lock(&m->lock);
-    m->guest = guest;
-    /* it had been started when the order to cancel came: it has moved, then */
-    m->cancelled = guest == NULL;
-    pthread_mutex_unlock(&m->lock);
-    return VIR_MIGRATION_DONE;
+    if (m->dconn == NULL)
+        return virMigrationAskPeer(m, cookie);
+    if (m->dconn->driver->migration.finish != NULL)
+        rc = virDomainMigrateFinish3Params(m->dconn, call, m->cookieIn[VIR_MIGRATION_PHASE_FINISH], 0, cookie, &guest);
+    else if (m->domain != NULL && (guest = virDomainLookupByUUID(m->dconn, m->domain->uuid)) == NULL)
+        rc = VIR_MIGRATION_FAILED;
+    if (rc == VIR_MIGRATION_DONE)
+        virMigrationSetGuest(m, guest);
+    return (enum virMigrationResult)rc;
+}
+
+/* FAILED is what was wanted: nothing of it is there. */
+static enum virMigrationResult
+virMigrationCancel(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    virDomainPtr guest = NULL;
+    int rc;
+
+    if (m->dconn == NULL)
+        return virMigrationAskPeer(m, cookie);
+    if (m->dconn->driver->migration.finish == NULL)
+        return VIR_MIGRATION_FAILED;
+    rc = virDomainMigrateFinish3Params(m->dconn, call, NULL, 1, cookie, &guest);
+    if (rc == VIR_MIGRATION_DONE && guest == NULL)
+        return VIR_MIGRATION_FAILED;
+    if (guest != NULL)
+        virMigrationSetGuest(m, guest);
+    return (enum virMigrationResult)rc;
+}
+
+static enum virMigrationResult
+virMigrationHalt(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    (void)cookie;
+    if (m->domain->conn->driver->migration.halt == NULL)
+        return VIR_MIGRATION_DONE;
+    return (enum virMigrationResult)virDomainMigrateHalt3Params(m->domain, call);
 }
 
 static enum virMigrationResult
 virMigrationConfirm(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
 {
     (void)cookie;
-    return (enum virMigrationResult)virDomainMigrateConfirm3Params(m->domain, call, m->cookieIn[VIR_MIGRATION_PHASE_CONFIRM],
-                                                                   m->cancelled);
+    if (m->domain->conn->driver->migration.confirm == NULL)
+        return VIR_MIGRATION_DONE;
+    return (enum virMigrationResult)virDomainMigrateConfirm3Params(m->domain, call, m->cookieIn[VIR_MIGRATION_PHASE_CONFIRM], 0);
+}
+
+static enum virMigrationResult
+virMigrationRollback(virMigrationPtr m, const struct virMigrationCall *call, char **cookie)
+{
+    (void)cookie;
+    if (m->domain->conn->driver->migration.confirm != NULL)
+        return (enum virMigrationResult)virDomainMigrateConfirm3Params(m->domain, call, m->cookieIn[VIR_MIGRATION_PHASE_ROLLBACK], 1);
+    if (!m->performed)
+        return VIR_MIGRATION_DONE;
+    virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' had ended at the source (driver %s cannot confirm), so it runs nowhere",
+                   m->domain->name, m->domain->conn->driver->name);
+    return VIR_MIGRATION_FAILED;
 }
 
 /* ---- from one to the next ---- */
@@ -2358,7 +2357,7 @@ static int
 virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, virTypedParameterPtr *stats, int *n)
 {
     const struct virDriver *driver = domain->conn->driver;
-    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, 0, -1 };
+    struct virMigrationCall call = virMigrationCallOf(m, 0);
     int type, rc = -1;
 
     *stats = NULL;
@@ -2368,7 +2367,8 @@ virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, virTypedParameterPt
     if (driver->domain.getJobStats != NULL)
         rc = driver->domain.getJobStats(domain, &type, stats, n, 0);
     /* what the driver knows of a completed job is this one's only if this one was completed */
-    if ((rc < 0 || *n == 0) && driver->domain.getJobStats != NULL && !m->cancelled && m->phase >= VIR_MIGRATION_PHASE_CONFIRM)
+    if ((rc < 0 || *n == 0) && driver->domain.getJobStats != NULL
+        && (m->phase == VIR_MIGRATION_PHASE_CONFIRM || m->outcome == VIR_MIGRATION_OUTCOME_MIGRATED))
         rc = driver->domain.getJobStats(domain, &type, stats, n,
                                         VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED);
     return rc == 0 && *n > 0;
@@ -2381,7 +2381,8 @@ virMigrationUpdateStats(virMigrationPtr m)
     virTypedParameterPtr stats = NULL;
     int n = 0;
 
-    if ((m->guest != NULL && virMigrationAskStats(m, m->guest, &stats, &n) > 0) || virMigrationAskStats(m, m->domain, &stats, &n) > 0) {
+    if ((m->guest != NULL && virMigrationAskStats(m, m->guest, &stats, &n) > 0)
+        || (m->domain != NULL && virMigrationAskStats(m, m->domain, &stats, &n) > 0)) {
         pthread_mutex_lock(&m->lock);
         virTypedParamsFree(m->stats, m->nstats);
         m->stats = stats;
@@ -2391,31 +2392,23 @@ virMigrationUpdateStats(virMigrationPtr m)
     virResetLastError();
 }
 
-/* Why it is given up; the first reason stays. With m->lock held. */
-static void
-virMigrationGiveUp(virMigrationPtr m)
-{
-    m->cancelled = true;
-    if (m->error.code == VIR_ERR_OK)
-        virErrorCopy(&m->error, virThreadError());
-}
-
-/* The one place where the phase changes. With m->lock held. */
-static void
+VIRT_INTERNAL void
 virMigrationEnter(virMigrationPtr m, virMigrationPhase next)
 {
     const struct virMigrationPhaseRow *row;
 
     if (next == VIR_MIGRATION_PHASE_PERFORM && (m->flags & VIR_MIGRATE_OFFLINE) != 0)
         next = VIR_MIGRATION_PHASE_FINISH;       /* there is no memory to move */
-    virLog(VIR_LOG_INFO, "migration", "%s: %s -> %s%s", m->uuid, virMigrationPhases[m->phase].name, virMigrationPhases[next].name,
-           m->cancelled ? " (cancelled)" : "");
+    virLog(VIR_LOG_INFO, "migration", "%s: %s -> %s", m->uuid, virMigrationPhases[m->phase].name, virMigrationPhases[next].name);
+    if (next == VIR_MIGRATION_PHASE_OVER && m->outcome == VIR_MIGRATION_OUTCOME_NONE)
+        m->outcome = m->phase == VIR_MIGRATION_PHASE_CONFIRM ? VIR_MIGRATION_OUTCOME_MIGRATED : VIR_MIGRATION_OUTCOME_ROLLED_BACK;
+    if (next == VIR_MIGRATION_PHASE_CONFIRM)
+        virErrorClear(&m->error);                /* whatever had turned it back came too late */
     m->phase = next;
     m->entered = 0;
+    m->asked = false;
     row = &virMigrationPhases[next];
-    if (next == VIR_MIGRATION_PHASE_OVER)
-        m->outcome = m->cancelled ? VIR_MIGRATION_OUTCOME_ROLLED_BACK : VIR_MIGRATION_OUTCOME_MIGRATED;
-    else if (row->cookieFrom != next)
+    if (row->cookieFrom != next)
         m->cookieIn[next] = m->cookieOut[row->cookieFrom];       /* a phase ends once: what it gave stays */
 }
 
@@ -2448,28 +2441,19 @@ virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *co
         m->cookieOut[m->phase] = cookie;
         info->cookieOut = strlen(cookie);
     }
+    if (result == VIR_MIGRATION_DONE && m->phase == VIR_MIGRATION_PHASE_PERFORM)
+        m->performed = true;
     if (result == VIR_MIGRATION_DONE) {
-        virMigrationEnter(m, row->next);
+        virMigrationEnter(m, row->done);
         return;
     }
-    /* that Confirm failed changes nothing of what Finish decided; it is said all the same */
-    if (m->phase == VIR_MIGRATION_PHASE_CONFIRM) {
+    if (m->phase == VIR_MIGRATION_PHASE_CONFIRM || m->phase == VIR_MIGRATION_PHASE_ROLLBACK)
         virMigrationConfirmFailed(m);
-    } else {
-        virMigrationGiveUp(m);
-    }
+    else if (m->phase != VIR_MIGRATION_PHASE_CANCEL && m->error.code == VIR_ERR_OK)
+        virErrorCopy(&m->error, virThreadError());               /* why it is given up: the first reason stays */
+    if (m->phase == VIR_MIGRATION_PHASE_ROLLBACK)
+        m->outcome = VIR_MIGRATION_OUTCOME_LOST;
     virMigrationEnter(m, row->failed);
-}
-
-/* The reason, if there is none yet. With m->lock held. */
-static void
-virMigrationAborted(virMigrationPtr m)
-{
-    if (m->error.code != VIR_ERR_OK)
-        return;
-    virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted in phase %s", m->domain->name,
-                   virMigrationPhases[m->phase].name);
-    virErrorCopy(&m->error, virThreadError());
 }
 
 /* Tells the hypervisor, once. With m->lock held, under which no other phase can begin: the job is this migration's. */
@@ -2487,38 +2471,74 @@ virMigrationAbortTransfer(virMigrationPtr m)
     virResetLastError();
 }
 
-/* The caller wants it over: leaves the way there for the way back. With m->lock held. */
+/* The caller wants it over: leaves the way there, once, for the way back. With m->lock held. */
 static void
 virMigrationTurnBack(virMigrationPtr m)
 {
-    bool started = m->entered != 0;   /* the current phase has been called at least once */
+    const virMigrationPhase next = virMigrationPhases[m->phase].abort;
 
-    if (m->cancelled || m->phase >= VIR_MIGRATION_PHASE_CONFIRM)
+    if (m->turned || m->ends == VIR_MIGRATION_ENDS_DESTINATION)
         return;
-    virMigrationAborted(m);
-    switch (m->phase) {
-    case VIR_MIGRATION_PHASE_BEGIN:
-        m->cancelled = true;
-        virMigrationEnter(m, started ? VIR_MIGRATION_PHASE_CONFIRM : VIR_MIGRATION_PHASE_OVER);
-        break;
-    case VIR_MIGRATION_PHASE_PERFORM:
-        if (!started) {
-            m->cancelled = true;
-            virMigrationEnter(m, VIR_MIGRATION_PHASE_FINISH);
-            break;
-        }
-        /* the hypervisor stops the transfer in its own time: Perform goes on until it says how it ended */
-        virMigrationAbortTransfer(m);
-        break;
-    case VIR_MIGRATION_PHASE_PREPARE:
-        m->cancelled = true;
-        virMigrationEnter(m, VIR_MIGRATION_PHASE_FINISH);
-        break;
-    default:                          /* Finish, asked but not answered: from now on it is asked to cancel */
-        m->cancelled = true;
-        break;
+    m->turned = true;
+    if (next == m->phase)
+        return;
+    if (m->error.code == VIR_ERR_OK) {
+        virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted in phase %s", m->domain->name,
+                       virMigrationPhases[m->phase].name);
+        virErrorCopy(&m->error, virThreadError());
+        virResetLastError();
     }
-    virResetLastError();
+    /* nothing was asked of anybody yet */
+    virMigrationEnter(m, m->phase == VIR_MIGRATION_PHASE_BEGIN && m->entered == 0 ? VIR_MIGRATION_PHASE_OVER : next);
+}
+
+/* The destination has been asked for what decides, and has not answered for a while. With m->lock held. */
+static bool
+virMigrationIsInDoubt(virMigrationPtr m)
+{
+    return (m->phase == VIR_MIGRATION_PHASE_FINISH || m->phase == VIR_MIGRATION_PHASE_CANCEL) && m->domain != NULL && m->entered != 0
+           && (m->ends == VIR_MIGRATION_ENDS_BOTH || m->asked) && virTimeNowUs() - m->entered > VIRT_MIGRATION_PATIENCE;
+}
+
+/* Where both sides obey a lease, that settles a doubt without the other side. */
+static void
+virMigrationDecide(virMigrationPtr m, const struct virMigrationCall *call)
+{
+    bool doubt;
+    int started = 0;
+
+    pthread_mutex_lock(&m->lock);
+    doubt = virMigrationIsInDoubt(m);
+    pthread_mutex_unlock(&m->lock);
+    if (!doubt || m->domain->conn->driver->migration.decide == NULL
+        || virDomainMigrateDecide3Params(m->domain, call, &started) != VIR_MIGRATION_DONE)
+        return;
+    pthread_mutex_lock(&m->lock);
+    if (!started && m->error.code == VIR_ERR_OK) {
+        virReportError(VIR_ERR_OPERATION_TIMEOUT, "the destination did not answer '%s'; the lease was taken back",
+                       virMigrationPhases[m->phase].name);
+        virErrorCopy(&m->error, virThreadError());
+    }
+    virMigrationEnter(m, started ? VIR_MIGRATION_PHASE_CONFIRM : VIR_MIGRATION_PHASE_ROLLBACK);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* A phase of the destination alone has ended: what it was asked is answered, and no more is done until it is asked again. With m->lock held. */
+static void
+virMigrationAnswer(virMigrationPtr m, enum virMigrationResult result, const char *cookie)
+{
+    const virMigrationPhase phase = m->phase;
+
+    virMigrationMakeReply(m, phase, result, cookie, result == VIR_MIGRATION_FAILED ? virThreadError() : NULL);
+    m->info[phase].elapsedUs += virTimeNowUs() - m->entered;
+    m->asked = false;
+    m->entered = 0;
+    if (result == VIR_MIGRATION_FAILED && phase != VIR_MIGRATION_PHASE_CANCEL && m->error.code == VIR_ERR_OK)
+        virErrorCopy(&m->error, virThreadError());
+    if (phase == VIR_MIGRATION_PHASE_PREPARE && result == VIR_MIGRATION_DONE)
+        return;
+    m->outcome = result == VIR_MIGRATION_DONE ? VIR_MIGRATION_OUTCOME_MIGRATED : VIR_MIGRATION_OUTCOME_ROLLED_BACK;
+    virMigrationEnter(m, VIR_MIGRATION_PHASE_OVER);
 }
 
 /* One call of the current phase, without the lock. 1: it is to be called again or the next one; 0: over. */
@@ -2526,7 +2546,7 @@ static int
 virMigrationRun(virMigrationPtr m, int timeout)
 {
     const struct virMigrationPhaseRow *row = &virMigrationPhases[m->phase];
-    struct virMigrationCall call = { m->uuid, m->params, m->nparams, m->flags, timeout, -1 };
+    struct virMigrationCall call = virMigrationCallOf(m, timeout);
     enum virMigrationResult result;
     char *cookie = NULL;
 
@@ -2543,16 +2563,17 @@ virMigrationRun(virMigrationPtr m, int timeout)
         virMigrationUpdateStats(m);
     result = row->run(m, &call, &cookie);
     pthread_mutex_lock(&m->lock);
-    if (result == VIR_MIGRATION_AGAIN)
+    if (result != VIR_MIGRATION_AGAIN && m->ends == VIR_MIGRATION_ENDS_DESTINATION) {
+        virMigrationAnswer(m, result, cookie);
         free(cookie);
-    else
+    } else if (result != VIR_MIGRATION_AGAIN) {
         virMigrationPhaseEnd(m, result, cookie);
-    /* a transfer that was complete before the abort reached it: nothing runs at the destination yet, so it is not too late */
-    if (result == VIR_MIGRATION_DONE && m->abort && m->phase == VIR_MIGRATION_PHASE_FINISH && !m->cancelled) {
-        virMigrationAborted(m);
-        m->cancelled = true;
+    } else {
+        free(cookie);
     }
     pthread_mutex_unlock(&m->lock);
+    if (result == VIR_MIGRATION_AGAIN && row->side == VIR_MIGRATION_SIDE_DESTINATION)
+        virMigrationDecide(m, &call);
     /* not between Perform and Finish: the guest stands still */
     if (result != VIR_MIGRATION_AGAIN && m->phase != VIR_MIGRATION_PHASE_FINISH)
         virMigrationUpdateStats(m);
@@ -2560,8 +2581,7 @@ virMigrationRun(virMigrationPtr m, int timeout)
     return m->phase != VIR_MIGRATION_PHASE_OVER;
 }
 
-/* For every function on the object. */
-static bool
+VIRT_INTERNAL bool
 virMigrationIs(const char *function, virMigrationPtr m)
 {
     virResetLastError();
@@ -2575,7 +2595,7 @@ virMigrationIs(const char *function, virMigrationPtr m)
 int
 virMigrationStep(virMigrationPtr m, int timeout)
 {
-    bool busy;
+    bool busy, run = false;
     int rc;
 
     if (!virMigrationIs(__func__, m))
@@ -2584,8 +2604,10 @@ virMigrationStep(virMigrationPtr m, int timeout)
     busy = m->stepping;
     if (!busy) {
         m->stepping = true;
+        virMigrationTakeRequest(m);
         if (m->abort)
             virMigrationTurnBack(m);
+        run = m->phase != VIR_MIGRATION_PHASE_OVER && (m->ends != VIR_MIGRATION_ENDS_DESTINATION || m->asked);
     }
     rc = m->phase != VIR_MIGRATION_PHASE_OVER;
     pthread_mutex_unlock(&m->lock);
@@ -2594,7 +2616,7 @@ virMigrationStep(virMigrationPtr m, int timeout)
         virErrorDispatch(NULL);
         return -1;
     }
-    if (rc > 0)
+    if (run)
         rc = virMigrationRun(m, timeout < 0 ? -1 : timeout);
     pthread_mutex_lock(&m->lock);
     m->stepping = false;
@@ -2605,7 +2627,7 @@ virMigrationStep(virMigrationPtr m, int timeout)
 int
 virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout)
 {
-    struct virMigrationCall call = { 0 };
+    struct virMigrationCall call;
     virConnectPtr conn;
     bool now;
 
@@ -2618,12 +2640,19 @@ virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout)
     *fd = -1;
     *events = 0;
     pthread_mutex_lock(&m->lock);
-    now = m->phase != VIR_MIGRATION_PHASE_OVER && (m->entered == 0 || (m->abort && !m->cancelled && !m->abortSent));
-    *timeout = now ? 0 : m->phase == VIR_MIGRATION_PHASE_OVER ? -1 : 100;
-    call = (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, 0, -1 };
-    conn = virMigrationPhases[m->phase].side == VIR_MIGRATION_SIDE_SOURCE ? m->domain->conn : m->dconn;
+    call = virMigrationCallOf(m, 0);
+    conn = virMigrationPhases[m->phase].side == VIR_MIGRATION_SIDE_DESTINATION ? m->dconn : m->domain != NULL ? m->domain->conn : NULL;
+    if (m->ends == VIR_MIGRATION_ENDS_DESTINATION && !m->asked) {
+        *timeout = m->inbox != NULL ? 0 : -1;    /* for a message */
+        conn = NULL;
+    } else if (conn == NULL && m->phase != VIR_MIGRATION_PHASE_OVER) {
+        *timeout = m->inbox != NULL || m->entered == 0 || (m->abort && !m->turned) ? 0 : VIR_MIGRATION_REPEAT;
+    } else {
+        now = m->phase != VIR_MIGRATION_PHASE_OVER && (m->entered == 0 || (m->abort && !m->turned));
+        *timeout = now ? 0 : m->phase == VIR_MIGRATION_PHASE_OVER ? -1 : 100;
+    }
     pthread_mutex_unlock(&m->lock);
-    if (*timeout <= 0 || conn->driver->migration.wait == NULL)
+    if (*timeout <= 0 || conn == NULL || conn->driver->migration.wait == NULL)
         return 0;
     return virDomainMigrateWait3Params(conn, &call, fd, events, timeout);
 }
@@ -2637,10 +2666,81 @@ virMigrationAbort(virMigrationPtr m)
     if (m->phase != VIR_MIGRATION_PHASE_OVER)
         m->abort = true;
     /* whoever waits for the transfer, in a step or in a loop of its own, hears of its end by the hypervisor */
-    if (m->phase == VIR_MIGRATION_PHASE_PERFORM && m->entered != 0 && !m->cancelled)
+    if (m->phase == VIR_MIGRATION_PHASE_PERFORM && m->entered != 0)
         virMigrationAbortTransfer(m);
     pthread_mutex_unlock(&m->lock);
     return 0;
+}
+
+int
+virMigrationSettle(virMigrationPtr m, virMigrationOutcome outcome)
+{
+    bool waits;
+    int rc = 0;
+
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    pthread_mutex_lock(&m->lock);
+    waits = m->phase == VIR_MIGRATION_PHASE_FINISH || m->phase == VIR_MIGRATION_PHASE_CANCEL;
+    if (outcome != VIR_MIGRATION_OUTCOME_MIGRATED && outcome != VIR_MIGRATION_OUTCOME_ROLLED_BACK)
+        rc = virReportError(VIR_ERR_INVALID_ARG, "a migration is settled as migrated or as rolled back, not as %d", (int)outcome);
+    else if (m->stepping || (m->ends != VIR_MIGRATION_ENDS_DESTINATION && !waits) || m->phase == VIR_MIGRATION_PHASE_OVER || m->uuid[0] == '\0')
+        rc = virReportError(VIR_ERR_OPERATION_INVALID, "migration %s is in phase %s%s: there is nothing to settle", m->uuid,
+                            virMigrationPhases[m->phase].name, m->stepping ? ", and a thread steps it" : "");
+    if (rc == 0)
+        virLog(VIR_LOG_WARN, "migration", "%s: settled by its user: %s", m->uuid,
+               outcome == VIR_MIGRATION_OUTCOME_MIGRATED ? "migrated" : "rolled back");
+    if (rc == 0 && outcome == VIR_MIGRATION_OUTCOME_ROLLED_BACK && m->error.code == VIR_ERR_OK) {
+        virReportError(VIR_ERR_OPERATION_ABORTED, "migration %s was settled as rolled back by its user", m->uuid);
+        virErrorCopy(&m->error, virThreadError());
+        virResetLastError();
+    }
+    if (rc == 0 && m->ends == VIR_MIGRATION_ENDS_DESTINATION) {
+        virMigrationEnter(m, outcome == VIR_MIGRATION_OUTCOME_MIGRATED ? VIR_MIGRATION_PHASE_FINISH : VIR_MIGRATION_PHASE_CANCEL);
+        m->asked = true;
+    } else if (rc == 0) {
+        virMigrationEnter(m, outcome == VIR_MIGRATION_OUTCOME_MIGRATED ? VIR_MIGRATION_PHASE_CONFIRM : VIR_MIGRATION_PHASE_ROLLBACK);
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (rc < 0)
+        virErrorDispatch(NULL);
+    return rc;
+}
+
+char *
+virMigrationGetDoubt(virMigrationPtr m)
+{
+    char *text = NULL;
+
+    if (!virMigrationIs(__func__, m))
+        return NULL;
+    pthread_mutex_lock(&m->lock);
+    if (virMigrationIsInDoubt(m))
+        text = virStringFormat("migration %s: the destination was asked to %s domain '%s' %llu s ago, and has not answered. The source waits, "
+                               "and asks again. If the destination's host is known to be dead for good, settle this as rolled back; if the guest is "
+                               "known to run there, as migrated", m->uuid, m->phase == VIR_MIGRATION_PHASE_FINISH ? "start" : "end",
+                               m->domain->name, (virTimeNowUs() - m->entered) / 1000000);
+    pthread_mutex_unlock(&m->lock);
+    return text;
+}
+
+int
+virMigrationSetStream(virMigrationPtr m, int fd)
+{
+    int rc = 0;
+
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    pthread_mutex_lock(&m->lock);
+    if (fd < 0 || m->ends == VIR_MIGRATION_ENDS_BOTH || (m->phase != VIR_MIGRATION_PHASE_BEGIN && m->phase != VIR_MIGRATION_PHASE_PREPARE))
+        rc = virReportError(VIR_ERR_OPERATION_INVALID, "a stream (descriptor %d) can be given to a source or a destination alone, before it "
+                            "transfers", fd);
+    else
+        m->stream = fd;
+    pthread_mutex_unlock(&m->lock);
+    if (rc < 0)
+        virErrorDispatch(NULL);
+    return rc;
 }
 
 virMigrationPhase
@@ -2725,7 +2825,7 @@ virMigrationGetOutcome(virMigrationPtr m)
     if (!virMigrationIs(__func__, m))
         return VIR_MIGRATION_OUTCOME_NONE;
     pthread_mutex_lock(&m->lock);
-    outcome = m->outcome;
+    outcome = virMigrationIsInDoubt(m) ? VIR_MIGRATION_OUTCOME_UNDECIDED : m->outcome;
     pthread_mutex_unlock(&m->lock);
     return outcome;
 }
@@ -2739,7 +2839,7 @@ virMigrationGetError(virMigrationPtr m)
 const char *
 virMigrationGetUUID(virMigrationPtr m)
 {
-    return virMigrationIs(__func__, m) ? m->uuid : NULL;
+    return virMigrationIs(__func__, m) && m->uuid[0] != '\0' ? m->uuid : NULL;
 }
 
 virDomainPtr
@@ -2751,146 +2851,17 @@ virMigrationGetDomain(virMigrationPtr m)
         return NULL;
     pthread_mutex_lock(&m->lock);
     domain = m->outcome == VIR_MIGRATION_OUTCOME_MIGRATED && m->guest != NULL ? m->guest : m->domain;
-    virHandleRef(&domain->handle);
+    if (domain != NULL)
+        virHandleRef(&domain->handle);
     pthread_mutex_unlock(&m->lock);
+    if (domain == NULL) {
+        virReportError(VIR_ERR_NO_DOMAIN, "the guest of migration %s is not at this end", m->uuid);
+        virErrorDispatch(NULL);
+    }
     return domain;
 }
 
-/* ---- libvirt's blocking calls: a loop over the object, by its public functions alone ---- */
-
-static virDomainPtr
-virMigrateBlocking(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
-{
-    virMigrationPtr m = virMigrationNew(domain, dconn, params, nparams, flags);
-    virDomainPtr guest = NULL;
-    virError error = { 0 };
-
-    if (m == NULL)
-        return NULL;
-    while (virMigrationStep(m, -1) > 0)
-        ;
-    if (virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED)
-        guest = virMigrationGetDomain(m);
-    else if (virMigrationGetError(m) != NULL)
-        virErrorCopy(&error, virMigrationGetError(m));
-    virMigrationFree(m);
-    if (guest != NULL)
-        return guest;
-    if (error.code != VIR_ERR_OK)
-        virSetLastError(&error);
-    else
-        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' did not come to an end", domain->name);
-    virErrorClear(&error);
-    virErrorDispatch(domain->conn);
-    return NULL;
-}
-
-virDomainPtr
-virDomainMigrate3(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
-{
-    return virMigrateBlocking(domain, dconn, params, nparams, flags);
-}
-
-/* The arguments of the older calls as parameters. `flags` is a long there, for no reason any more. */
-struct virMigrateArguments {
-    virTypedParameterPtr params;
-    int nparams, maxparams;
-    bool failed;
-};
-
-static void
-virMigrateArgument(struct virMigrateArguments *args, const char *name, const char *value)
-{
-    if (value != NULL && virTypedParamsAddString(&args->params, &args->nparams, &args->maxparams, name, value) < 0)
-        args->failed = true;
-}
-
-static void
-virMigrateArgumentBandwidth(struct virMigrateArguments *args, unsigned long bandwidth)
-{
-    if (bandwidth != 0
-        && virTypedParamsAddULLong(&args->params, &args->nparams, &args->maxparams, VIR_MIGRATE_PARAM_BANDWIDTH, bandwidth) < 0)
-        args->failed = true;
-}
-
-virDomainPtr
-virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn, const char *dxml, unsigned long flags, const char *dname,
-                  const char *uri, unsigned long bandwidth)
-{
-    struct virMigrateArguments args = { 0 };
-    virDomainPtr guest = NULL;
-
-    virMigrateArgument(&args, VIR_MIGRATE_PARAM_URI, uri);
-    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_NAME, dname);
-    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_XML, dxml);
-    virMigrateArgumentBandwidth(&args, bandwidth);
-    if (!args.failed)
-        guest = virMigrateBlocking(domain, dconn, args.params, (unsigned int)args.nparams, (unsigned int)flags);
-    virTypedParamsFree(args.params, args.nparams);
-    return guest;
-}
-
-virDomainPtr
-virDomainMigrate(virDomainPtr domain, virConnectPtr dconn, unsigned long flags, const char *dname, const char *uri,
-                 unsigned long bandwidth)
-{
-    return virDomainMigrate2(domain, dconn, NULL, flags, dname, uri, bandwidth);
-}
-
-/* The destination is a URI that this process can open. Without PEER2PEER libvirt leaves it to the hypervisors alone, which none of ours do. */
-int
-virDomainMigrateToURI3(virDomainPtr domain, const char *dconnuri, virTypedParameterPtr params, unsigned int nparams,
-                       unsigned int flags)
-{
-    virConnectPtr dconn;
-    virDomainPtr guest = NULL;
-
-    if (virCallOnDomain(__func__, domain, true) == NULL)
-        return -1;
-    if ((flags & VIR_MIGRATE_PEER2PEER) == 0) {
-        virReportError(VIR_ERR_NO_SUPPORT, "%s without VIR_MIGRATE_PEER2PEER (driver %s)", __func__, domain->conn->driver->name);
-        virErrorDispatch(domain->conn);
-        return -1;
-    }
-    if (!virCallHas(__func__, dconnuri, "dconnuri")) {
-        virErrorDispatch(domain->conn);
-        return -1;
-    }
-    if ((dconn = virConnectOpen(dconnuri)) == NULL)
-        return -1;
-    guest = virMigrateBlocking(domain, dconn, params, nparams, flags);
-    if (guest != NULL)
-        virDomainFree(guest);
-    if (virHandleUnref(&dconn->handle) == 0)     /* not virConnectClose: the error stays */
-        virConnectDispose(dconn);
-    return guest != NULL ? 0 : -1;
-}
-
-int
-virDomainMigrateToURI2(virDomainPtr domain, const char *dconnuri, const char *miguri, const char *dxml, unsigned long flags,
-                       const char *dname, unsigned long bandwidth)
-{
-    struct virMigrateArguments args = { 0 };
-    int rc = -1;
-
-    virMigrateArgument(&args, VIR_MIGRATE_PARAM_URI, miguri);
-    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_NAME, dname);
-    virMigrateArgument(&args, VIR_MIGRATE_PARAM_DEST_XML, dxml);
-    virMigrateArgumentBandwidth(&args, bandwidth);
-    if (!args.failed)
-        rc = virDomainMigrateToURI3(domain, dconnuri, args.params, (unsigned int)args.nparams, (unsigned int)flags);
-    virTypedParamsFree(args.params, args.nparams);
-    return rc;
-}
-
-int
-virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags, const char *dname, unsigned long bandwidth)
-{
-    return virDomainMigrateToURI2(domain, duri, NULL, NULL, flags, dname, bandwidth);
-}
-
-#undef VIRT_MIGRATE_SOURCE_FLAGS
-#undef VIRT_MIGRATE_ALL_FLAGS
+#undef VIRT_MIGRATION_PATIENCE
 #undef VIRT_FROM
 
 /* ================================================== 11  The parts ================================================== */
@@ -2904,6 +2875,10 @@ virDomainMigrateToURI(virDomainPtr domain, const char *duri, unsigned long flags
 # include "drivers/common/params.c"
 # include "drivers/common/json.c"
 # include "drivers/common/loop.c"
+# include "drivers/migration/arguments.c"
+# include "drivers/migration/record.c"
+# include "drivers/migration/halves.c"
+# include "drivers/migration/blocking.c"
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU
 #  include "drivers/common/xml.c"
 #  include "drivers/common/process.c"

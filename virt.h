@@ -3747,7 +3747,31 @@ VIRT_API int virDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned l
  *  outcome.
  *
  *  "No answer" is never taken for "no". Once the destination may have started the guest, the source
- *  stays paused until it is known whether it did.
+ *  stays paused until it is known whether it did. When that takes long the outcome says "undecided",
+ *  virMigrationGetDoubt() says in words what is waited for, and somebody who knows what became of the
+ *  other host can say so with virMigrationSettle().
+ *
+ *  The object need not live as long as the migration. Both hosts keep records of their own, made
+ *  before each effect. virMigrationGetRecord() is the object as text, from which another process
+ *  goes on with virMigrationNewFromRecord(); and if that text is lost as well,
+ *  virConnectListMigrations() gives what a host knows, from which an object is made in the same way.
+ *  Each phase that was carried out already answers from the record.
+ *
+ *  Nor need both ends be in one process. virMigrationNewSource() and virMigrationNewDestination()
+ *  make them as objects of their own, which speak in messages of text that the caller carries:
+ *
+ *      source:                                      destination:
+ *          do {                                         do {
+ *              rc = virMigrationStep(m, 100);               if (received(&text))
+ *              if (virMigrationGetMessage(m, &text) > 0)        virMigrationPutMessage(m, text);
+ *                  send(text);                              rc = virMigrationStep(m, 100);
+ *              if (received(&text))                         if (virMigrationGetMessage(m, &text) > 0)
+ *                  virMigrationPutMessage(m, text);             send(text);
+ *          } while (rc > 0);                            } while (rc > 0);
+ *
+ *  Messages may get lost, come twice, late, or in another order. The source is over when it knows
+ *  the end; the destination should be kept for a while after its own, to answer once more if its last
+ *  message was lost. Example: examples/halves.c.
  *
  *  One object is used by one thread at a time, except virMigrationAbort(), which any thread may
  *  call. Different objects have nothing to do with each other. virDomainGetJobStats() and
@@ -3837,6 +3861,75 @@ VIRT_API virMigrationPtr virMigrationNew(virDomainPtr domain, virConnectPtr dcon
                                          unsigned int flags);
 
 /*
+ * As virMigrationNew(), but the source's end alone: what the destination has to do is asked for by
+ * messages.
+ *
+ * Returns the object, or NULL as virMigrationNew() does.
+ */
+VIRT_API virMigrationPtr virMigrationNewSource(virDomainPtr domain, virTypedParameterPtr params,
+                                               unsigned int nparams, unsigned int flags);
+
+/*
+ * Makes the destination's end of a migration to dconn's host. Which migration it is, and how it is
+ * to be done, comes with the first message. It never does anything that it was not asked by a
+ * message; virMigrationAbort() is the source's. The caller frees it with virMigrationFree().
+ *
+ * Returns the object, or NULL: VIR_ERR_OPERATION_DENIED if dconn is read-only, VIR_ERR_NO_SUPPORT if
+ * its driver cannot receive.
+ */
+VIRT_API virMigrationPtr virMigrationNewDestination(virConnectPtr dconn);
+
+/*
+ * Gives the next message for the other end in *message, which the caller frees with free(): a line
+ * of JSON text, without a newline, of 16 MiB at most. A request that stays unanswered is given again
+ * after half a second. The messages are not secret, but what they ask for is done: the caller sees to
+ * it that nobody else can send any. Only for objects with one end.
+ *
+ * Returns 1, 0 if there is nothing to be sent just now (*message is left alone), or -1.
+ */
+VIRT_API int virMigrationGetMessage(virMigrationPtr m, char **message);
+
+/*
+ * Takes a message from the other end; the step that follows acts on it. message stays the caller's.
+ * One that is not valid, or not for this end of this migration, is an error and changes nothing; one
+ * that was taken before, or comes late, does no harm. Only for objects with one end.
+ *
+ * Returns 0, or -1: VIR_ERR_INVALID_ARG says what is wrong with the message.
+ */
+VIRT_API int virMigrationPutMessage(virMigrationPtr m, const char *message);
+
+/*
+ * Has the memory go over fd, a connected stream (a pipe of two directions, a socket, the end of a
+ * proxy that the caller runs) instead of a connection that the hypervisors make. Each end is given
+ * its own, before the source's Perform and the destination's Prepare. fd stays the caller's, and
+ * must be open until the migration is over. Only for objects with one end.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID when it is too late, or the object has both ends.
+ */
+VIRT_API int virMigrationSetStream(virMigrationPtr m, int fd);
+
+/*
+ * Gives the whole state of the object as JSON text, from which virMigrationNewFromRecord() makes it
+ * again, here or in another process. It may be older than what has happened since: the phases that
+ * were carried out already answer from the hosts' own records. The caller frees it with free().
+ *
+ * Returns the text, or NULL: VIR_ERR_OPERATION_INVALID while another thread steps it.
+ */
+VIRT_API char *virMigrationGetRecord(virMigrationPtr m);
+
+/*
+ * Makes an object to go on with a migration, from what virMigrationGetRecord() gave or from one of
+ * the records of virConnectListMigrations(). sconn and dconn are connections to the two hosts; if one
+ * is NULL, the object has the other end alone (see virMigrationNewSource()). Several may be made of
+ * one migration, and by several processes: they do not get in each other's way. A stream must be set
+ * again.
+ *
+ * Returns the object, or NULL: VIR_ERR_INVALID_ARG says what is wrong with the record.
+ */
+VIRT_API virMigrationPtr virMigrationNewFromRecord(const char *record, virConnectPtr sconn,
+                                                   virConnectPtr dconn);
+
+/*
  * Goes on with the migration, until the current phase ends or timeout ms have passed, whichever is
  * first. 0: does what can be done without waiting, name look-up included; -1: waits until the phase
  * ends. It may return early, and to call it more often than needed is harmless.
@@ -3861,8 +3954,8 @@ VIRT_API int virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *t
 VIRT_API virMigrationPhase virMigrationGetPhase(virMigrationPtr m);
 
 /*
- * Gives a phase's name to show: "begin", "prepare", "perform", "finish", "confirm", "over". Never
- * NULL; a constant.
+ * Gives a phase's name to show: "begin", "prepare", "perform", "finish", "confirm", "halt", "cancel",
+ * "rollback", "over". Never NULL; a constant.
  */
 VIRT_API const char *virMigrationPhaseGetName(virMigrationPhase phase);
 
@@ -3900,7 +3993,31 @@ VIRT_API int virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *param
  */
 VIRT_API int virMigrationAbort(virMigrationPtr m);
 
-/* Gives the outcome; VIR_MIGRATION_OUTCOME_NONE until it is over, or if m is not valid. */
+/*
+ * Says how an undecided migration ended, for a person who knows: VIR_MIGRATION_OUTCOME_MIGRATED if
+ * the guest runs at the destination, VIR_MIGRATION_OUTCOME_ROLLED_BACK if that host is dead for good
+ * (fenced, switched off), so that nothing of the guest can come back there. The steps that follow
+ * carry it out. **If it is wrong, the guest runs twice or not at all.** On the destination's end alone
+ * it is the answer for a source that is dead: start what is complete here, or remove it.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if there is nothing to settle: no request that decides
+ * is open, or another thread steps it.
+ */
+VIRT_API int virMigrationSettle(virMigrationPtr m, virMigrationOutcome outcome);
+
+/*
+ * Says in words what an undecided migration waits for, since when, and what a person can do about it.
+ * The caller frees it with free().
+ *
+ * Returns the text, or NULL if it is not undecided; that alone is no error.
+ */
+VIRT_API char *virMigrationGetDoubt(virMigrationPtr m);
+
+/*
+ * Gives the outcome; VIR_MIGRATION_OUTCOME_NONE until it is over, or if m is not valid. While the
+ * destination leaves an answer that decides open for more than three seconds it is
+ * VIR_MIGRATION_OUTCOME_UNDECIDED, and may change again.
+ */
 VIRT_API virMigrationOutcome virMigrationGetOutcome(virMigrationPtr m);
 
 /*
@@ -3914,7 +4031,10 @@ VIRT_API virErrorPtr virMigrationGetError(virMigrationPtr m);
 
 /*
  * Gives a new handle on the guest where it now is: at the destination once it has finished there,
- * at the source otherwise. The caller frees it with virDomainFree().
+ * at the source otherwise, as far as the object has that end. The caller frees it with
+ * virDomainFree().
+ *
+ * Returns the handle, or NULL with VIR_ERR_NO_DOMAIN.
  */
 VIRT_API virDomainPtr virMigrationGetDomain(virMigrationPtr m);
 

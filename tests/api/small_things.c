@@ -62,7 +62,7 @@ TEST(the_old_way_to_register_for_events_still_works)
 
 TEST(phases_have_names)
 {
-    static const char *const names[] = { "begin", "prepare", "perform", "finish", "confirm", "over" };
+    static const char *const names[] = { "begin", "prepare", "perform", "finish", "confirm", "halt", "cancel", "rollback", "over" };
 
     for (int i = 0; i < VIR_MIGRATION_PHASE_LAST; i++)
         CHECK_STR(virMigrationPhaseGetName((virMigrationPhase)i), names[i]);

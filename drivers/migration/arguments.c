@@ -1,0 +1,97 @@
+/*
+ * What a migration is asked for with: parameters and flags, as libvirt has them, and what the drivers of both ends must be able to do.
+ */
+#include "migration.h"
+
+#include <limits.h>
+
+#define VIRT_FROM VIR_FROM_NONE
+
+#define VIRT_MIGRATE_ALL_FLAGS ((VIR_MIGRATE_ZEROCOPY << 1) - 1)
+
+/* The parameters that virDomainMigrate3 and we know, and their types. */
+static const struct virMigrationParam {
+    const char *name;
+    int type;
+} virMigrationParams[] = {
+    { VIR_MIGRATE_PARAM_URI, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DEST_NAME, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DEST_XML, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_PERSIST_XML, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_BANDWIDTH, VIR_TYPED_PARAM_ULLONG },
+    { VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY, VIR_TYPED_PARAM_ULLONG },
+    { VIR_MIGRATE_PARAM_GRAPHICS_URI, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_LISTEN_ADDRESS, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_MIGRATE_DISKS, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DISKS_PORT, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_DISKS_URI, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_COMPRESSION, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_COMPRESSION_MT_DTHREADS, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE, VIR_TYPED_PARAM_ULLONG },
+    { VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, VIR_TYPED_PARAM_INT },
+    { VIR_MIGRATE_PARAM_TLS_DESTINATION, VIR_TYPED_PARAM_STRING },
+    { VIR_MIGRATE_PARAM_DOWNTIME, VIR_TYPED_PARAM_ULLONG },
+};
+
+VIRT_INTERNAL int
+virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams)
+{
+    const size_t known = sizeof(virMigrationParams) / sizeof(virMigrationParams[0]);
+    unsigned int i, earlier;
+    size_t k;
+
+    if (nparams > INT_MAX || (nparams > 0 && params == NULL))
+        return virReportError(VIR_ERR_INVALID_ARG, "params in %s must not be NULL", "virMigrationNew");
+    for (i = 0; i < nparams; i++) {
+        for (k = 0; k < known && strcmp(params[i].field, virMigrationParams[k].name) != 0; k++)
+            ;
+        if (k == known)
+            return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' is not known", params[i].field);
+        if (params[i].type != virMigrationParams[k].type)
+            return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' has type '%s', not '%s'", params[i].field,
+                                  virTypedParamTypeName(params[i].type), virTypedParamTypeName(virMigrationParams[k].type));
+        for (earlier = 0; earlier < i; earlier++)
+            if (strcmp(params[i].field, params[earlier].field) == 0 && strcmp(params[i].field, VIR_MIGRATE_PARAM_MIGRATE_DISKS) != 0)
+                return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' was given twice", params[i].field);
+    }
+    return 0;
+}
+
+VIRT_INTERNAL int
+virMigrationCheckFlags(unsigned int flags)
+{
+    static const struct { unsigned int flag, other; bool needed; const char *why; } rules[] = {
+        { VIR_MIGRATE_NON_SHARED_DISK, VIR_MIGRATE_NON_SHARED_INC, false, "disks are copied whole or by what changed, not both" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PEER2PEER, true, "a tunnelled migration is a peer-to-peer one" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PARALLEL, false, "parallel connections cannot be tunnelled" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_LIVE, false, "a live migration is not offline" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_DISK, false, "an offline migration moves no disks" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_INC, false, "an offline migration moves no disks" },
+    };
+    size_t i;
+
+    if ((flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS) != 0)
+        return virReportUnsupportedFlags("virMigrationNew", flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS);
+    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if ((flags & rules[i].flag) != 0 && ((flags & rules[i].other) != 0) != rules[i].needed)
+            return virReportError(VIR_ERR_INVALID_ARG, "migration flags 0x%x: %s", flags, rules[i].why);
+    return 0;
+}
+
+/* Older protocols are this one with slots missing. What cannot be missing is what moves the guest, and what waits for it. */
+VIRT_INTERNAL int
+virMigrationCheckDrivers(const struct virDriver *source, const struct virDriver *destination)
+{
+    if (source != NULL && source->migration.perform == NULL)
+        return virReportError(VIR_ERR_NO_SUPPORT, "migration (driver %s)", source->name);
+    if (destination != NULL && destination->migration.prepare == NULL)
+        return virReportError(VIR_ERR_NO_SUPPORT, "migration (driver %s)", destination->name);
+    return 0;
+}
+
+#undef VIRT_MIGRATE_ALL_FLAGS
+#undef VIRT_FROM

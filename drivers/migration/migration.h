@@ -1,0 +1,122 @@
+/*
+ * The migration object: what virt.c, which steps it, and the files of this folder have in common.
+ *
+ *   arguments.c   what virMigrationNew is given: parameters, flags, drivers
+ *   halves.c      the two ends as objects of their own, which speak in messages
+ *   record.c      messages and records as JSON text
+ *   blocking.c    libvirt's blocking calls, a loop over the object
+ */
+#ifndef VIRT_MIGRATION_MIGRATION_H
+#define VIRT_MIGRATION_MIGRATION_H
+
+#include "../driver.h"
+#include "../common/text.h"
+#include "../common/json.h"
+#include "../common/params.h"
+
+#define VIR_MIGRATION_REPEAT      500          /* ms after which a request that was not answered is handed out again */
+#define VIR_MIGRATION_MESSAGE_MAX (16u << 20)  /* bytes: more is not one of ours */
+
+/* Which ends the object has: both, as virMigrationNew makes it, or one; the other is then reached by messages. */
+enum virMigrationEnds {
+    VIR_MIGRATION_ENDS_BOTH,
+    VIR_MIGRATION_ENDS_SOURCE,
+    VIR_MIGRATION_ENDS_DESTINATION,
+};
+
+/*
+ * What the ends say to each other: the source asks for a phase of the destination, which answers with how it ended. Each message can be
+ * understood by itself, so one that is lost is sent again, and one that comes twice or late does no harm: phases are safe to repeat.
+ */
+struct virMigrationMessage {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    virMigrationPhase phase;          /* PREPARE, FINISH or CANCEL */
+    bool reply;
+    /* a request */
+    virTypedParameterPtr params;
+    int nparams;
+    unsigned int flags;
+    /* a reply */
+    enum virMigrationResult result;   /* DONE or FAILED */
+    bool started;                     /* the guest is there for good */
+    char *uri;
+    virError error;                   /* of FAILED */
+    /* either */
+    char *cookie;                     /* what the phase is given, or what it gave */
+};
+
+struct _virMigration {
+    struct virHandle handle;
+    char uuid[VIR_UUID_STRING_BUFLEN];       /* empty: a destination that has not been asked anything yet */
+    enum virMigrationEnds ends;
+    virDomainPtr domain;              /* the source's; a reference, as is dconn; NULL: not this end */
+    virConnectPtr dconn;
+    virTypedParameterPtr params;      /* copies */
+    int nparams;
+    unsigned int flags;
+    int stream;                       /* the application's descriptor for the memory stream; -1: none */
+
+    pthread_mutex_t lock;             /* guards what follows; not held while a phase runs */
+    bool stepping;                    /* a thread is in virMigrationStep */
+    bool abort;                       /* the caller wants it over */
+    bool turned;                      /* ... and it has turned back for that, as far as there is a way back */
+    bool abortSent;                   /* the hypervisor was told to stop the transfer */
+    bool performed;                   /* Perform has ended well */
+    virMigrationPhase phase;
+    virMigrationOutcome outcome;
+    virError error;                   /* why it was given up; code 0: it was not */
+    virDomainPtr guest;               /* the destination's, once Finish has given it */
+    const char *cookieIn[VIR_MIGRATION_PHASE_LAST];              /* the cookieOut of another phase */
+    char *cookieOut[VIR_MIGRATION_PHASE_LAST];
+    char *uri;                        /* where the source finds the destination, by Prepare or by the caller */
+    virMigrationPhaseInfo info[VIR_MIGRATION_PHASE_LAST];
+    unsigned long long entered;       /* us: when the current phase was first run; 0: not yet */
+    virTypedParameterPtr stats;       /* the newest that could be had */
+    int nstats;
+
+    /* one end alone */
+    struct virMigrationMessage *inbox;       /* the newest that is not taken in yet */
+    bool asked;                       /* source: its request was handed out; destination: one is to be carried out */
+    unsigned long long sent;          /* us: source: when that was last */
+    char *reply;                      /* destination: its newest answer */
+    bool replyDue;                    /* ... to be handed out */
+};
+
+/* For every function on the object: resets the thread's error, and says what is wrong with the pointer. */
+VIRT_INTERNAL bool virMigrationIs(const char *function, virMigrationPtr m);
+/* An object with these ends, at its beginning; takes its own references. NULL with the error set. */
+VIRT_INTERNAL virMigrationPtr virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, int nparams,
+                                               unsigned int flags);
+/* The one place where the phase changes. With m->lock held. */
+VIRT_INTERNAL void virMigrationEnter(virMigrationPtr m, virMigrationPhase next);
+
+/* arguments.c; `function` is named in errors */
+#define VIRT_MIGRATE_SOURCE_FLAGS (VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE)   /* the source's business alone */
+VIRT_INTERNAL int virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams);
+VIRT_INTERNAL int virMigrationCheckFlags(unsigned int flags);
+VIRT_INTERNAL int virMigrationCheckDrivers(const struct virDriver *source, const struct virDriver *destination);     /* either may be NULL */
+
+/* halves.c */
+/* Runs a phase of the destination by messages. As a phase of virt.c. */
+VIRT_INTERNAL enum virMigrationResult virMigrationAskPeer(virMigrationPtr m, char **cookie);
+/* The destination takes in what it was asked last. With m->lock held. */
+VIRT_INTERNAL void virMigrationTakeRequest(virMigrationPtr m);
+/* Makes the answer to what the destination was asked; without memory there is none, and it is asked again. With m->lock held. */
+VIRT_INTERNAL void virMigrationMakeReply(virMigrationPtr m, virMigrationPhase phase, enum virMigrationResult result, const char *cookie,
+                                         const virError *error);
+VIRT_INTERNAL void virMigrationMessageFree(struct virMigrationMessage *message);
+
+/* record.c */
+VIRT_INTERNAL char *virMigrationFormatMessage(const struct virMigrationMessage *message);
+VIRT_INTERNAL struct virMigrationMessage *virMigrationParseMessage(const char *text);
+
+/* What virt.c lends to these files; see there. */
+VIRT_INTERNAL bool virHandleIs(const void *handle, unsigned int magic);
+VIRT_INTERNAL virConnectPtr virCallOnConnect(const char *function, virConnectPtr conn, bool writes);
+VIRT_INTERNAL virConnectPtr virCallOnDomain(const char *function, virDomainPtr domain, bool writes);
+VIRT_INTERNAL bool virCallHas(const char *function, const void *argument, const char *name);
+VIRT_INTERNAL virErrorPtr virThreadError(void);
+VIRT_INTERNAL void virErrorCopy(virErrorPtr to, const virError *from);
+VIRT_INTERNAL void virErrorClear(virErrorPtr error);
+
+#endif
