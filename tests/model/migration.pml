@@ -293,7 +293,7 @@ inline dstSettle(r) {
     fi;                                         \
     CHECK
 
-#define MAY_ABORT(c) (ctlRec[c] == C_PREPARE || ctlRec[c] == C_PERFORM || ctlRec[c] == C_FINISH)
+#define MAY_ABORT(c) (ctlRec[c] == C_BEGIN || ctlRec[c] == C_PREPARE || ctlRec[c] == C_PERFORM || ctlRec[c] == C_FINISH)
 
 /* the source's CPUs were stopped by its watchdog: what becomes of it then is the guest's on_lockfailure */
 #define WITHOUT_LEASE (lease == NOBODY && vmS == STOPPED && vmD != prior)
@@ -331,6 +331,7 @@ proctype controller(byte me) {
         if
         :: r == FAILED -> ctlRec[me] = C_ROLLBACK
         :: r == DONE -> ctlRec[me] = C_CONFIRM       /* it had started: the cancel came too late */
+        :: r == AGAIN && LEASE -> ctlRec[me] = C_ROLLBACK    /* which first makes what the destination was told stale */
         :: else
         fi
     :: ctlRec[me] == C_CONFIRM -> CALL(srcConfirm(true, r), r);
