@@ -147,9 +147,43 @@ qemuControlTaint(struct virDomainObj *vm)
         virLog(VIR_LOG_WARN, "qemu.control", "domain '%s' is given monitor commands past the library", vm->name);
 }
 
+/* Whether a command lets the guest run, said to QMP or through it to the human monitor, which knows "c" as well. */
+static bool
+qemuControlRuns(const char *name, const cJSON *args)
+{
+    const char *line = strcmp(name, "human-monitor-command") == 0 ? virJsonString(args, "command-line") : NULL;
+    size_t length;
+
+    if (line == NULL)
+        return strcmp(name, "cont") == 0;
+    line += strspn(line, " \t\r\n\v\f");
+    length = strcspn(line, "/ \t\r\n\v\f");
+    return (length == 1 && *line == 'c') || (length == 4 && strncmp(line, "cont", length) == 0);
+}
+
+/*
+ * A command takes no job: whoever looks into a guest wants to do so also while something else is under way. But what lets the guest run
+ * is refused like virDomainResume while a migration holds it, which may have made it run elsewhere; and none begins meanwhile.
+ */
+static int
+qemuControlPass(struct virDomainObj *vm, struct qemuMonitor *mon, const char *name, cJSON *args, bool oob, bool whole, cJSON **reply)
+{
+    bool job = qemuControlRuns(name, args);
+    int rc;
+
+    if (job && virDomainObjBeginJob(vm, "virDomainQemuMonitorCommand (cont)", false) < 0) {
+        cJSON_Delete(args);
+        return -1;
+    }
+    rc = whole ? qemuMonitorPass(mon, name, args, oob, reply) : qemuMonitorCommand(mon, name, args, reply);
+    if (job)
+        virDomainObjEndJob(vm);
+    return rc;
+}
+
 /* A QMP command as the application has written it; what QEMU answers, whatever it is. */
 static char *
-qemuControlQmp(struct qemuMonitor *mon, const char *cmd)
+qemuControlQmp(struct virDomainObj *vm, struct qemuMonitor *mon, const char *cmd)
 {
     bool object = cmd[strspn(cmd, " \t\r\n")] == '{';
     VIRT_CLEANUP_JSON cJSON *given = object ? virJsonParse(cmd, strlen(cmd), "the monitor command") : NULL, *id = NULL, *reply = NULL;
@@ -165,7 +199,7 @@ qemuControlQmp(struct qemuMonitor *mon, const char *cmd)
         return NULL;
     }
     id = cJSON_DetachItemFromObjectCaseSensitive(given, "id");
-    if (qemuMonitorPass(mon, name, cJSON_DetachItemFromObjectCaseSensitive(given, "arguments"), oob, &reply) < 0)
+    if (qemuControlPass(vm, mon, name, cJSON_DetachItemFromObjectCaseSensitive(given, "arguments"), oob, true, &reply) < 0)
         return NULL;
     /* the application's own id, or none: the one that we have sent means nothing to it */
     cJSON_DeleteItemFromObjectCaseSensitive(reply, "id");
@@ -180,17 +214,16 @@ qemuControlQmp(struct qemuMonitor *mon, const char *cmd)
 }
 
 static char *
-qemuControlHmp(struct qemuMonitor *mon, const char *cmd)
+qemuControlHmp(struct virDomainObj *vm, struct qemuMonitor *mon, const char *cmd)
 {
     VIRT_CLEANUP_JSON cJSON *reply = NULL;
     cJSON *args = virJsonObject("s:command-line", cmd, NULL);
 
-    if (args == NULL || qemuMonitorCommand(mon, "human-monitor-command", args, &reply) < 0)
+    if (args == NULL || qemuControlPass(vm, mon, "human-monitor-command", args, false, false, &reply) < 0)
         return NULL;
     return virStringCopy(cJSON_IsString(reply) ? reply->valuestring : "");
 }
 
-/* Takes no job: whoever looks into a guest wants to do so also while something else is under way. */
 VIRT_INTERNAL int
 qemuDomainMonitorCommand(virDomainPtr domain, const char *cmd, char **result, unsigned int flags)
 {
@@ -202,7 +235,7 @@ qemuDomainMonitorCommand(virDomainPtr domain, const char *cmd, char **result, un
     if ((vm = virDomainObjOf(domain)) == NULL || (mon = qemuDomainMonitor(vm)) == NULL)
         return -1;
     qemuControlTaint(vm);
-    text = (flags & VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) != 0 ? qemuControlHmp(mon, cmd) : qemuControlQmp(mon, cmd);
+    text = (flags & VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) != 0 ? qemuControlHmp(vm, mon, cmd) : qemuControlQmp(vm, mon, cmd);
     qemuMonitorUnref(mon);
     if (text == NULL)
         return -1;

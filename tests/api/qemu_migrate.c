@@ -627,6 +627,28 @@ TEST(the_job_of_a_migration_that_was_freed_can_be_aborted)
     endPair(&pair);
 }
 
+/* A guest that a migration holds: QEMU may be asked, past the library too, but not told to go on. */
+static void
+checkMonitorLetsNothingRun(virDomainPtr domain, const char *why)
+{
+    static const char *const qmp[] = {
+        "cont", "{\"execute\":\"cont\"}", "{\"execute\":\"co\\u006et\",\"arguments\":{}}",
+        "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"cont\"}}",
+    };
+    static const char *const hmp[] = { "cont", "c", "  c  ", "\tcont /x" };
+    char *text = NULL;
+
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_FAILS(virDomainQemuMonitorCommand(domain, qmp[i], &text, 0), VIR_ERR_OPERATION_INVALID);
+        CHECK_CONTAINS(virGetLastErrorMessage(), why);
+        CHECK_FAILS(virDomainQemuMonitorCommand(domain, hmp[i], &text, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP), VIR_ERR_OPERATION_INVALID);
+        CHECK_CONTAINS(virGetLastErrorMessage(), why);
+    }
+    CHECK_OK(virDomainQemuMonitorCommand(domain, "query-status", &text, 0));
+    CHECK_CONTAINS(text, "\"running\":false");
+    free(text);
+}
+
 TEST(a_migration_that_was_freed_after_the_transfer_cannot_be_aborted_here)
 {
     struct pair pair;
@@ -640,6 +662,7 @@ TEST(a_migration_that_was_freed_after_the_transfer_cannot_be_aborted_here)
     CHECK_CONTAINS(virGetLastErrorMessage(), "virDomainDestroy");
     checkState(pair.domain, VIR_DOMAIN_PAUSED);
     CHECK_FAILS(virDomainResume(pair.domain), VIR_ERR_OPERATION_INVALID);
+    checkMonitorLetsNothingRun(pair.domain, "is being migrated");
     /* whoever knows that it runs nowhere else starts it anew */
     CHECK_OK(virDomainDestroy(pair.domain));
     virDomainFree(pair.domain);
@@ -741,6 +764,8 @@ static void
 checkHeld(virDomainPtr domain, virConnectPtr destination)
 {
     int state, reason;
+
+    checkMonitorLetsNothingRun(domain, "run twice");
 
     CHECK_OK(virDomainGetState(domain, &state, &reason, 0));
     CHECK_INT(state, VIR_DOMAIN_PAUSED);
