@@ -418,26 +418,32 @@ qemuMonitorFinishCall(struct qemuMonitor *mon, struct qemuMonitorCall **link, cJ
 }
 
 /*
- * Waits for news, as the leader or behind it, until `end` (us, 0: for ever). Lock held; left
- * meanwhile.
+ * Waits for news, as the leader or behind it, until `end` (us, 0: for ever). Lock held; left meanwhile. A leader who waited before there
+ * was something that QEMU could not take at once does not know of it: so whoever is behind him sends it.
  */
 static void
 qemuMonitorWait(struct qemuMonitor *mon, unsigned long long end)
 {
-    if (mon->reading) {
+    bool leads = !mon->reading;
+
+    if (!leads && mon->outLength == 0) {
         virPlatformCondWait(&mon->changed, &mon->lock, end);
     } else {
-        struct pollfd poller = { mon->fd, (short)(POLLIN | (mon->outLength > 0 ? POLLOUT : 0)), 0 };
+        struct pollfd poller = { mon->fd, (short)((leads ? POLLIN : 0) | (mon->outLength > 0 ? POLLOUT : 0)), 0 };
         unsigned long long now = virTimeNowUs();
         int ms = end == 0 ? -1 : end <= now ? 0 : (int)((end - now + 999) / 1000);
 
-        mon->reading = true;
+        mon->reading = true;               /* by this one or by the leader */
         pthread_mutex_unlock(&mon->lock);
         poll(&poller, 1, ms);
         pthread_mutex_lock(&mon->lock);
-        qemuMonitorRead(mon);
-        mon->reading = false;
-        pthread_cond_broadcast(&mon->changed);
+        if (leads) {
+            qemuMonitorRead(mon);
+            mon->reading = false;
+            pthread_cond_broadcast(&mon->changed);
+        } else {
+            qemuMonitorFlush(mon);
+        }
     }
 }
 
@@ -600,11 +606,23 @@ qemuMonitorPost(struct qemuMonitor *mon, const char *command, cJSON *args)
     return 0;
 }
 
+static size_t
+qemuMonitorUnsent(struct qemuMonitor *mon)
+{
+    size_t length;
+
+    pthread_mutex_lock(&mon->lock);
+    length = mon->outLength;
+    pthread_mutex_unlock(&mon->lock);
+    return length;
+}
+
 static int
 qemuMonitorRun(struct qemuMonitor *mon, const char *command, cJSON *args, bool oob, bool whole, cJSON **reply)
 {
     bool overdue = false;
     qemuMonitorId id;
+    size_t unsent;
     int rc, timeout;
 
     qemuMonitorBusy(mon, &overdue);
@@ -617,7 +635,12 @@ qemuMonitorRun(struct qemuMonitor *mon, const char *command, cJSON *args, bool o
             (*qemuMonitorFind(mon, id))->whole = true;
         pthread_mutex_unlock(&mon->lock);
     }
-    if ((rc = qemuMonitorReceive(mon, id, timeout, reply)) != 0)
+    /* QEMU reads its monitor byte by byte, so that megabytes take it longer than the deadline: while it takes some, it is at work */
+    do {
+        unsent = qemuMonitorUnsent(mon);
+        rc = qemuMonitorReceive(mon, id, timeout, reply);
+    } while (rc == 0 && qemuMonitorUnsent(mon) < unsent);
+    if (rc != 0)
         return rc < 0 ? -1 : 0;
 
     pthread_mutex_lock(&mon->lock);

@@ -311,6 +311,48 @@ waitLong(void *opaque)
     return NULL;
 }
 
+/* Takes all that is sent, and answers when the last byte is there. */
+static void *
+takeAll(void *opaque)
+{
+    static char part[65536];
+    char text[64];
+    ssize_t n;
+
+    do
+        CHECK((n = recv(peer, part, sizeof(part), 0)) > 0);
+    while (memchr(part, 'z', (size_t)n) == NULL);
+    snprintf(text, sizeof(text), "{\"return\": {}, \"id\": %llu}\n", *(qemuMonitorId *)opaque);
+    say(text);
+    return NULL;
+}
+
+TEST(what_qemu_cannot_take_at_once_is_sent_though_another_thread_reads)
+{
+    const size_t length = 2 * 1024 * 1024;
+    char *words = malloc(length + 1), line[256];
+    qemuMonitorId first, second;
+    pthread_t leader, qemu;
+
+    CHECK_PTR(words);
+    memset(words, 'a', length);
+    words[length - 1] = 'z';
+    words[length] = '\0';
+    shared = openMonitor(false);
+    CHECK((first = qemuMonitorSend(shared, "stop", NULL, false)) != 0);
+    CHECK(recv(peer, line, sizeof(line), 0) > 0);
+    CHECK_INT(pthread_create(&leader, NULL, waitLong, &first), 0);
+    harnessSleepMs(100);
+    CHECK((second = qemuMonitorSend(shared, "large", virJsonObject("s:words", words, NULL), false)) != 0);
+    CHECK_INT(pthread_create(&qemu, NULL, takeAll, &second), 0);
+    CHECK_INT(qemuMonitorReceive(shared, second, 5000, NULL), 1);
+    qemuMonitorClose(shared);
+    pthread_join(leader, NULL);
+    pthread_join(qemu, NULL);
+    closeMonitor(shared);
+    free(words);
+}
+
 TEST(closing_ends_every_wait)
 {
     qemuMonitorId ids[3];
