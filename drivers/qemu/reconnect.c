@@ -301,7 +301,8 @@ qemuReconnectMonitor(struct virDomainObj *vm)
     pthread_mutex_lock(&priv->lock);
     process = priv->process;
     tooSoon = virTimeNowUs() < priv->monitorRetry;
-    priv->monitorRetry = virTimeNowUs() + 1000000;
+    if (!tooSoon)                      /* or whoever asks again and again would never be let through */
+        priv->monitorRetry = virTimeNowUs() + 1000000;
     pthread_mutex_unlock(&priv->lock);
     if (process.pid > 0 && !virProcessIsAlive(&process)) {
         qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_CRASHED, QEMU_PROCESS_STOP_NOWAIT);
