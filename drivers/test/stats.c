@@ -315,10 +315,9 @@ testNodeGetCPUStats(virConnectPtr conn, int cpu, virNodeCPUStatsPtr params, int 
     };
     int count = (int)(sizeof(figures) / sizeof(figures[0]));
 
-    (void)conn;
     virCheckFlags(0, -1);
-    if (cpu < VIR_NODE_CPU_STATS_ALL_CPUS)
-        return virReportError(VIR_ERR_INVALID_ARG, "there is no CPU %d", cpu);
+    if (cpu < VIR_NODE_CPU_STATS_ALL_CPUS || (cpu >= 0 && (unsigned int)cpu >= testHostOf(conn)->info.cpus))
+        return virReportError(VIR_ERR_INVALID_ARG, "there is no CPU %d: this host has %u", cpu, testHostOf(conn)->info.cpus);
     if (*room != 0 && *room < count)
         return virReportError(VIR_ERR_INVALID_ARG, "there are %d parameters, and room for %d", count, *room);
     for (int i = 0; *room != 0 && i < count; i++) {

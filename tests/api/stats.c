@@ -93,6 +93,7 @@ TEST(wrong_arguments_are_refused)
     CHECK_FAILS(virDomainListGetStats(NULL, 0, &records, 0), VIR_ERR_INVALID_ARG);
     CHECK_FAILS(virDomainListGetStats((virDomainPtr[]){ NULL }, 0, &records, 0), VIR_ERR_INVALID_ARG);
     CHECK_FAILS(virNodeGetCPUStats(conn, -2, cpu, &n, 0), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS(virNodeGetCPUStats(conn, 99999, cpu, &n, 0), VIR_ERR_INVALID_ARG);
     n = 3;
     CHECK_FAILS(virNodeGetCPUStats(conn, -1, cpu, &n, 0), VIR_ERR_INVALID_ARG);
     n = -1;
