@@ -2216,6 +2216,7 @@ virMigrationFree(virMigrationPtr m)
     virTypedParamsFree(m->stats, m->nstats);
     virMigrationMessageFree(m->inbox);
     virErrorClear(&m->error);
+    free(m->trace.samples);
     free(m->reply);
     free(m->uri);
     pthread_mutex_destroy(&m->lock);
@@ -2387,6 +2388,7 @@ virMigrationUpdateStats(virMigrationPtr m)
         virTypedParamsFree(m->stats, m->nstats);
         m->stats = stats;
         m->nstats = n;
+        virMigrationTraceStats(m);
         pthread_mutex_unlock(&m->lock);
     }
     virResetLastError();
@@ -2435,6 +2437,7 @@ virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *co
     virMigrationPhaseInfo *info = &m->info[m->phase];
 
     info->elapsedUs += virTimeNowUs() - m->entered;
+    virMigrationTracePhase(m, m->phase, result == VIR_MIGRATION_FAILED && m->phase != VIR_MIGRATION_PHASE_CANCEL);
     info->cookieIn = m->cookieIn[m->phase] != NULL ? strlen(m->cookieIn[m->phase]) : 0;
     if (cookie != NULL) {
         free(m->cookieOut[m->phase]);
@@ -2529,6 +2532,7 @@ virMigrationAnswer(virMigrationPtr m, enum virMigrationResult result, const char
 {
     const virMigrationPhase phase = m->phase;
 
+    virMigrationTracePhase(m, phase, result == VIR_MIGRATION_FAILED && phase != VIR_MIGRATION_PHASE_CANCEL);
     virMigrationMakeReply(m, phase, result, cookie, result == VIR_MIGRATION_FAILED ? virThreadError() : NULL);
     m->info[phase].elapsedUs += virTimeNowUs() - m->entered;
     m->asked = false;
@@ -2575,7 +2579,7 @@ virMigrationRun(virMigrationPtr m, int timeout)
     if (result == VIR_MIGRATION_AGAIN && row->side == VIR_MIGRATION_SIDE_DESTINATION)
         virMigrationDecide(m, &call);
     /* not between Perform and Finish: the guest stands still */
-    if (result != VIR_MIGRATION_AGAIN && m->phase != VIR_MIGRATION_PHASE_FINISH)
+    if ((result != VIR_MIGRATION_AGAIN || m->phase == VIR_MIGRATION_PHASE_PERFORM) && m->phase != VIR_MIGRATION_PHASE_FINISH)
         virMigrationUpdateStats(m);
     virResetLastError();
     return m->phase != VIR_MIGRATION_PHASE_OVER;
@@ -2878,6 +2882,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/migration/arguments.c"
 # include "drivers/migration/record.c"
 # include "drivers/migration/halves.c"
+# include "drivers/migration/trace.c"
 # include "drivers/migration/blocking.c"
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU
 #  include "drivers/common/xml.c"

@@ -2390,6 +2390,9 @@ struct _virDomainJobInfo {
 #define VIR_DOMAIN_JOB_CONVERGENCE "convergence"
 /* ms the CPUs would stand if they were stopped now. unsigned long long. virt's own. */
 #define VIR_DOMAIN_JOB_DOWNTIME_EXPECTED "downtime_expected"
+/* whether a migration has moved nothing at all for five seconds (virMigrationGetStats() alone has it).
+ * boolean. virt's own. */
+#define VIR_DOMAIN_JOB_STALLED "stalled"
 
 /* For virDomainGetJobStats. Since libvirt 1.2.9. */
 typedef enum {
@@ -3984,6 +3987,21 @@ VIRT_API const char *virMigrationGetCookie(virMigrationPtr m, virMigrationPhase 
  * final numbers.
  */
 VIRT_API int virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *params, int *nparams);
+
+/* For virMigrationGetTrace(). */
+typedef enum {
+    VIR_MIGRATION_TRACE_SVG = 1 << 0,       /* a picture instead of a table */
+} virMigrationTraceFlags;
+
+/*
+ * Gives the course of the migration so far: each phase with its time, and how much memory and disk was
+ * left, was sent and was written again, as far as the object's own steps have seen it; as a table, or
+ * with VIR_MIGRATION_TRACE_SVG as a time line in SVG with phases, iterations, and the downtime. The
+ * caller frees it with free(). flags: virMigrationTraceFlags.
+ *
+ * Returns the text, or NULL.
+ */
+VIRT_API char *virMigrationGetTrace(virMigrationPtr m, unsigned int flags);
 
 /*
  * Asks for the end of the migration, and returns at once; the steps that follow carry it out. Safe

@@ -4,6 +4,7 @@
  *   arguments.c   what virMigrationNew is given: parameters, flags, drivers
  *   halves.c      the two ends as objects of their own, which speak in messages
  *   record.c      messages and records as JSON text
+ *   trace.c       its course, as a table and a time line
  *   blocking.c    libvirt's blocking calls, a loop over the object
  */
 #ifndef VIRT_MIGRATION_MIGRATION_H
@@ -45,6 +46,18 @@ struct virMigrationMessage {
     char *cookie;                     /* what the phase is given, or what it gave */
 };
 
+/* What is noted of its course; in us, as virTimeNowUs. */
+struct virMigrationMark { virMigrationPhase phase; bool failed; unsigned long long from, to; };
+struct virMigrationSample { unsigned long long at, iteration, sent, memoryLeft, diskLeft, rate, dirtied; };    /* bytes, bytes per second */
+#define VIRT_TRACE_SAMPLES 1024
+struct virMigrationTrace {
+    struct virMigrationMark phases[16];
+    size_t nphases;
+    struct virMigrationSample *samples;      /* room for VIRT_TRACE_SAMPLES */
+    size_t nsamples;
+    unsigned long long moved, movedAt;       /* bytes sent, and when that last changed */
+};
+
 struct _virMigration {
     struct virHandle handle;
     char uuid[VIR_UUID_STRING_BUFLEN];       /* empty: a destination that has not been asked anything yet */
@@ -73,6 +86,7 @@ struct _virMigration {
     unsigned long long entered;       /* us: when the current phase was first run; 0: not yet */
     virTypedParameterPtr stats;       /* the newest that could be had */
     int nstats;
+    struct virMigrationTrace trace;
 
     /* one end alone */
     struct virMigrationMessage *inbox;       /* the newest that is not taken in yet */
@@ -105,6 +119,10 @@ VIRT_INTERNAL void virMigrationTakeRequest(virMigrationPtr m);
 VIRT_INTERNAL void virMigrationMakeReply(virMigrationPtr m, virMigrationPhase phase, enum virMigrationResult result, const char *cookie,
                                          const virError *error);
 VIRT_INTERNAL void virMigrationMessageFree(struct virMigrationMessage *message);
+
+/* trace.c, with m->lock held: a phase has ended; the statistics are new, and get VIR_DOMAIN_JOB_STALLED */
+VIRT_INTERNAL void virMigrationTracePhase(virMigrationPtr m, virMigrationPhase phase, bool failed);
+VIRT_INTERNAL void virMigrationTraceStats(virMigrationPtr m);
 
 /* record.c */
 VIRT_INTERNAL char *virMigrationFormatMessage(const struct virMigrationMessage *message);

@@ -298,3 +298,29 @@ TEST(a_doubt_is_said_and_settled)
         leave(&hosts);
     }
 }
+
+TEST(the_course_is_told_as_a_table_and_as_a_picture)
+{
+    virMigrationPtr m;
+    struct pair hosts;
+    char *text;
+
+    open(&hosts, "&memory-mib=64&bandwidth=256&dirty-rate=32", "");
+    CHECK_PTR(m = virMigrationNew(hosts.domain, hosts.b, NULL, 0, VIR_MIGRATE_LIVE));
+    while (virMigrationStep(m, 20) > 0)
+        ;
+    CHECK_PTR(text = virMigrationGetTrace(m, 0));
+    for (int phase = VIR_MIGRATION_PHASE_BEGIN; phase <= VIR_MIGRATION_PHASE_CONFIRM; phase++)
+        CHECK_CONTAINS(text, virMigrationPhaseGetName((virMigrationPhase)phase));
+    CHECK_CONTAINS(text, "iteration");
+    CHECK_CONTAINS(text, "downtime ");
+    free(text);
+    CHECK_PTR(text = virMigrationGetTrace(m, VIR_MIGRATION_TRACE_SVG));
+    CHECK_INT(strncmp(text, "<svg ", 5), 0);
+    CHECK_CONTAINS(text, "perform, source");
+    CHECK_CONTAINS(text, "</svg>");
+    free(text);
+    CHECK_FAILS_NULL(virMigrationGetTrace(m, 2), VIR_ERR_INVALID_ARG);
+    virMigrationFree(m);
+    leave(&hosts);
+}
