@@ -2902,10 +2902,13 @@ virMigrationGetDomain(virMigrationPtr m)
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"
+#  include "drivers/test/fault.c"
 #  include "drivers/test/job.c"
 #  include "drivers/test/migration.c"
+#  include "drivers/test/record.c"
 #  include "drivers/test/stats.c"
 #  include "drivers/test/test.c"
+#  include "drivers/test/transfer.c"
 # endif
 # if VIRT_WITH_QEMU
 #  include "drivers/qemu/capabilities.c"

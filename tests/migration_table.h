@@ -232,14 +232,15 @@ tableExpectMigrated(struct tableRun *run)
     EXPECT(strcmp(run->events[1].text, destination) == 0, "destination: events are %s, not %s", run->events[1].text, destination);
 }
 
-/* As it was where it was, and nothing at the other side. */
+/* As it was where it was, unless it was lost there, and nothing at the other side. */
 static void
 tableExpectRolledBack(struct tableRun *run, const struct tableFault *fault)
 {
     const struct tableCase *c = &run->c;
     virDomainJobInfo job = { 0 };
 
-    EXPECT(run->outcome == VIR_MIGRATION_OUTCOME_ROLLED_BACK, "the outcome is %d", run->outcome);
+    EXPECT(run->outcome == (fault->sourceDies ? VIR_MIGRATION_OUTCOME_LOST : VIR_MIGRATION_OUTCOME_ROLLED_BACK), "the outcome is %d",
+           run->outcome);
     EXPECT(run->error != 0 && (fault->error < 0 || run->error == fault->error), "the error is %d, not %d", run->error, fault->error);
     tableExpect(run, 1, c->defined ? 0 : -1, 1, VIR_DOMAIN_SHUTOFF, -1);
     if (fault->sourceDies) {

@@ -7,8 +7,9 @@
  *     test:///default?host=NAME       another host of the same kind, called NAME
  *     test:///path/of/file.xml        a host of this connection alone, as the file describes it
  *
- * Parameters that tell how guests of this connection migrate (see migration.c): memory-mib=N,
- * dirty-rate=N and bandwidth=N (both in MiB/s), fault=...
+ * Parameters that tell how guests of this connection migrate: memory-mib=N, dirty-rate=N and
+ * bandwidth=N (both in MiB/s, see transfer.c), migration-expiry=N (seconds), protocol=1|2|3 (test.c),
+ * fault=... (fault.c)
  */
 #include "test.h"
 
@@ -62,8 +63,9 @@ testDomainRefresh(struct virDomainObj *vm, void *opaque)
 {
     struct testHost *host = opaque;
 
-    if (host->arriving > 0)                                /* else there is nothing to look for, and nothing to lock */
-        testMigrationRefresh(host, vm);
+    (void)vm;
+    if (host->arriving > 0 || host->crashed)               /* else there is nothing to look for, and nothing to lock */
+        testMigrationRefresh(host);
 }
 
 static struct testHost *
@@ -252,7 +254,8 @@ testConnectNumber(const struct virUri *uri, const char *name, unsigned long long
 VIRT_INTERNAL int
 testConnectConfigure(struct testConnect *test, const struct virUri *uri)
 {
-    static const char *const known[] = { "host", "memory-mib", "dirty-rate", "bandwidth", "fault" };
+    static const char *const known[] = { "host", "memory-mib", "dirty-rate", "bandwidth", "fault", "protocol",
+                                         "migration-expiry" };
     const unsigned long long mib = 1024 * 1024;
     const char *fault = virUriParam(uri, "fault");
 
@@ -263,14 +266,22 @@ testConnectConfigure(struct testConnect *test, const struct virUri *uri)
             k++;
         if (k == sizeof(known) / sizeof(known[0]))
             return virReportError(VIR_ERR_INVALID_ARG, "URI parameter '%s' is not one of the test driver "
-                                  "(host, memory-mib, dirty-rate, bandwidth, fault)", uri->params[i].name);
+                                  "(host, memory-mib, dirty-rate, bandwidth, fault, protocol, migration-expiry)", uri->params[i].name);
     }
     test->dirtyRate = 256 * mib;
     test->bandwidth = 64 * 1024 * mib;
+    test->expiry = 300;
+    test->protocol = 3;
     if (testConnectNumber(uri, "memory-mib", mib, &test->memory) < 0 ||
         testConnectNumber(uri, "dirty-rate", mib, &test->dirtyRate) < 0 ||
-        testConnectNumber(uri, "bandwidth", mib, &test->bandwidth) < 0)
+        testConnectNumber(uri, "bandwidth", mib, &test->bandwidth) < 0 ||
+        testConnectNumber(uri, "migration-expiry", 1, &test->expiry) < 0 ||
+        testConnectNumber(uri, "protocol", 1, &test->protocol) < 0)
         return -1;
+    if (test->expiry > ULLONG_MAX / 1000000)
+        return virReportError(VIR_ERR_INVALID_ARG, "URI parameter migration-expiry: %llu seconds are too many", test->expiry);
+    if (test->protocol < 1 || test->protocol > 3)
+        return virReportError(VIR_ERR_INVALID_ARG, "URI parameter protocol: '%llu' is not 1, 2 or 3", test->protocol);
     if (test->bandwidth == 0)
         return virReportError(VIR_ERR_INVALID_ARG, "URI parameter bandwidth: nothing moves at 0 MiB/s");
     return fault != NULL ? testMigrationParseFaults(test, fault) : 0;

@@ -69,7 +69,7 @@ testMigrationStats(const struct testMigration *m, struct testStats *stats)
 
     testStatsInt(stats, VIR_DOMAIN_JOB_OPERATION,
                  m->source ? VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT : VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN);
-    if (!m->source || m->offline || m->step == TEST_BEGUN)
+    if (!m->source || m->offline || m->stage == TEST_BEGUN)
         return stats->rc;
     testStatsNumber(stats, VIR_DOMAIN_JOB_TIME_ELAPSED, t->lasted * 1000);
     if (t->last)
@@ -133,7 +133,7 @@ testDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info)
     pthread_mutex_lock(&host->lock);
     if ((m = testMigrationOf(host, vm)) != NULL) {
         info->type = VIR_DOMAIN_JOB_UNBOUNDED;
-        if (m->source && m->step != TEST_BEGUN) {
+        if (m->source && m->stage != TEST_BEGUN) {
             info->timeElapsed = (unsigned long long)(m->transfer.lasted * 1000);
             info->dataTotal = info->memTotal = (unsigned long long)m->transfer.total;
             info->dataProcessed = info->memProcessed = (unsigned long long)m->transfer.sent;
@@ -195,6 +195,15 @@ testDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *para
     return 0;
 }
 
+/* The destination may have what it needs. */
+static bool
+testAbortIsLate(struct testHost *host, struct testMigration *m)
+{
+    testTransferLook(host, m);
+    return m->stage == TEST_PERFORMED || m->stage == TEST_LEAVING || m->status == TEST_COMPLETED || m->status == TEST_SPREAD ||
+           m->status == TEST_BROKE;
+}
+
 /*
  * A request: the transfer looks for it. When everything is there, the destination decides, and it
  * is too late.
@@ -216,12 +225,12 @@ testDomainAbortJob(virDomainPtr domain, unsigned int flags)
         virReportError(VIR_ERR_OPERATION_INVALID, "no job is active on the domain");
     } else if (!m->source) {
         virReportError(VIR_ERR_OPERATION_INVALID, "cannot abort incoming migration; use virDomainDestroy instead");
-    } else if (m->step == TEST_PERFORMED) {
+    } else if (testAbortIsLate(host, m)) {
         virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has been transferred: its migration cannot be aborted any more",
                        vm->name);
     } else {
-        m->aborted = true;
-        if (m->dropped)
+        m->mind.aborted = true;
+        if (m->mind.dropped)
             testMigrationAbortDropped(host, m);
         pthread_cond_broadcast(&host->changed);
         rc = 0;

@@ -1,36 +1,10 @@
 /*
- * Migration between simulated hosts: the five phases as driver.h wants them, a transfer that takes
- * its time, and everything that can go wrong.
+ * Migration between simulated hosts: the phases as driver.h wants them, and as tests/model/migration.pml has them, where
+ * srcPerform, dstFinish and so on are what the functions of the same names do here. transfer.c is the hypervisors' part,
+ * record.c what each side keeps in mind, fault.c what goes wrong on purpose.
  *
- * The transfer. A guest has so many bytes to move (its memory, or memory-mib of the source's URI),
- * over a wire of so many bytes a second (bandwidth), and while it runs it writes so many bytes a
- * second (dirty-rate), which have to be sent again in the next pass. When what is left fits into
- * the allowed downtime, the guest is paused and the rest is sent. Passes, bytes and downtime are
- * computed, not measured, so they are the same in every run; only how much of it has happened
- * depends on the clock. A guest that writes faster than the wire never gets there, until it is
- * throttled (AUTO_CONVERGE), paused, given more downtime, or the migration is aborted.
- *
- * The records. Each side has a record for a migration, under its uuid, in the host. It says how
- * far the side has come and what it has answered, so that a phase that is asked again answers as
- * it did, also after the guest has left. The last record of each guest and side is kept.
- *
- * Faults, in the URI of the connection that the phase is called on (the source's: begin, perform,
- * confirm, rollback; the destination's: prepare, perform, finish, cancel):
- *
- *     fault=PHASE[:WHAT[:N]][,...]
- *
- *     PHASE   begin, prepare, perform, finish, confirm; cancel (finish, after the migration has
- *             failed), rollback (confirm, likewise)
- *     fail    the phase fails (the default). perform: after N per cent of the memory, 50 if N is
- *             not given
- *     die     the hypervisor's process of that side dies. perform: after N per cent; finish: when
- *             the guest is to be started
- *     again   the first N calls (1) are not answered and not carried out
- *     lost    the first N calls that carry it out (1) are not answered
- *     hang    no answer and nothing carried out for N milliseconds; for ever, without N
- *
- * confirm, cancel and rollback cannot fail or die: only their answers can be missing. On the
- * destination's URI, perform can only die.
+ * Each phase changes the record first, and then does what it announces (testSourceSettle, testDestinationSettle); the
+ * same function finishes what a crash has interrupted, and gives the answer to who asks again.
  */
 #include "test.h"
 
@@ -41,327 +15,201 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <time.h>
 
 #define VIRT_FROM VIR_FROM_TEST
 
 #define TEST_FLAGS (VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE | VIR_MIGRATE_PAUSED | \
                     VIR_MIGRATE_CHANGE_PROTECTION | VIR_MIGRATE_UNSAFE | VIR_MIGRATE_OFFLINE | \
-                    VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE)
+                    VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_POSTCOPY | \
+                    VIR_MIGRATE_POSTCOPY_RESUME)
 
-/* ---------- faults ---------- */
+/* ---------- settling (the host is locked) ---------- */
 
-static const char *const testFaultPlaces[TEST_FAULT_PLACES + 1] = {
-    [TEST_FAULT_BEGIN] = "begin", [TEST_FAULT_PREPARE] = "prepare", [TEST_FAULT_PERFORM] = "perform",
-    [TEST_FAULT_FINISH] = "finish", [TEST_FAULT_CONFIRM] = "confirm", [TEST_FAULT_CANCEL] = "cancel",
-    [TEST_FAULT_ROLLBACK] = "rollback",
-};
-
-static const char *const testFaultKinds[] = {
-    [TEST_FAULT_NONE] = "none", [TEST_FAULT_FAIL] = "fail", [TEST_FAULT_DIE] = "die", [TEST_FAULT_AGAIN] = "again",
-    [TEST_FAULT_LOST] = "lost", [TEST_FAULT_HANG] = "hang", NULL,
-};
-
-static int
-testFaultWord(const char *const *names, const char *text, size_t length)
+/* The guest ends here. A definition that cannot be taken away does not bring it back. */
+static void
+testSourceEnds(struct testHost *host, struct testMigration *m)
 {
-    for (int i = 0; names[i] != NULL; i++) {
-        if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0)
-            return i;
+    struct virDomainObj *vm = m->vm;
+
+    testChannelClose(host, m);
+    if (!m->told)
+        testMigrationComplete(m, m->lost ? VIR_DOMAIN_JOB_FAILED : VIR_DOMAIN_JOB_COMPLETED);
+    m->told = true;
+    if (!m->offline && testSourceIsHere(m)) {
+        virDomainObjStopped(vm, m->lost ? VIR_DOMAIN_SHUTOFF_FAILED : VIR_DOMAIN_SHUTOFF_MIGRATED);
+        virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, m->lost ? VIR_DOMAIN_EVENT_STOPPED_FAILED : VIR_DOMAIN_EVENT_STOPPED_MIGRATED);
     }
-    return -1;
+    if ((m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && !m->lost && vm->persistent && virDomainObjUndefine(vm) < 0)
+        virLog(VIR_LOG_WARN, "test.migration", "domain '%s' has left, but is still defined here: %s", vm->name,
+               virGetLastErrorMessage());
 }
 
-VIRT_INTERNAL int
-testMigrationParseFaults(struct testConnect *test, const char *text)
+/* What the record says is carried out; the answer is the record's. */
+static int
+testSourceSettle(struct testHost *host, struct testMigration *m)
 {
-    for (const char *at = text; *at != '\0'; at += *at == ',') {
-        size_t length = strcspn(at, ":,");
-        int place = testFaultWord(testFaultPlaces, at, length), kind = TEST_FAULT_FAIL, number = -1;
+    if (m->stage == TEST_RESUMING) {
+        bool here = m->vm == NULL || testSourceIsHere(m);
 
-        at += length;
-        if (*at == ':') {
-            length = strcspn(++at, ":,");
-            kind = testFaultWord(testFaultKinds, at, length);
-            at += length;
-        }
-        if (*at == ':') {
-            char *end;
-
-            number = (int)strtol(at + 1, &end, 10);
-            if (end == at + 1 || number < 0)
-                kind = -1;
-            at = end;
-        }
-        if (place < 0 || kind < 0 || (*at != ',' && *at != '\0') ||
-            (place >= TEST_FAULT_CONFIRM && (kind == TEST_FAULT_FAIL || kind == TEST_FAULT_DIE)))
-            return virReportError(VIR_ERR_INVALID_ARG, "URI parameter fault: '%s' is not of the form "
-                                  "PHASE[:fail|die|again|lost|hang[:N]][,...]", text);
-        test->faults[place] = (struct testFault){ .kind = kind, .number = number };
+        testChannelClose(host, m);
+        testSourceResume(m);
+        if (testMigrationReached(host, m, TEST_MARK_RESUMED))
+            return VIR_MIGRATION_AGAIN;
+        m->stage = here ? TEST_STAYED : TEST_GONE;
+        if (m->vm != NULL && !m->told)
+            testMigrationComplete(m, m->mind.aborted ? VIR_DOMAIN_JOB_CANCELLED : VIR_DOMAIN_JOB_FAILED);
+        m->told = true;
+        testMigrationEndJob(m);
+        if (testMigrationReached(host, m, TEST_MARK_STAYED))
+            return VIR_MIGRATION_AGAIN;
+    } else if (m->stage == TEST_LEAVING) {
+        testSourceEnds(host, m);
+        if (testMigrationReached(host, m, TEST_MARK_ENDED))
+            return VIR_MIGRATION_AGAIN;
+        m->stage = m->lost ? TEST_GONE : TEST_LEFT;
+        testMigrationEndJob(m);
+        if (testMigrationReached(host, m, TEST_MARK_LEFT))
+            return VIR_MIGRATION_AGAIN;
     }
+    pthread_cond_broadcast(&host->changed);
+    if (m->stage == TEST_GONE)
+        return testMigrationFailed(m);
+    return m->stage == TEST_STAYED || m->stage == TEST_LEFT ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
+}
+
+/* The record says how it is to end; it ends. */
+static int
+testSourceDecide(struct testHost *host, struct testMigration *m, enum testStage stage)
+{
+    m->stage = stage;
+    if (testMigrationReached(host, m, stage == TEST_RESUMING ? TEST_MARK_RESUMING : TEST_MARK_LEAVING))
+        return VIR_MIGRATION_AGAIN;
+    return testSourceSettle(host, m);
+}
+
+/* It is given up before anything else could have happened: for the error that is set. */
+static int
+testSourceGivesUp(struct testHost *host, struct testMigration *m)
+{
+    testMigrationKeepError(m);
+    return testSourceDecide(host, m, TEST_RESUMING) == VIR_MIGRATION_AGAIN ? VIR_MIGRATION_AGAIN : testMigrationFailed(m);
+}
+
+static int
+testDestinationDefine(struct testMigration *m)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
+
+    if (m->definition == NULL)
+        return 0;
+    if ((doc = virDocumentParse(m->definition, NULL)) == NULL || virDomainObjDefine(m->vm, doc) < 0)
+        return -1;
     return 0;
 }
 
 static bool
-testFaultCounts(struct testFault *fault)
+testDestinationIsHere(const struct testMigration *m)
 {
-    if (fault->number < 0)
-        fault->number = 1;
-    return fault->number > 0 && fault->number-- > 0;
+    return m->offline || (m->channel != NULL && m->id >= 0 && m->vm->id == m->id && atomic_load(&m->channel->copy) != TEST_COPY_DEAD);
 }
 
-/* What happens instead of the phase. The host is locked. */
-static enum testFaultKind
-testFaultBefore(struct testConnect *test, enum testFaultPlace place)
-{
-    struct testFault *fault = &test->faults[place];
-    unsigned long long now = virTimeNowUs();
-
-    switch (fault->kind) {
-    case TEST_FAULT_AGAIN:
-        return testFaultCounts(fault) ? TEST_FAULT_AGAIN : TEST_FAULT_NONE;
-    case TEST_FAULT_HANG:
-        if (fault->since == 0)
-            fault->since = now;
-        if (fault->number < 0 || now - fault->since < (unsigned long long)fault->number * 1000)
-            return TEST_FAULT_HANG;
-        return TEST_FAULT_NONE;
-    case TEST_FAULT_LOST:
-        return TEST_FAULT_NONE;
-    default:
-        return fault->kind;
-    }
-}
-
-/* Whether the answer of a phase that was carried out gets lost. The host is locked. */
-static bool
-testFaultLost(struct testConnect *test, enum testFaultPlace place)
-{
-    return test->faults[place].kind == TEST_FAULT_LOST && testFaultCounts(&test->faults[place]);
-}
-
-/* Whether somebody steps it. */
-static void
-testMigrationSetDropped(struct testHost *host, const char *uuid, bool dropped)
-{
-    for (struct testMigration *m = host->migrations; m != NULL; m = m->next)
-        if (strcmp(m->uuid, uuid) == 0)
-            m->dropped = dropped;
-}
-
-/*
- * How every phase begins: locks the host. 1: to be carried out; *kind is then a fault that the
- * phase itself has to act out. Else its result, and the host is not locked.
- */
+/* Everything that can fail comes before the guest runs. */
 static int
-testPhaseEnter(virConnectPtr conn, const struct virMigrationCall *call, enum testFaultPlace place, enum testFaultKind *kind)
+testDestinationStart(struct testMigration *m, enum testFaultKind fault)
 {
-    struct testConnect *test = testConnectOf(conn);
-    unsigned long long now = virTimeNowUs(), end;
+    bool spread;
 
-    pthread_mutex_lock(&test->host->lock);
-    testMigrationSetDropped(test->host, call->uuid, false);
-    *kind = testFaultBefore(test, place);
-    if (*kind == TEST_FAULT_HANG && call->timeout != 0) {
-        /* Somebody who waits without end is let out now and then, to look around. */
-        end = now + (call->timeout > 0 && call->timeout < 1000 ? (unsigned int)call->timeout : 1000) * 1000ULL;
-        while (virTimeNowUs() < end && (*kind = testFaultBefore(test, place)) == TEST_FAULT_HANG) {
-            unsigned long long next = virTimeNowUs() + 10000;
+    if (!testDestinationIsHere(m))
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was arriving", m->vm->name);
+    if (!m->offline && (m->vm->state != VIR_DOMAIN_PAUSED || m->vm->reason != VIR_DOMAIN_PAUSED_MIGRATION))
+        return 0;                                          /* it was started before a crash */
+    if (fault == TEST_FAULT_DIE)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died when it was to be started", m->vm->name);
+    if (fault != TEST_FAULT_NONE)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': a fault was injected into finish", m->vm->name);
+    if (testDestinationDefine(m) < 0)
+        return -1;
+    if (m->offline)
+        return 0;
 
-            virPlatformCondWait(&test->host->changed, &test->host->lock, next < end ? next : end);
-        }
+    spread = atomic_load(&m->channel->copy) == TEST_COPY_SPREAD;
+    if (m->state == VIR_DOMAIN_PAUSED || (m->state == VIR_DOMAIN_NOSTATE && atomic_load(&m->channel->paused))) {
+        virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
+        virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
+    } else {
+        virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, spread ? VIR_DOMAIN_RUNNING_POSTCOPY : VIR_DOMAIN_RUNNING_MIGRATED);
+        virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_RESUMED, spread ? VIR_DOMAIN_EVENT_RESUMED_POSTCOPY : VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
     }
-    if (*kind != TEST_FAULT_HANG && *kind != TEST_FAULT_AGAIN)
-        return 1;
-    pthread_mutex_unlock(&test->host->lock);
-    return VIR_MIGRATION_AGAIN;
+    return 0;
 }
 
-/* ---------- channels ---------- */
-
-static void *
-testChannelCreate(const char *key, void *opaque)
-{
-    struct testChannel *channel = virAllocate(sizeof(*channel));
-
-    (void)key;
-    if (channel != NULL && (channel->migration = virStringCopy(opaque)) == NULL) {
-        free(channel);
-        channel = NULL;
-    }
-    return channel;
-}
-
-static void *
-testChannelMissing(const char *key, void *opaque)
-{
-    (void)opaque;
-    virReportError(VIR_ERR_OPERATION_FAILED, "nobody listens at '%s'", key);
-    return NULL;
-}
-
+/* Nothing of it remains here. */
 static void
-testChannelDestroy(void *state)
+testDestinationRemove(struct testHost *host, struct testMigration *m)
 {
-    struct testChannel *channel = state;
+    struct virDomainObj *vm = m->vm;
+    bool died = m->channel != NULL && atomic_load(&m->channel->copy) == TEST_COPY_DEAD;
 
-    free(channel->migration);
-    free(channel);
-}
-
-/* The destination's end: an address belongs to one migration at a time. */
-static struct testChannel *
-testChannelListen(const char *uri, const char *migration)
-{
-    struct testChannel *channel = virSharedAcquire(uri, testChannelCreate, (void *)(uintptr_t)migration, testChannelDestroy);
-
-    if (channel != NULL && strcmp(channel->migration, migration) != 0) {
-        virSharedRelease(channel);
-        virReportError(VIR_ERR_OPERATION_FAILED, "'%s' is in use by another migration", uri);
-        return NULL;
-    }
-    return channel;
-}
-
-static struct testChannel *
-testChannelConnect(const char *uri, const char *migration)
-{
-    struct testChannel *channel = virSharedAcquire(uri, testChannelMissing, NULL, testChannelDestroy);
-
-    if (channel != NULL && strcmp(channel->migration, migration) != 0) {
-        virSharedRelease(channel);
-        virReportError(VIR_ERR_OPERATION_FAILED, "who listens at '%s' expects another migration", uri);
-        return NULL;
-    }
-    return channel;
-}
-
-static void
-testChannelClose(struct testMigration *m)
-{
-    if (m->channel != NULL) {
-        if (!m->source)
-            m->channel->dead = true;
-        virSharedRelease(m->channel);
-        m->channel = NULL;
+    testChannelClose(host, m);
+    if (vm == NULL)
+        return;
+    if (vm->id >= 0 && vm->id == m->id && !m->offline) {
+        virDomainObjStopped(vm, died ? VIR_DOMAIN_SHUTOFF_CRASHED : VIR_DOMAIN_SHUTOFF_FAILED);
+        virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
+    } else if (!vm->persistent && vm->id < 0) {
+        virDomainListRemove(host->domains, vm);
     }
 }
 
-/* ---------- records (the host is locked) ---------- */
-
-static void
-testMigrationFree(struct testMigration *m)
+/* What the record says is carried out; the answer is the record's. */
+static int
+testDestinationSettle(struct testHost *host, struct testMigration *m, enum testFaultKind fault)
 {
-    testChannelClose(m);
-    virDomainObjUnref(m->vm);
-    virFreeError(m->error);
-    free(m->definition);
-    free(m->cookie);
-    free(m->uri);
-    free(m->uuid);
-    free(m);
-}
-
-VIRT_INTERNAL void
-testMigrationsFree(struct testHost *host)
-{
-    while (host->migrations != NULL) {
-        struct testMigration *m = host->migrations;
-
-        host->migrations = m->next;
-        testMigrationFree(m);
-    }
-}
-
-static struct testMigration *
-testMigrationFind(struct testHost *host, const char *uuid, bool source)
-{
-    struct testMigration *m = host->migrations;
-
-    while (m != NULL && (m->source != source || strcmp(m->uuid, uuid) != 0))
-        m = m->next;
-    return m;
-}
-
-static bool
-testMigrationIsOver(const struct testMigration *m)
-{
-    return m->step == TEST_LEFT || m->step == TEST_STAYED || m->step == TEST_ARRIVED || m->step == TEST_REFUSED;
-}
-
-VIRT_INTERNAL struct testMigration *
-testMigrationOf(struct testHost *host, const struct virDomainObj *vm)
-{
-    struct testMigration *m = host->migrations;
-
-    while (m != NULL && (m->vm != vm || testMigrationIsOver(m)))
-        m = m->next;
-    return m;
-}
-
-/* A new record; not in the list yet. */
-static struct testMigration *
-testMigrationNew(const char *uuid, bool source, struct virDomainObj *vm, unsigned int flags)
-{
-    struct testMigration *m = virAllocate(sizeof(*m));
-
-    if (m == NULL)
-        return NULL;
-    m->source = source;
-    m->step = source ? TEST_BEGUN : TEST_PREPARED;
-    m->flags = flags;
-    m->offline = (flags & VIR_MIGRATE_OFFLINE) != 0;
-    m->state = vm->state;
-    m->reason = vm->reason;
-    m->failAt = m->dieAt = -1;
-    m->vm = virDomainObjRef(vm);
-    if ((m->uuid = virStringCopy(uuid)) == NULL) {
-        testMigrationFree(m);
-        return NULL;
-    }
-    return m;
-}
-
-/* Puts it into the list, in place of earlier ones of the same guest and side that are over. */
-static void
-testMigrationInsert(struct testHost *host, struct testMigration *m)
-{
-    for (struct testMigration **at = &host->migrations; *at != NULL;) {
-        struct testMigration *old = *at;
-
-        if (old->source == m->source && testMigrationIsOver(old) && old->users == 0 &&
-            memcmp(old->vm->uuid, m->vm->uuid, VIR_UUID_BUFLEN) == 0) {
-            *at = old->next;
-            testMigrationFree(old);
+    if (m->stage == TEST_STARTING) {
+        if (testDestinationStart(m, fault) < 0) {
+            testMigrationKeepError(m);
+            testDestinationRemove(host, m);
+            m->stage = TEST_REFUSED;
         } else {
-            at = &old->next;
+            if (testMigrationReached(host, m, TEST_MARK_STARTED))
+                return VIR_MIGRATION_AGAIN;
+            if (m->channel != NULL && atomic_load(&m->channel->copy) != TEST_COPY_SPREAD)
+                testChannelClose(host, m);
+            m->stage = TEST_ARRIVED;
         }
+        testMigrationEndJob(m);
+        if (testMigrationReached(host, m, TEST_MARK_ARRIVED))
+            return VIR_MIGRATION_AGAIN;
+    } else if (m->stage == TEST_REFUSING) {
+        testDestinationRemove(host, m);
+        if (testMigrationReached(host, m, TEST_MARK_REMOVED))
+            return VIR_MIGRATION_AGAIN;
+        m->stage = TEST_REFUSED;
+        testMigrationEndJob(m);
+        if (testMigrationReached(host, m, TEST_MARK_REFUSED))
+            return VIR_MIGRATION_AGAIN;
     }
-    m->next = host->migrations;
-    host->migrations = m;
-}
-
-/* The thread's error becomes the one that this side gives for the end of the migration. */
-static void
-testMigrationKeepError(struct testMigration *m)
-{
-    virFreeError(m->error);
-    m->error = virSaveLastError();
+    if (m->stage == TEST_REFUSED)
+        return testMigrationFailed(m);
+    return m->stage == TEST_ARRIVED ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
 }
 
 static int
-testMigrationFailed(const struct testMigration *m)
+testDestinationDecide(struct testHost *host, struct testMigration *m, enum testStage stage, enum testFaultKind fault)
 {
-    if (m->error != NULL)
-        virSetLastError(m->error);
-    else
-        virReportError(VIR_ERR_OPERATION_FAILED, "migration %s has failed", m->uuid);
-    return VIR_MIGRATION_FAILED;
+    m->stage = stage;
+    if (testMigrationReached(host, m, stage == TEST_STARTING ? TEST_MARK_STARTING : TEST_MARK_REFUSING))
+        return VIR_MIGRATION_AGAIN;
+    return testDestinationSettle(host, m, fault);
 }
 
-/* Settling on the way back, used by all phases; see perform and finish. */
-static void testSourceStays(struct testHost *host, struct testMigration *m, bool failed);
-static void testDestinationRefuses(struct testHost *host, struct testMigration *m, bool failed, int reason);
+/* It is given up here, for the error that is set. */
+static int
+testDestinationGivesUp(struct testHost *host, struct testMigration *m)
+{
+    testMigrationKeepError(m);
+    return testDestinationDecide(host, m, TEST_REFUSING, TEST_FAULT_NONE);
+}
 
 /* ---------- begin ---------- */
 
@@ -385,6 +233,8 @@ testMigrationCheckCall(const struct virMigrationCall *call)
             return virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the test driver does not support migration parameter '%s'",
                                   call->params[i].field);
     }
+    if ((call->flags & VIR_MIGRATE_OFFLINE) != 0 && (call->flags & VIR_MIGRATE_POSTCOPY) != 0)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "offline migration moves no memory: there is no post-copy");
     if ((call->flags & VIR_MIGRATE_OFFLINE) != 0 && (call->flags & VIR_MIGRATE_PERSIST_DEST) == 0)
         return virReportError(VIR_ERR_OPERATION_INVALID, "offline migration moves a definition: it needs the flag "
                               "VIR_MIGRATE_PERSIST_DEST");
@@ -406,28 +256,28 @@ testCallNumber(const struct virMigrationCall *call, const char *name, unsigned l
 }
 
 /*
- * The document that the destination gets: the guest's own, or the caller's in its place
- * (parameter), which must describe the same machine; under its new name. The caller frees it.
+ * The document that the destination gets: the guest's own (which it takes over), or the caller's in its place (parameter),
+ * which must describe the same machine; under its new name. The caller frees it.
  */
 static char *
-testMigrationDocument(struct virDomainObj *vm, const struct virMigrationCall *call, const char *parameter, bool persistent)
+testMigrationDocument(xmlDocPtr taken, const struct virMigrationCall *call, const char *parameter)
 {
     const char *given = testCallString(call, parameter), *name = testCallString(call, VIR_MIGRATE_PARAM_DEST_NAME);
-    VIRT_CLEANUP_XML xmlDocPtr ours = virDomainObjDocument(vm, persistent);
+    VIRT_CLEANUP_XML xmlDocPtr ours = taken;
     VIRT_CLEANUP_XML xmlDocPtr theirs = NULL;
-    struct virDocumentHot hot;
+    struct virDocumentHot own, hot;
     xmlDocPtr doc = ours;
 
     if (ours == NULL)
         return NULL;
     if (given != NULL) {
         if ((theirs = virDocumentParse(given, NULL)) == NULL || virDocumentCheckAbi(ours, theirs) < 0 ||
-            virDocumentHot(theirs, &hot) < 0)
+            virDocumentHot(theirs, &hot) < 0 || virDocumentHot(ours, &own) < 0)
             return NULL;
-        if (memcmp(hot.uuid, vm->uuid, VIR_UUID_BUFLEN) != 0 ||
-            (strcmp(hot.name, vm->name) != 0 && (name == NULL || strcmp(hot.name, name) != 0))) {
+        if (memcmp(hot.uuid, own.uuid, VIR_UUID_BUFLEN) != 0 ||
+            (strcmp(hot.name, own.name) != 0 && (name == NULL || strcmp(hot.name, name) != 0))) {
             virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "parameter %s describes domain '%s', not '%s', or has another uuid",
-                           parameter, hot.name, vm->name);
+                           parameter, hot.name, own.name);
             return NULL;
         }
         doc = theirs;
@@ -447,13 +297,24 @@ testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const 
     char uuid[VIR_UUID_STRING_BUFLEN];
 
     virUuidFormat(vm->uuid, uuid);
-    if ((document = testMigrationDocument(vm, call, VIR_MIGRATE_PARAM_DEST_XML, offline && vm->persistent)) == NULL ||
-        (persist && (definition = testMigrationDocument(vm, call, VIR_MIGRATE_PARAM_PERSIST_XML, true)) == NULL))
+    if ((document = testMigrationDocument(virDomainObjDocument(vm, offline && vm->persistent), call,
+                                          VIR_MIGRATE_PARAM_DEST_XML)) == NULL ||
+        (persist && (definition = testMigrationDocument(virDomainObjDocument(vm, true), call,
+                                                        VIR_MIGRATE_PARAM_PERSIST_XML)) == NULL))
         return NULL;
     cookie = virJsonObject("i:version", 1, "s:name", vm->name, "s:uuid", uuid, "s:host", host->name,
                            "s:state", offline ? "shutoff" : vm->state == VIR_DOMAIN_PAUSED ? "paused" : "running",
                            "b:persistent", (int)vm->persistent, "s:document", document, "S:definition", definition, NULL);
     return cookie != NULL ? virJsonFormat(cookie) : NULL;
+}
+
+/* The per cent at which a fault of perform happens; -1: never. */
+static int
+testMigrationFaultAt(const struct testConnect *test, enum testFaultKind kind)
+{
+    const struct testFault *fault = &test->faults[TEST_FAULT_PERFORM];
+
+    return fault->kind != kind ? -1 : fault->number < 0 ? 50 : fault->number;
 }
 
 /* How fast it may go, and how much there is to move. */
@@ -475,10 +336,10 @@ testMigrationPlan(struct testMigration *m, const struct testConnect *test, const
     m->dirtyRate = (double)test->dirtyRate;
     m->transfer.total = test->memory != 0 ? (double)test->memory : (double)m->vm->memory * 1024;
     m->transfer.left = m->transfer.total;
-    m->failAt = test->faults[TEST_FAULT_PERFORM].kind == TEST_FAULT_FAIL ? test->faults[TEST_FAULT_PERFORM].number : -2;
-    m->dieAt = test->faults[TEST_FAULT_PERFORM].kind == TEST_FAULT_DIE ? test->faults[TEST_FAULT_PERFORM].number : -2;
-    m->failAt = m->failAt == -1 ? 50 : m->failAt;
-    m->dieAt = m->dieAt == -1 ? 50 : m->dieAt;
+    m->failAt = testMigrationFaultAt(test, TEST_FAULT_FAIL);
+    m->dieAt = testMigrationFaultAt(test, TEST_FAULT_DIE);
+    m->breakAt = testMigrationFaultAt(test, TEST_FAULT_BREAK);
+    m->alone = test->protocol < 3;
     return 0;
 }
 
@@ -490,24 +351,54 @@ testMigrationBegin(virConnectPtr conn, struct virDomainObj *vm, const struct vir
     struct testMigration *m;
 
     if (((call->flags & VIR_MIGRATE_OFFLINE) == 0 && virDomainObjCheckActive(vm) < 0) ||
-        (m = testMigrationNew(call->uuid, true, vm, call->flags)) == NULL)
+        (m = testMigrationNew(call, true, vm)) == NULL)
         return NULL;
     m->id = vm->id;
     if ((m->cookie = testMigrationFormatCookie(host, vm, call)) == NULL ||
         testMigrationPlan(m, testConnectOf(conn), call) < 0 ||
         virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, call->uuid) < 0) {
-        testMigrationFree(m);
+        testMigrationFree(host, m);
         return NULL;
     }
+    m->holds = true;
     testMigrationInsert(host, m);
+    return m;
+}
+
+/*
+ * Takes the guest's job, which comes before the host's lock: unlocks the host, which is locked again on return. NULL with
+ * the error set; *m is another thread's if that was faster.
+ */
+static struct testMigration *
+testSourceTake(virDomainPtr domain, const struct virMigrationCall *call, enum testFaultKind kind)
+{
+    struct testHost *host = testHostOf(domain->conn);
+    struct testMigration *m = NULL;
+    struct virDomainObj *vm;
+    bool taken;
+
+    pthread_mutex_unlock(&host->lock);
+    if (kind != TEST_FAULT_NONE)
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': a fault was injected into begin", domain->name);
+    taken = kind == TEST_FAULT_NONE && testMigrationCheckCall(call) == 0 && (vm = virDomainObjOf(domain)) != NULL &&
+            virDomainObjBeginJob(vm, "migration", false) == 0;
+    pthread_mutex_lock(&host->lock);
+    if (!taken)
+        return NULL;
+    if ((m = testMigrationFind(host, call->uuid, true)) != NULL) {
+        virDomainObjEndJob(vm);
+        return m;
+    }
+    if ((m = testMigrationBegin(domain->conn, vm, call)) == NULL)
+        virDomainObjEndJob(vm);
     return m;
 }
 
 VIRT_INTERNAL int
 testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout)
 {
-    struct testHost *host = testHostOf(domain->conn);
-    struct virDomainObj *vm;
+    struct testConnect *test = testConnectOf(domain->conn);
+    struct testHost *host = test->host;
     struct testMigration *m;
     enum testFaultKind kind;
     char *cookie = NULL;
@@ -515,29 +406,23 @@ testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call,
 
     if (rc != 1)
         return rc;
-    m = testMigrationFind(host, call->uuid, true);
-    if (m == NULL) {
-        pthread_mutex_unlock(&host->lock);                 /* the job comes first */
-        if (kind != TEST_FAULT_NONE)
-            return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': a fault was injected into begin", domain->name);
-        if (testMigrationCheckCall(call) < 0 || (vm = virDomainObjOf(domain)) == NULL ||
-            virDomainObjBeginJob(vm, "migration", false) < 0)
-            return VIR_MIGRATION_FAILED;
-        pthread_mutex_lock(&host->lock);
-        if ((m = testMigrationBegin(domain->conn, vm, call)) == NULL) {
-            pthread_mutex_unlock(&host->lock);
-            virDomainObjEndJob(vm);
-            return VIR_MIGRATION_FAILED;
-        }
+    if ((m = testMigrationFind(host, call->uuid, true)) == NULL && (m = testSourceTake(domain, call, kind)) == NULL) {
+        pthread_mutex_unlock(&host->lock);
+        return VIR_MIGRATION_FAILED;
     }
-    if (testFaultLost(testConnectOf(domain->conn), TEST_FAULT_BEGIN))
+    m->at = test;
+    if (m->stage != TEST_BEGUN && m->stage != TEST_PERFORMING && m->stage != TEST_PERFORMED && m->stage != TEST_LEFT)
+        rc = testMigrationFailed(m);
+    else if (m->stage == TEST_BEGUN && (testMigrationReached(host, m, TEST_MARK_BEGUN) ||
+                                        testMigrationReached(host, m, TEST_MARK_HELD)))
         rc = VIR_MIGRATION_AGAIN;
-    else if (m->step == TEST_STAYED)
-        rc = testMigrationFailed(m);
-    else if ((cookie = virStringCopy(m->cookie)) == NULL) {
-        testSourceStays(host, m, true);                    /* nothing has happened yet: no need to ask again */
-        rc = testMigrationFailed(m);
-    }
+    else if (testFaultLost(test, TEST_FAULT_BEGIN))
+        rc = VIR_MIGRATION_AGAIN;
+    else if ((cookie = virStringCopy(m->cookie)) == NULL && m->stage == TEST_BEGUN)
+        rc = testSourceGivesUp(host, m);                   /* nothing has happened yet: no need to ask again */
+    else if (cookie == NULL)
+        rc = VIR_MIGRATION_AGAIN;
+    m->at = NULL;
     pthread_mutex_unlock(&host->lock);
     if (rc == VIR_MIGRATION_DONE)
         *cookieout = cookie;
@@ -546,31 +431,46 @@ testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call,
 
 /* ---------- prepare ---------- */
 
-/* What the source has said of the guest. Strings are the cookie's. */
+/* What the source has said of the guest. */
 struct testGuest {
-    const char *document, *definition;
-    bool paused;
+    char *document, *definition;
+    int state;                           /* VIR_DOMAIN_NOSTATE: it was not said */
 };
 
-static cJSON *
-testGuestParse(const char *text, struct testGuest *guest)
+static void
+testGuestClear(struct testGuest *guest)
 {
-    cJSON *cookie = virJsonParse(text, strlen(text), "the cookie of begin");
-    const char *state;
+    free(guest->document);
+    free(guest->definition);
+}
+
+/* The cookie is that of begin, or, from a source without begin, the guest's document as it is there. */
+static int
+testGuestParse(const char *text, const struct virMigrationCall *call, struct testGuest *guest)
+{
+    VIRT_CLEANUP_JSON cJSON *cookie = NULL;
+    const char *state, *document, *definition;
     int version = 0;
 
-    if (cookie == NULL)
-        return NULL;
-    state = virJsonString(cookie, "state");
-    guest->document = virJsonString(cookie, "document");
-    guest->definition = virJsonString(cookie, "definition");
-    if (virJsonInt(cookie, "version", &version) < 0 || version != 1 || state == NULL || guest->document == NULL) {
-        virReportError(VIR_ERR_INTERNAL_ERROR, "the cookie of begin is not one of this driver's");
-        cJSON_Delete(cookie);
-        return NULL;
+    *guest = (struct testGuest){ .state = VIR_DOMAIN_NOSTATE };
+    if (text[strspn(text, " \t\r\n")] == '<') {
+        guest->document = testMigrationDocument(virDocumentParse(text, NULL), call, VIR_MIGRATE_PARAM_DEST_XML);
+        return guest->document != NULL ? 0 : -1;
     }
-    guest->paused = strcmp(state, "paused") == 0;
-    return cookie;
+    if ((cookie = virJsonParse(text, strlen(text), "the cookie of begin")) == NULL)
+        return -1;
+    state = virJsonString(cookie, "state");
+    document = virJsonString(cookie, "document");
+    definition = virJsonString(cookie, "definition");
+    if (virJsonInt(cookie, "version", &version) < 0 || version != 1 || state == NULL || document == NULL)
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "the cookie of begin is not one of this driver's");
+    guest->state = strcmp(state, "paused") == 0 ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
+    if ((guest->document = virStringCopy(document)) == NULL ||
+        (definition != NULL && (guest->definition = virStringCopy(definition)) == NULL)) {
+        testGuestClear(guest);
+        return -1;
+    }
+    return 0;
 }
 
 /* Where the source will find this side. */
@@ -589,64 +489,104 @@ testMigrationAddress(const struct testHost *host, const struct virMigrationCall 
     return virStringCopy(uri);
 }
 
+/* What the record has to know of it. */
 static int
-testMigrationReceive(struct testHost *host, struct testMigration *m, xmlDocPtr doc, const struct testGuest *guest)
+testMigrationExpect(struct testConnect *test, struct testMigration *m, const struct virMigrationCall *call,
+                    const struct testGuest *guest)
 {
-    VIRT_CLEANUP_JSON cJSON *cookie = virJsonObject("i:version", 1, "s:host", host->name, NULL);
+    VIRT_CLEANUP_JSON cJSON *cookie = virJsonObject("i:version", 1, "s:host", test->host->name, NULL);
 
-    if (cookie == NULL || (m->cookie = virJsonFormat(cookie)) == NULL)
+    if (cookie == NULL || (m->cookie = virJsonFormat(cookie)) == NULL || (m->uri = testMigrationAddress(test->host, call)) == NULL)
         return -1;
     if ((m->flags & VIR_MIGRATE_PERSIST_DEST) != 0 &&
         (m->definition = virStringCopy(guest->definition != NULL ? guest->definition : guest->document)) == NULL)
         return -1;
-    m->state = guest->paused || (m->flags & VIR_MIGRATE_PAUSED) != 0 ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
-    if ((m->channel = testChannelListen(m->uri, m->uuid)) == NULL)
-        return -1;
-    if (!m->offline) {
-        m->id = virDomainListNextId(host->domains);
-        if (virDomainObjStarted(m->vm, doc, m->id, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION) < 0)
-            return -1;
-    }
+    m->state = (m->flags & VIR_MIGRATE_PAUSED) != 0 ? VIR_DOMAIN_PAUSED : guest->state;
+    m->expiry = test->expiry * 1000000;
+    m->alone = test->protocol < 2;
     return 0;
 }
 
-/* The host is not locked yet, because the guest's job comes first; on success it is. */
-static struct testMigration *
-testMigrationPrepare(struct testHost *host, const struct virMigrationCall *call, const char *cookiein)
+/* The hypervisor is made, and listens. */
+static int
+testMigrationReceive(struct testConnect *test, struct testMigration *m, xmlDocPtr doc, enum testFaultKind kind)
 {
-    struct testGuest guest;
-    VIRT_CLEANUP_JSON cJSON *cookie = testGuestParse(cookiein, &guest);
-    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
-    struct virDomainObj *vm;
+    if ((m->channel = testChannelListen(m->uri, m->uuid)) == NULL)
+        return -1;
+    atomic_fetch_add(&test->host->arriving, 1);
+    m->channel->dieAt = testMigrationFaultAt(test, TEST_FAULT_DIE);
+    if (m->offline)
+        return 0;
+    m->id = virDomainListNextId(test->host->domains);
+    if (virDomainObjStarted(m->vm, doc, m->id, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION) < 0)
+        return -1;
+    virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
+    if (kind == TEST_FAULT_DIE)
+        testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD);
+    return 0;
+}
+
+/* The guest's job is held and the host locked. 1: prepared; the job is the migration's then, if there is a record of it. */
+static int
+testMigrationPrepare(struct testConnect *test, const struct virMigrationCall *call, struct virDomainObj *vm, xmlDocPtr doc,
+                     const struct testGuest *guest, enum testFaultKind kind)
+{
+    struct testHost *host = test->host;
     struct testMigration *m;
+
+    if (testMigrationFind(host, call->uuid, false) != NULL)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "migration %s was settled while it was being prepared", call->uuid);
+    if ((m = testMigrationNew(call, false, vm)) == NULL)
+        return VIR_MIGRATION_FAILED;
+    if (testMigrationExpect(test, m, call, guest) < 0 ||
+        virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_IN, call->uuid) < 0) {
+        testMigrationFree(host, m);
+        return VIR_MIGRATION_FAILED;
+    }
+    m->holds = true;
+    m->at = test;
+    testMigrationInsert(host, m);
+    if (testMigrationReached(host, m, TEST_MARK_PREPARED))
+        return VIR_MIGRATION_AGAIN;
+    if (testMigrationReceive(test, m, doc, kind) < 0)
+        return testDestinationGivesUp(host, m);
+    return testMigrationReached(host, m, TEST_MARK_LISTENS) ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_DONE;
+}
+
+/* The host is locked, also on return; meanwhile it is not, because the guest's job comes first. */
+static int
+testDestinationTake(struct testConnect *test, const struct virMigrationCall *call, const char *cookiein, enum testFaultKind kind)
+{
+    struct testHost *host = test->host;
+    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
+    struct virDomainObj *vm = NULL;
+    struct testGuest guest = { 0 };
+    int rc = VIR_MIGRATION_FAILED;
     bool isNew;
 
-    if (cookie == NULL || testMigrationCheckCall(call) < 0 ||
-        (doc = virDocumentParse(guest.document, NULL)) == NULL ||
-        (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "migration", &isNew)) == NULL)
-        return NULL;
-    pthread_mutex_lock(&host->lock);
-    if ((m = testMigrationNew(call->uuid, false, vm, call->flags)) != NULL) {
-        m->isNew = isNew;
-        if ((m->uri = testMigrationAddress(host, call)) != NULL && testMigrationReceive(host, m, doc, &guest) == 0 &&
-            virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_IN, call->uuid) == 0) {
-            testMigrationInsert(host, m);
-            atomic_fetch_add(&host->arriving, 1);
-            if (!m->offline)
-                virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
-            virDomainObjUnref(vm);
-            return m;
-        }
-        if (vm->id >= 0)
-            virDomainObjStopped(vm, VIR_DOMAIN_SHUTOFF_FAILED);
-        testMigrationFree(m);
-    }
     pthread_mutex_unlock(&host->lock);
-    if (isNew)
-        virDomainListRemove(host->domains, vm);
-    virDomainObjEndJob(vm);
-    virDomainObjUnref(vm);
-    return NULL;
+    if (kind == TEST_FAULT_FAIL)
+        virReportError(VIR_ERR_OPERATION_FAILED, "host '%s': a fault was injected into prepare", host->name);
+    else if (testMigrationCheckCall(call) == 0 && testGuestParse(cookiein, call, &guest) == 0 &&
+             (doc = virDocumentParse(guest.document, NULL)) != NULL)
+        vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "migration", &isNew);
+    pthread_mutex_lock(&host->lock);
+    if (vm != NULL) {
+        struct testMigration *m;
+
+        rc = testMigrationPrepare(test, call, vm, doc, &guest, kind);
+        m = testMigrationFind(host, call->uuid, false);
+        if (m == NULL || m->vm != vm) {
+            if (isNew)
+                virDomainListRemove(host->domains, vm);
+            virDomainObjEndJob(vm);
+        } else {
+            m->isNew = isNew;
+        }
+        virDomainObjUnref(vm);
+    }
+    testGuestClear(&guest);
+    return rc;
 }
 
 VIRT_INTERNAL int
@@ -661,26 +601,18 @@ testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call
 
     if (rc != 1)
         return rc;
+    if (testMigrationFind(test->host, call->uuid, false) == NULL)
+        rc = testDestinationTake(test, call, cookiein, kind);
     m = testMigrationFind(test->host, call->uuid, false);
-    if (m == NULL) {
-        pthread_mutex_unlock(&test->host->lock);
-        if (kind == TEST_FAULT_FAIL)
-            return virReportError(VIR_ERR_OPERATION_FAILED, "host '%s': a fault was injected into prepare", test->host->name);
-        if ((m = testMigrationPrepare(test->host, call, cookiein)) == NULL)
-            return VIR_MIGRATION_FAILED;
-        m->channel->dead = kind == TEST_FAULT_DIE;
-        m->channel->dieAt = -1;
-        if (test->faults[TEST_FAULT_PERFORM].kind == TEST_FAULT_DIE)
-            m->channel->dieAt = test->faults[TEST_FAULT_PERFORM].number < 0 ? 50 : test->faults[TEST_FAULT_PERFORM].number;
-    }
-    if (testFaultLost(test, TEST_FAULT_PREPARE))
+    if (rc == VIR_MIGRATION_DONE && (m->stage == TEST_REFUSED || m->stage == TEST_REFUSING))
+        rc = testMigrationFailed(m);
+    if (rc == VIR_MIGRATION_DONE && testFaultLost(test, TEST_FAULT_PREPARE))
         rc = VIR_MIGRATION_AGAIN;
-    else if (m->step == TEST_REFUSED)
-        rc = testMigrationFailed(m);
-    else if ((cookie = virStringCopy(m->cookie)) == NULL || (address = virStringCopy(m->uri)) == NULL) {
-        testDestinationRefuses(test->host, m, true, VIR_DOMAIN_SHUTOFF_FAILED);
-        rc = testMigrationFailed(m);
-    }
+    if (rc == VIR_MIGRATION_DONE &&
+        ((cookie = virStringCopy(m->cookie)) == NULL || (address = virStringCopy(m->uri)) == NULL))
+        rc = m->stage == TEST_PREPARED ? testDestinationGivesUp(test->host, m) : VIR_MIGRATION_AGAIN;
+    if (m != NULL)
+        m->at = NULL;
     pthread_mutex_unlock(&test->host->lock);
     if (rc == VIR_MIGRATION_DONE) {
         *cookieout = cookie;
@@ -693,189 +625,46 @@ testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call
 
 /* ---------- perform ---------- */
 
-static void
-testSourcePause(struct testMigration *m)
-{
-    if (m->vm->state != VIR_DOMAIN_RUNNING)
-        return;
-    virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION);
-    virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED);
-}
-
-/* The guest goes on here as it did before. */
-static void
-testSourceResume(struct testMigration *m)
-{
-    if (m->offline || m->vm->id != m->id || m->vm->state != VIR_DOMAIN_PAUSED || m->state != VIR_DOMAIN_RUNNING)
-        return;
-    virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED);
-    virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
-}
-
-/* The source gives it up: for the error that is set, if `failed`. */
-static void
-testSourceStays(struct testHost *host, struct testMigration *m, bool failed)
-{
-    if (failed)
-        testMigrationKeepError(m);
-    testChannelClose(m);
-    testSourceResume(m);
-    m->step = TEST_STAYED;
-    testMigrationComplete(m, m->aborted ? VIR_DOMAIN_JOB_CANCELLED : VIR_DOMAIN_JOB_FAILED);
-    virDomainObjEndMigration(m->vm);
-    pthread_cond_broadcast(&host->changed);
-}
-
-/*
- * A pass is over: what has been written meanwhile is the next one, unless it is little enough to
- * stop the guest for it.
- */
-static void
-testTransferNextPass(struct testMigration *m)
-{
-    struct virDomainEvent event = { .eventID = VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, .name = m->vm->name, .id = m->vm->id };
-    struct testTransfer *t = &m->transfer;
-    double fits = testTransferRate(m) * m->downtime;
-
-    t->left = t->dirtied < t->total ? t->dirtied : t->total;
-    t->dirtied = 0;
-    if (t->left <= (fits > TEST_PAGE ? fits : TEST_PAGE)) {
-        t->last = true;
-        t->downtime = t->left / testTransferRate(m);
-        testSourcePause(m);
-        return;
-    }
-    t->pass++;
-    if ((m->flags & VIR_MIGRATE_AUTO_CONVERGE) != 0 && t->left > t->total / 2 && t->throttle < 99)
-        t->throttle = t->throttle == 0 ? 20 : t->throttle + 10 < 99 ? t->throttle + 10 : 99;
-    memcpy(event.uuid, m->vm->uuid, VIR_UUID_BUFLEN);
-    event.detail[0] = t->pass;
-    virDomainEventEmit(virDomainObjConfig(m->vm)->hub, &event);
-}
-
-/* Simulates `seconds` more, up to `limit` bytes sent; whether everything is there. */
-static bool
-testTransferRun(struct testMigration *m, double seconds, double limit)
-{
-    struct testTransfer *t = &m->transfer;
-    double rate = testTransferRate(m);
-
-    for (;;) {
-        double need = t->left / rate, part = need < seconds ? need : seconds;
-
-        if (t->sent + part * rate > limit)
-            part = limit > t->sent ? (limit - t->sent) / rate : 0;
-        t->left -= part * rate;
-        t->sent += part * rate;
-        t->lasted += part;
-        t->dirtied += part * testTransferDirtyRate(m);
-        seconds -= part;
-        if (part < need)
-            return false;
-        t->left = 0;
-        if (t->last)
-            return true;
-        testTransferNextPass(m);
-    }
-}
-
-static double
-testTransferMark(const struct testMigration *m, int percent)
-{
-    return percent < 0 ? 1e300 : m->transfer.total * percent / 100;
-}
-
-/* One look at the transfer: it runs up to now, or to the first thing that goes wrong. */
-static int
-testSourceTransfer(struct testMigration *m)
-{
-    struct testTransfer *t = &m->transfer;
-    double fail = testTransferMark(m, m->failAt), die = testTransferMark(m, m->dieAt);
-    double dead = testTransferMark(m, m->channel->dieAt), limit = fail;
-    unsigned long long now = virTimeNowUs();
-    bool done;
-
-    limit = die < limit ? die : limit;
-    limit = dead < limit ? dead : limit;
-    done = testTransferRun(m, (double)(now - t->seen) / 1e6, limit);
-    t->seen = now;
-    if (t->sent >= dead)
-        m->channel->dead = true;
-    if (m->channel->dead)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination closed the connection after %.0f of %.0f bytes",
-                              m->vm->name, t->sent, t->total);
-    if (t->sent >= fail)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': a fault was injected into perform after %.0f of %.0f bytes",
-                              m->vm->name, t->sent, t->total);
-    if (!done)
-        return VIR_MIGRATION_AGAIN;
-    m->channel->complete = true;
-    return VIR_MIGRATION_DONE;
-}
-
-/*
- * The source's process dies in the middle of it; the destination, which has half a guest, notices.
- */
-static void
-testSourceDies(struct testHost *host, struct testMigration *m)
-{
-    virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was being migrated", m->vm->name);
-    m->id = -1;                                            /* nothing to go on with */
-    testSourceStays(host, m, true);
-    virDomainObjStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
-    virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
-}
-
-static int
-testSourceStart(struct testMigration *m, const char *uri)
-{
-    if (uri == NULL)
-        return virReportError(VIR_ERR_INTERNAL_ERROR, "the destination has not said where it listens");
-    if ((m->channel = testChannelConnect(uri, m->uuid)) == NULL)
-        return -1;
-    m->transfer.pass = 1;
-    m->transfer.seen = virTimeNowUs();
-    m->step = TEST_PERFORMING;
-    if ((m->flags & VIR_MIGRATE_LIVE) == 0)
-        testSourcePause(m);
-    return 0;
-}
-
+/* What the hypervisor says of the transfer decides; how it is with the guest's CPUs does not. */
 static int
 testSourcePerform(struct testHost *host, struct testMigration *m, const char *uri)
 {
-    int rc = VIR_MIGRATION_FAILED;
-
-    if (m->step == TEST_PERFORMED || m->step == TEST_LEFT)
-        return VIR_MIGRATION_DONE;
-    if (m->step == TEST_STAYED)
+    switch (m->stage) {
+    case TEST_PERFORMED:
+    case TEST_LEAVING:
+    case TEST_LEFT:
+        return m->stage == TEST_LEAVING ? testSourceSettle(host, m) : VIR_MIGRATION_DONE;
+    case TEST_BEGUN:
+        m->stage = TEST_PERFORMING;
+        if (testMigrationReached(host, m, TEST_MARK_PERFORMING))
+            return VIR_MIGRATION_AGAIN;
+        break;
+    case TEST_PERFORMING:
+        break;
+    default:
         return testMigrationFailed(m);
-    if (m->offline) {
-        m->step = TEST_PERFORMED;
-        return VIR_MIGRATION_DONE;
     }
-    if (m->aborted)
+    if (m->offline)
+        m->status = TEST_COMPLETED;
+    if (m->status == TEST_IDLE && testSourceIsHere(m) && !m->mind.aborted) {
+        if (testTransferStart(m, uri) < 0)
+            testTransferCancel(m);
+        else if (testMigrationReached(host, m, TEST_MARK_TRANSFERRING))
+            return VIR_MIGRATION_AGAIN;
+    }
+    testTransferLook(host, m);
+    if (m->mind.aborted && testSourceIsHere(m) && (m->status == TEST_IDLE || m->status == TEST_ACTIVE)) {
         virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s': canceled by client", m->vm->name);
-    else if (m->step == TEST_PERFORMING || testSourceStart(m, uri) == 0)
-        rc = testSourceTransfer(m);
-    if (rc == VIR_MIGRATION_FAILED)
-        testSourceStays(host, m, true);
-    else if (m->dieAt >= 0 && m->transfer.sent >= testTransferMark(m, m->dieAt))
-        testSourceDies(host, m);
-    else if (rc == VIR_MIGRATION_DONE)
-        m->step = TEST_PERFORMED;
-    return m->step == TEST_STAYED ? testMigrationFailed(m) : rc;
-}
-
-/* When it is worth looking again: virTimeNowUs. */
-static unsigned long long
-testTransferNext(const struct testMigration *m)
-{
-    double seconds = m->transfer.left / testTransferRate(m);
-
-    /* at least a millisecond; not longer than a progress bar likes */
-    seconds = seconds < 0.001 ? 0.001 : seconds > 0.05 ? 0.05 : seconds;
-    return virTimeNowUs() + (unsigned long long)(seconds * 1e6);
+        testTransferCancel(m);
+    }
+    if (m->status == TEST_CANCELLED || (m->alone && !testSourceIsHere(m)))
+        return testSourceDecide(host, m, TEST_RESUMING) == VIR_MIGRATION_AGAIN ? VIR_MIGRATION_AGAIN : testMigrationFailed(m);
+    if (testSourceIsHere(m) && m->status == TEST_ACTIVE)
+        return VIR_MIGRATION_AGAIN;
+    if (m->alone)
+        return testSourceDecide(host, m, TEST_LEAVING);    /* nobody will confirm it */
+    m->stage = TEST_PERFORMED;
+    return testMigrationReached(host, m, TEST_MARK_PERFORMED) ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_DONE;
 }
 
 static char *
@@ -892,7 +681,8 @@ VIRT_INTERNAL int
 testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, const char *uri,
                          char **cookieout)
 {
-    struct testHost *host = testHostOf(domain->conn);
+    struct testConnect *test = testConnectOf(domain->conn);
+    struct testHost *host = test->host;
     unsigned long long end, next;
     struct testMigration *m;
     enum testFaultKind kind;
@@ -902,21 +692,31 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
     (void)cookiein;
     if (rc != 1)
         return rc;
-    if ((m = testMigrationFind(host, call->uuid, true)) == NULL) {
+    m = testMigrationFind(host, call->uuid, true);
+    if (m == NULL && test->protocol < 3)
+        m = testSourceTake(domain, call, TEST_FAULT_NONE);
+    else if (m == NULL)
+        virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no migration %s", domain->name, call->uuid);
+    if (m == NULL) {
         pthread_mutex_unlock(&host->lock);
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no migration %s", domain->name, call->uuid);
+        return VIR_MIGRATION_FAILED;
     }
     end = call->timeout < 0 ? UINT64_MAX : virTimeNowUs() + (unsigned long long)call->timeout * 1000;
     m->users++;
-    while ((rc = testSourcePerform(host, m, uri)) == VIR_MIGRATION_AGAIN && virTimeNowUs() < end) {
+    m->at = test;
+    while ((rc = testSourcePerform(host, m, uri)) == VIR_MIGRATION_AGAIN && !host->crashed && virTimeNowUs() < end) {
         next = testTransferNext(m);
         virPlatformCondWait(&host->changed, &host->lock, next < end ? next : end);
+        if (host->crashed)
+            break;
     }
     m->users--;
-    if (rc == VIR_MIGRATION_DONE && testFaultLost(testConnectOf(domain->conn), TEST_FAULT_PERFORM))
+    m->at = NULL;
+    if (rc == VIR_MIGRATION_DONE && testFaultLost(test, TEST_FAULT_PERFORM))
         rc = VIR_MIGRATION_AGAIN;
     if (rc == VIR_MIGRATION_DONE)
         cookie = testMigrationFormatSent(m);               /* information only: without memory it is left out */
+    atomic_store(&domain->id, m->vm != NULL ? m->vm->id : -1);
     pthread_mutex_unlock(&host->lock);
     if (rc == VIR_MIGRATION_DONE)
         *cookieout = cookie;
@@ -925,84 +725,36 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
 
 /* ---------- finish ---------- */
 
-/* This side has settled it, one way or the other. */
-static void
-testDestinationOver(struct testHost *host, struct testMigration *m, enum testStep step)
+/* Told to give up, or to finish, what it has never heard of: it never will. Without memory what comes late expires. */
+static struct testMigration *
+testMigrationForbid(struct testHost *host, const struct virMigrationCall *call, bool source)
 {
-    m->step = step;
-    testChannelClose(m);
-    atomic_fetch_sub(&host->arriving, 1);
-    virDomainObjEndMigration(m->vm);
-}
+    struct testMigration *m = testMigrationNew(call, source, NULL);
 
-/* Nothing of it remains here; for the error that is set, if `failed`. */
-static void
-testDestinationRefuses(struct testHost *host, struct testMigration *m, bool failed, int reason)
-{
-    bool arriving = m->vm->id >= 0 && m->vm->id == m->id && !m->offline;
-
-    if (failed)
-        testMigrationKeepError(m);
-    testDestinationOver(host, m, TEST_REFUSED);
-    if (arriving) {
-        virDomainObjStopped(m->vm, reason);
-        virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
-    } else if (!m->vm->persistent && m->vm->id < 0) {
-        virDomainListRemove(host->domains, m->vm);
+    if (m == NULL) {
+        virResetLastError();
+        return NULL;
     }
+    m->stage = source ? TEST_HALTED : TEST_REFUSED;
+    testMigrationInsert(host, m);
+    return m;
 }
 
 static int
-testDestinationDefine(struct testMigration *m)
+testDestinationFinish(struct testHost *host, struct testMigration *m, bool cancelled, enum testFaultKind fault)
 {
-    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
+    enum testCopy copy = m->channel != NULL ? (enum testCopy)atomic_load(&m->channel->copy) : TEST_COPY_DEAD;
 
-    if (m->definition == NULL)
-        return 0;
-    if ((doc = virDocumentParse(m->definition, NULL)) == NULL || virDomainObjDefine(m->vm, doc) < 0)
-        return -1;
-    return 0;
-}
-
-/* Everything that can fail comes before the guest runs. */
-static int
-testDestinationStart(struct testHost *host, struct testMigration *m, enum testFaultKind fault)
-{
-    if (!m->offline && (m->vm->id != m->id || m->channel->dead))
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was arriving", m->vm->name);
-    if (fault == TEST_FAULT_DIE)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died when it was to be started", m->vm->name);
-    if (fault != TEST_FAULT_NONE)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': a fault was injected into finish", m->vm->name);
-    if (!m->offline && !m->channel->complete)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' has not arrived completely", m->vm->name);
-    if (testDestinationDefine(m) < 0)
-        return -1;
-
-    if (!m->offline && m->state == VIR_DOMAIN_PAUSED) {
-        virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
-        virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
-    } else if (!m->offline) {
-        virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED);
-        virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
-    }
-    testDestinationOver(host, m, TEST_ARRIVED);
-    return 0;
-}
-
-/* The guest where it is to be started or removed; the answer is the record's. */
-static int
-testDestinationSettle(struct testHost *host, struct testMigration *m, bool cancelled, enum testFaultKind fault)
-{
-    if (m->step == TEST_PREPARED) {
-        if (cancelled)
-            testDestinationRefuses(host, m, false, VIR_DOMAIN_SHUTOFF_FAILED);
-        else if (testDestinationStart(host, m, fault) < 0)
-            testDestinationRefuses(host, m, true, VIR_DOMAIN_SHUTOFF_FAILED);
-    }
-    if (m->step == TEST_REFUSED && !cancelled)
-        return testMigrationFailed(m);
-    return VIR_MIGRATION_DONE;
+    if (m->stage != TEST_PREPARED)
+        return testDestinationSettle(host, m, fault);
+    if (copy == TEST_COPY_SPREAD || (!cancelled && (m->offline || copy == TEST_COPY_COMPLETE)))
+        return testDestinationDecide(host, m, TEST_STARTING, fault);
+    if (!cancelled)
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' has not arrived completely", m->vm->name);
+    else
+        virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was cancelled", m->vm->name);
+    testMigrationKeepError(m);
+    return testDestinationDecide(host, m, TEST_REFUSING, TEST_FAULT_NONE);
 }
 
 /* Drops a handle, or NULL, and keeps the thread's error. */
@@ -1025,7 +777,8 @@ testDomainMigrateFinish(virConnectPtr conn, const struct virMigrationCall *call,
                         char **cookieout, virDomainPtr *guest)
 {
     enum testFaultPlace place = cancelled ? TEST_FAULT_CANCEL : TEST_FAULT_FINISH;
-    struct testHost *host = testHostOf(conn);
+    struct testConnect *test = testConnectOf(conn);
+    struct testHost *host = test->host;
     VIRT_CLEANUP_JSON cJSON *json = NULL;
     virDomainPtr domain = NULL;
     struct testMigration *m;
@@ -1037,19 +790,24 @@ testDomainMigrateFinish(virConnectPtr conn, const struct virMigrationCall *call,
     (void)cookiein;
     if (rc != 1)
         return rc;
-    m = testMigrationFind(host, call->uuid, false);
-    if (m != NULL)
-        domain = virDomainObjHandle(conn, m->vm);          /* first: without it, the guest is not to be started */
-    if (m != NULL && domain == NULL && m->step == TEST_PREPARED && !cancelled)
-        testDestinationRefuses(host, m, true, VIR_DOMAIN_SHUTOFF_FAILED);
-    if (m != NULL)
-        rc = testDestinationSettle(host, m, cancelled != 0, kind);
-    else if (!cancelled)
+    if ((m = testMigrationFind(host, call->uuid, false)) == NULL)
+        m = testMigrationForbid(host, call, false);
+    if (m != NULL) {
+        m->at = test;
+        if (m->vm != NULL)
+            domain = virDomainObjHandle(conn, m->vm);      /* first: without it, the guest is not to be started */
+        if (m->stage == TEST_PREPARED && domain == NULL)
+            rc = testDestinationGivesUp(host, m);
+        else
+            rc = testDestinationFinish(host, m, cancelled != 0, kind);
+        m->at = NULL;
+    } else {
         rc = virReportError(VIR_ERR_OPERATION_INVALID, "host '%s' has no migration %s", host->name, call->uuid);
-    else
+    }
+    if (rc == VIR_MIGRATION_FAILED && cancelled)
         rc = VIR_MIGRATION_DONE;
-    here = rc == VIR_MIGRATION_DONE && m != NULL && m->step == TEST_ARRIVED;
-    if (rc == VIR_MIGRATION_DONE && ((here && domain == NULL) || testFaultLost(testConnectOf(conn), place)))
+    here = rc == VIR_MIGRATION_DONE && m != NULL && m->stage == TEST_ARRIVED;
+    if (rc == VIR_MIGRATION_DONE && ((here && domain == NULL) || testFaultLost(test, place)))
         rc = VIR_MIGRATION_AGAIN;                          /* what is done is done: the next call gets the answer */
     if (rc == VIR_MIGRATION_DONE && (json = virJsonObject("i:version", 1, "b:started", (int)here, NULL)) != NULL)
         cookie = virJsonFormat(json);                      /* information only */
@@ -1066,53 +824,120 @@ testDomainMigrateFinish(virConnectPtr conn, const struct virMigrationCall *call,
     return rc;
 }
 
-/* ---------- confirm ---------- */
+/* ---------- halt ---------- */
 
-/*
- * The guest is there: here it ends. A definition that cannot be taken away does not bring it back.
- */
-static void
-testSourceLeaves(struct testHost *host, struct testMigration *m)
+static int
+testSourceHalt(struct testHost *host, struct testMigration *m)
 {
-    struct virDomainObj *vm = m->vm;
+    bool halts = m->stage == TEST_BEGUN;
 
-    m->step = TEST_LEFT;
-    testChannelClose(m);
-    testMigrationComplete(m, VIR_DOMAIN_JOB_COMPLETED);
-    virDomainObjEndMigration(vm);
-    if (!m->offline && vm->id >= 0 && vm->id == m->id) {
-        bool persistent = vm->persistent;
-
-        virDomainObjStopped(vm, VIR_DOMAIN_SHUTOFF_MIGRATED);
-        virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_MIGRATED);
-        if (!persistent)
-            virDomainListRemove(host->domains, vm);
+    testTransferLook(host, m);
+    if (m->stage == TEST_PERFORMING) {
+        if (m->status == TEST_ACTIVE && testSourceIsHere(m)) {
+            virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was halted", m->vm->name);
+            testTransferCancel(m);
+            if (testMigrationReached(host, m, TEST_MARK_CANCELLED))
+                return VIR_MIGRATION_AGAIN;
+        }
+        halts = m->status == TEST_IDLE || m->status == TEST_CANCELLED;
+        if (m->status == TEST_COMPLETED || (!halts && !testSourceIsHere(m)))
+            m->stage = TEST_PERFORMED;
     }
-    if ((m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && vm->persistent && virDomainObjUndefine(vm) < 0)
-        virLog(VIR_LOG_WARN, "test.migration", "domain '%s' has left, but is still defined here: %s", vm->name,
-               virGetLastErrorMessage());
-    pthread_cond_broadcast(&host->changed);
+    if (halts) {
+        m->stage = TEST_HALTED;
+        if (testMigrationReached(host, m, TEST_MARK_HALTED))
+            return VIR_MIGRATION_AGAIN;
+    }
+    if ((m->stage == TEST_PERFORMING || m->stage == TEST_PERFORMED) &&
+        (m->status == TEST_SPREAD || m->status == TEST_BROKE || !testSourceIsHere(m)))
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has been given away: only the destination knows whether it "
+                              "goes on there", m->vm->name);
+    return VIR_MIGRATION_DONE;
 }
+
+VIRT_INTERNAL int
+testDomainMigrateHalt(virDomainPtr domain, const struct virMigrationCall *call)
+{
+    struct testConnect *test = testConnectOf(domain->conn);
+    struct testHost *host = test->host;
+    struct testMigration *m;
+    enum testFaultKind kind;
+    int rc = testPhaseEnter(domain->conn, call, TEST_FAULT_HALT, &kind);
+
+    if (rc != 1)
+        return rc;
+    if ((m = testMigrationFind(host, call->uuid, true)) == NULL)
+        m = testMigrationForbid(host, call, true);
+    if (m != NULL) {
+        m->at = test;
+        rc = m->vm != NULL ? testSourceHalt(host, m) : VIR_MIGRATION_DONE;
+        m->at = NULL;
+        pthread_cond_broadcast(&host->changed);
+    }
+    if (rc == VIR_MIGRATION_DONE && testFaultLost(test, TEST_FAULT_HALT))
+        rc = VIR_MIGRATION_AGAIN;
+    pthread_mutex_unlock(&host->lock);
+    return rc;
+}
+
+/* ---------- confirm ---------- */
 
 /* Whether the record agrees with what it is asked to settle on. */
 static int
-testSourceSettle(struct testHost *host, struct testMigration *m, bool cancelled)
+testSourceContradicts(const struct testMigration *m, bool cancelled)
 {
-    if (!cancelled && (m->step == TEST_PERFORMED || (m->step == TEST_BEGUN && m->offline)))
-        testSourceLeaves(host, m);
-    else if (cancelled && (m->step == TEST_BEGUN || m->step == TEST_PERFORMING || m->step == TEST_PERFORMED))
-        testSourceStays(host, m, false);
-    if (m->step != (cancelled ? TEST_STAYED : TEST_LEFT))
-        return virReportError(VIR_ERR_OPERATION_INVALID, "migration %s of domain '%s' cannot be %s any more", m->uuid,
-                              m->vm->name, cancelled ? "rolled back: the guest has left" : "confirmed: the guest has stayed");
-    return VIR_MIGRATION_DONE;
+    return virReportError(VIR_ERR_OPERATION_INVALID, "migration %s%s%s cannot be %s any more", m->uuid,
+                          m->vm != NULL ? " of domain " : "", m->vm != NULL ? m->vm->name : "",
+                          cancelled ? "rolled back: the guest has left" : "confirmed: the guest has stayed");
+}
+
+/* The guest was given away before all of its memory was there, and where it went, it is not. */
+static int
+testSourceLost(struct testHost *host, struct testMigration *m)
+{
+    virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' was lost in post-copy: neither host has all of its memory", m->vm->name);
+    testMigrationKeepError(m);
+    m->lost = true;
+    return testSourceDecide(host, m, TEST_LEAVING);
+}
+
+static int
+testSourceConfirm(struct testHost *host, struct testMigration *m, bool cancelled)
+{
+    bool here, spread;
+
+    if (m->stage == TEST_GONE)
+        return testMigrationFailed(m);
+    if (m->stage == TEST_STAYED || m->stage == TEST_LEFT)
+        return m->stage == (cancelled ? TEST_STAYED : TEST_LEFT) ? VIR_MIGRATION_DONE : testSourceContradicts(m, cancelled);
+    if (m->stage == TEST_RESUMING || m->stage == TEST_LEAVING)
+        return testSourceSettle(host, m);
+    if (m->offline && m->stage != TEST_HALTED)
+        m->status = TEST_COMPLETED;
+    if (m->status == TEST_BROKE && !cancelled && testSourceIsHere(m) && atomic_load(&m->channel->copy) == TEST_COPY_SPREAD) {
+        m->status = TEST_SPREAD;                           /* recovered */
+        m->transfer.seen = virTimeNowUs();
+    } else {
+        testTransferLook(host, m);
+    }
+    here = m->vm == NULL || testSourceIsHere(m);
+    spread = m->status == TEST_SPREAD || m->status == TEST_BROKE;
+    if (spread && (cancelled || !here || atomic_load(&m->channel->copy) == TEST_COPY_DEAD))
+        return testSourceLost(host, m);
+    if (cancelled)
+        return here && m->status == TEST_ACTIVE ? VIR_MIGRATION_AGAIN : testSourceDecide(host, m, TEST_RESUMING);
+    if (m->status == TEST_COMPLETED || !here)
+        return testSourceDecide(host, m, TEST_LEAVING);
+    return spread || m->status == TEST_ACTIVE ? VIR_MIGRATION_AGAIN : testSourceContradicts(m, cancelled);
 }
 
 VIRT_INTERNAL int
 testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, int cancelled)
 {
     enum testFaultPlace place = cancelled ? TEST_FAULT_ROLLBACK : TEST_FAULT_CONFIRM;
-    struct testHost *host = testHostOf(domain->conn);
+    struct testConnect *test = testConnectOf(domain->conn);
+    struct testHost *host = test->host;
+    unsigned long long end, next;
     struct testMigration *m;
     enum testFaultKind kind;
     int rc = testPhaseEnter(domain->conn, call, place, &kind);
@@ -1120,15 +945,27 @@ testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *cal
     (void)cookiein;
     if (rc != 1)
         return rc;
-    if ((m = testMigrationFind(host, call->uuid, true)) != NULL)
-        rc = testSourceSettle(host, m, cancelled != 0);
-    else if (cancelled)
+    end = call->timeout < 0 ? UINT64_MAX : virTimeNowUs() + (unsigned long long)call->timeout * 1000;
+    if ((m = testMigrationFind(host, call->uuid, true)) != NULL) {
+        m->users++;
+        m->at = test;
+        while ((rc = testSourceConfirm(host, m, cancelled != 0)) == VIR_MIGRATION_AGAIN && !host->crashed &&
+               m->status == TEST_SPREAD && virTimeNowUs() < end) {
+            next = testTransferNext(m);
+            virPlatformCondWait(&host->changed, &host->lock, next < end ? next : end);
+            if (host->crashed)
+                break;
+        }
+        m->at = NULL;
+        m->users--;
+    } else if (cancelled) {
         rc = VIR_MIGRATION_DONE;                           /* never begun */
-    else
+    } else {
         rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no migration %s", domain->name, call->uuid);
-    if (rc == VIR_MIGRATION_DONE && testFaultLost(testConnectOf(domain->conn), place))
+    }
+    if (rc == VIR_MIGRATION_DONE && testFaultLost(test, place))
         rc = VIR_MIGRATION_AGAIN;
-    if (m != NULL)
+    if (m != NULL && m->vm != NULL)
         atomic_store(&domain->id, m->vm->id);
     pthread_mutex_unlock(&host->lock);
     return rc;
@@ -1147,7 +984,9 @@ testDomainMigrateWait(virConnectPtr conn, const struct virMigrationCall *call, i
     m = testMigrationFind(host, call->uuid, true);
     *fd = -1;
     *events = 0;
-    *milliseconds = m != NULL && m->step == TEST_PERFORMING ? (int)((testTransferNext(m) - virTimeNowUs() + 999) / 1000) : 10;
+    *milliseconds = 10;
+    if (m != NULL && (m->status == TEST_ACTIVE || m->status == TEST_SPREAD))
+        *milliseconds = (int)((testTransferNext(m) - virTimeNowUs() + 999) / 1000);
     pthread_mutex_unlock(&host->lock);
     return 0;
 }
@@ -1158,7 +997,10 @@ testDomainMigrateDrop(virConnectPtr conn, const struct virMigrationCall *call)
     struct testHost *host = testHostOf(conn);
 
     pthread_mutex_lock(&host->lock);
-    testMigrationSetDropped(host, call->uuid, true);
+    for (struct testMigration *m = host->migrations; m != NULL; m = m->next) {
+        if (strcmp(m->uuid, call->uuid) == 0)
+            m->mind.dropped = true;
+    }
     pthread_mutex_unlock(&host->lock);
     return 0;
 }
@@ -1167,54 +1009,158 @@ VIRT_INTERNAL void
 testMigrationAbortDropped(struct testHost *host, struct testMigration *m)
 {
     virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->vm->name);
-    testSourceStays(host, m, true);
+    testTransferCancel(m);
+    testSourceDecide(host, m, TEST_RESUMING);
     virResetLastError();
 }
 
-VIRT_INTERNAL void
-testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm)
+/* Whoever transfers it hears of it; if nobody does, it is the guest's no more. */
+static void
+testSourceGuestEnds(struct testHost *host, struct testMigration *m)
 {
-    struct testMigration *m = testMigrationOf(host, vm);
-    virErrorPtr before;
-
-    if (m == NULL || m->offline)
-        return;
-    before = virSaveLastError();
-    virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' ended while it was being migrated", vm->name);
-    if (!m->source) {
-        m->id = -1;                                        /* whoever ends it tells of it */
+    testTransferLook(host, m);                             /* its last words */
+    m->id = -1;
+    if (m->status == TEST_IDLE || m->status == TEST_ACTIVE) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' ended while it was being migrated", m->vm->name);
         testMigrationKeepError(m);
-        testDestinationOver(host, m, TEST_REFUSED);
-    } else if (m->step != TEST_PERFORMED) {
-        m->id = -1;
-        testSourceStays(host, m, true);
     }
+    if (m->channel != NULL)
+        atomic_store(&m->channel->cut, true);
+    if (m->mind.dropped)
+        testMigrationEndJob(m);
+}
+
+static void
+testDestinationGuestEnds(struct testHost *host, struct testMigration *m)
+{
+    m->id = -1;                                            /* whoever ends it tells of it */
+    testChannelClose(host, m);
+    if (testMigrationIsOver(m))
+        return;
+    virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' ended while it was arriving", m->vm->name);
+    testMigrationKeepError(m);
+    m->stage = TEST_REFUSED;
+    testMigrationEndJob(m);
+}
+
+/* What is done by the way leaves the thread's error as it was. */
+static virErrorPtr
+testErrorPut(void)
+{
+    virErrorPtr before = virSaveLastError();
+
+    virResetLastError();
+    return before;
+}
+
+static void
+testErrorTake(virErrorPtr before)
+{
     if (before != NULL && before->code != VIR_ERR_OK)
         virSetLastError(before);
     else
         virResetLastError();
     virFreeError(before);
-    pthread_cond_broadcast(&host->changed);
 }
 
 VIRT_INTERNAL void
-testMigrationRefresh(struct testHost *host, struct virDomainObj *vm)
+testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm)
 {
-    struct testMigration *m;
+    virErrorPtr before = testErrorPut();
 
-    pthread_mutex_lock(&host->lock);
-    m = testMigrationOf(host, vm);
-    if (m != NULL && !m->source && m->channel->dead) {
-        virErrorPtr before = virSaveLastError();
-
-        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was arriving", vm->name);
-        testDestinationRefuses(host, m, true, VIR_DOMAIN_SHUTOFF_CRASHED);
-        if (before != NULL && before->code != VIR_ERR_OK)
-            virSetLastError(before);
-        else
-            virResetLastError();
-        virFreeError(before);
+    for (struct testMigration *m = host->migrations; m != NULL; m = m->next) {
+        if (m->vm != vm || m->offline || m->id < 0 || m->id != vm->id)
+            continue;
+        if (m->source && !testMigrationIsOver(m))
+            testSourceGuestEnds(host, m);
+        else if (!m->source && (m->channel != NULL || !testMigrationIsOver(m)))
+            testDestinationGuestEnds(host, m);
     }
+    testErrorTake(before);
+    pthread_cond_broadcast(&host->changed);
+}
+
+/* ---------- what happens by itself ---------- */
+
+/* Post-copy: the guest runs here already. */
+static void
+testDestinationFollows(struct testHost *host, struct testMigration *m)
+{
+    enum testCopy copy = (enum testCopy)atomic_load(&m->channel->copy);
+    bool broke = copy == TEST_COPY_DEAD || (copy == TEST_COPY_SPREAD && atomic_load(&m->channel->cut));
+
+    if (m->vm->state == VIR_DOMAIN_RUNNING && m->vm->id == m->id && copy != TEST_COPY_SPREAD)
+        virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, broke ? VIR_DOMAIN_RUNNING_POSTCOPY_FAILED : VIR_DOMAIN_RUNNING_MIGRATED);
+    else if (m->vm->state == VIR_DOMAIN_RUNNING && m->vm->id == m->id && broke)
+        virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
+    if (copy != TEST_COPY_SPREAD)
+        testChannelClose(host, m);
+}
+
+/* A guest that has been prepared: it may have died, or wait in vain, or may be started without being asked for. */
+static void
+testDestinationLook(struct testHost *host, struct testMigration *m)
+{
+    enum testCopy copy = (enum testCopy)atomic_load(&m->channel->copy);
+    unsigned long long heard = atomic_load(&m->channel->heard), now = virTimeNowUs();
+
+    if (copy == TEST_COPY_DEAD) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was arriving", m->vm->name);
+        testDestinationGivesUp(host, m);
+    } else if (m->alone && copy == TEST_COPY_COMPLETE) {
+        testDestinationDecide(host, m, TEST_STARTING, TEST_FAULT_NONE);
+    } else if (m->alone && atomic_load(&m->channel->cut) && testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD)) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' has not arrived completely", m->vm->name);
+        testDestinationGivesUp(host, m);
+    } else if (now > heard && now - heard > m->expiry && testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD)) {
+        virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': nothing was heard of its migration for %llu seconds", m->vm->name,
+                       m->expiry / 1000000);
+        testDestinationGivesUp(host, m);
+    }
+}
+
+/* After a crash: the records say what was promised, the hypervisors how it is. */
+static void
+testMigrationRestart(struct testHost *host, struct testMigration *m)
+{
+    if (m->source) {
+        testTransferLook(host, m);
+        testSourceSettle(host, m);
+    } else if (m->stage == TEST_PREPARED && !testDestinationIsHere(m)) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' was being prepared when its host came to grief", m->vm->name);
+        testDestinationGivesUp(host, m);
+    } else {
+        testDestinationSettle(host, m, TEST_FAULT_NONE);
+    }
+    virResetLastError();
+}
+
+VIRT_INTERNAL void
+testHostSettle(struct testHost *host)
+{
+    virErrorPtr before;
+
+    if (!host->crashed && host->arriving == 0)
+        return;
+    before = testErrorPut();
+    if (atomic_exchange(&host->crashed, false)) {
+        for (struct testMigration *m = host->migrations; m != NULL; m = m->next)
+            testMigrationRestart(host, m);
+    }
+    for (struct testMigration *m = host->migrations; m != NULL; m = m->next) {
+        if (m->channel != NULL && !m->source && m->stage == TEST_PREPARED)
+            testDestinationLook(host, m);
+        else if (m->channel != NULL && !m->source && m->stage == TEST_ARRIVED)
+            testDestinationFollows(host, m);
+    }
+    testErrorTake(before);
+}
+
+VIRT_INTERNAL void
+testMigrationRefresh(struct testHost *host)
+{
+    pthread_mutex_lock(&host->lock);
+    testHostSettle(host);
     pthread_mutex_unlock(&host->lock);
 }
 

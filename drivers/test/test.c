@@ -5,7 +5,7 @@
  *
  * A guest is its document and a state. What changes the state is one function for all calls,
  * testDomainChange: it takes the guest's job and the host's lock, and the transition does the
- * rest. The hosts are in config.c, migration in migration.c.
+ * rest. The hosts are in config.c, migration in migration.c and its kin.
  */
 #include "test.h"
 
@@ -53,6 +53,28 @@ testConnectOpenHost(struct testConnect *test, const struct virUri *uri)
     return test->host != NULL ? 0 : -1;
 }
 
+/*
+ * Older versions of the migration protocol are this one without what came later: the second has no begin and
+ * no way back for the source, the first has no finish either.
+ */
+static int
+testConnectForget(virConnectPtr conn, struct testConnect *test)
+{
+    if (test->protocol == 3)
+        return 0;
+    if ((test->older = virAllocate(sizeof(*test->older))) == NULL)
+        return -1;
+    *test->older = virTestDriver;
+    test->older->migration.begin = NULL;
+    test->older->migration.halt = NULL;
+    test->older->migration.confirm = NULL;
+    test->older->migration.startPostCopy = NULL;
+    if (test->protocol < 2)
+        test->older->migration.finish = NULL;
+    conn->driver = test->older;
+    return 0;
+}
+
 static int
 testConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags)
 {
@@ -66,7 +88,8 @@ testConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
         return virReportError(VIR_ERR_INVALID_ARG, "supply a path or use test:///default");
     if ((test = virAllocate(sizeof(*test))) == NULL)
         return -1;
-    if (testConnectConfigure(test, uri) < 0 || testConnectOpenHost(test, uri) < 0) {
+    if (testConnectConfigure(test, uri) < 0 || testConnectForget(conn, test) < 0 || testConnectOpenHost(test, uri) < 0) {
+        free(test->older);
         free(test);
         return -1;
     }
@@ -85,6 +108,8 @@ testConnectClose(virConnectPtr conn)
         virSharedRelease(test->host);
     else
         testHostFree(test->host);
+    conn->driver = &virTestDriver;
+    free(test->older);
     free(test);
     conn->priv = NULL;
 }
@@ -304,6 +329,7 @@ testDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
         (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virDomainCreateXML", &isNew)) == NULL)
         return NULL;
     pthread_mutex_lock(&host->lock);
+    testHostSettle(host);
     if ((domain = virDomainObjHandle(conn, vm)) != NULL &&
         testDomainStart(host, vm, doc, (flags & VIR_DOMAIN_START_PAUSED) != 0) == 0) {
         atomic_store(&domain->id, vm->id);
@@ -619,9 +645,12 @@ VIRT_INTERNAL const struct virDriver virTestDriver = {
         .prepare = testDomainMigratePrepare,
         .perform = testDomainMigratePerform,
         .finish = testDomainMigrateFinish,
+        .halt = testDomainMigrateHalt,
         .confirm = testDomainMigrateConfirm,
         .wait = testDomainMigrateWait,
         .drop = testDomainMigrateDrop,
+        .list = testConnectListMigrations,
+        .startPostCopy = testDomainMigrateStartPostCopy,
         .setMaxDowntime = testDomainMigrateSetMaxDowntime,
         .getMaxDowntime = testDomainMigrateGetMaxDowntime,
         .setMaxSpeed = testDomainMigrateSetMaxSpeed,

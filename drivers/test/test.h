@@ -12,7 +12,7 @@
 #define TEST_PAGE 4096
 #define TEST_MIB (1024 * 1024)
 
-/* What goes wrong on purpose; the grammar is at the top of migration.c. */
+/* What goes wrong on purpose; the grammar is at the top of fault.c. */
 enum testFaultKind {
     TEST_FAULT_NONE,
     TEST_FAULT_FAIL,
@@ -20,6 +20,9 @@ enum testFaultKind {
     TEST_FAULT_AGAIN,
     TEST_FAULT_LOST,
     TEST_FAULT_HANG,
+    TEST_FAULT_BREAK,
+    TEST_FAULT_CRASH,
+    TEST_FAULT_POWER,
 };
 
 enum testFaultPlace {
@@ -28,6 +31,7 @@ enum testFaultPlace {
     TEST_FAULT_PERFORM,
     TEST_FAULT_FINISH,
     TEST_FAULT_CONFIRM,
+    TEST_FAULT_HALT,
     TEST_FAULT_CANCEL,
     TEST_FAULT_ROLLBACK,
     TEST_FAULT_PLACES,
@@ -38,6 +42,28 @@ struct testFault {
     int number;                          /* -1: none was given */
     unsigned long long since;            /* HANG: virTimeNowUs of the first call; 0: not called yet */
 };
+
+/* The durable steps of the phases, in the order of testMigrationSteps. */
+enum testMark {
+    TEST_MARK_BEGUN, TEST_MARK_HELD,
+    TEST_MARK_PREPARED, TEST_MARK_LISTENS,
+    TEST_MARK_PERFORMING, TEST_MARK_TRANSFERRING, TEST_MARK_PERFORMED,
+    TEST_MARK_STARTING, TEST_MARK_STARTED, TEST_MARK_ARRIVED,
+    TEST_MARK_LEAVING, TEST_MARK_ENDED, TEST_MARK_LEFT,
+    TEST_MARK_CANCELLED, TEST_MARK_HALTED,
+    TEST_MARK_REFUSING, TEST_MARK_REMOVED, TEST_MARK_REFUSED,
+    TEST_MARK_RESUMING, TEST_MARK_RESUMED, TEST_MARK_STAYED,
+    TEST_MARKS,
+};
+
+/* A place at which a host may crash: something is on record, or has been carried out. */
+struct testMigrationStep {
+    const char *phase;
+    enum testFaultPlace place;
+    bool source;                         /* on whose URI the fault is asked for */
+    const char *name;
+};
+VIRT_INTERNAL_DATA const struct testMigrationStep testMigrationSteps[TEST_MARKS];
 
 struct testMigration;
 
@@ -56,7 +82,8 @@ struct testHost {
     pthread_mutex_t lock;
     pthread_cond_t changed;              /* something a transfer may be waiting for: an abort, a destroy */
     struct testMigration *migrations;
-    atomic_int arriving;                 /* how many of them are prepared here and not settled */
+    atomic_int arriving;                 /* how many of them are prepared here, or have memory on its way */
+    atomic_bool crashed;                 /* nobody manages it: whoever calls next settles the records first */
 };
 
 /* A connection: conn->priv. */
@@ -68,6 +95,9 @@ struct testConnect {
     unsigned long long dirtyRate;        /* bytes a second that a running guest writes */
     unsigned long long bandwidth;        /* bytes a second of the wire */
     struct testFault faults[TEST_FAULT_PLACES];       /* host->lock */
+    unsigned long long expiry;           /* seconds that a prepared guest waits for the next word */
+    unsigned long long protocol;         /* 1, 2 or 3 */
+    struct virDriver *older;             /* the table without the slots that its protocol has not; NULL: protocol 3 */
 };
 
 /* What the driver keeps for a domain: vm->priv, made when it is first needed. host->lock. */
@@ -77,25 +107,52 @@ struct testDomain {
     unsigned long long cache;            /* bytes */
 };
 
-/* ---------- migrations: the record of one on one side (host->lock) ---------- */
+/* ---------- migrations: one on one side (host->lock) ---------- */
 
-enum testStep {
+/* How far this side has come, as its record says; driver.h and tests/model/migration.pml tell what follows from each. */
+enum testStage {
     TEST_BEGUN,                          /* source: nothing has happened yet */
     TEST_PERFORMING,                     /* source: under way */
-    TEST_PERFORMED,                      /* source: all is there, the guest stands still here */
-    TEST_LEFT,                           /* source: the guest is there, and over here */
-    TEST_STAYED,                         /* source: the guest is here, as it was */
+    TEST_PERFORMED,                      /* source: all is there, or given away; the guest stands still here */
+    TEST_HALTED,                         /* source: nothing is sent any more; to be rolled back */
+    TEST_RESUMING,                       /* source: is to go on here */
+    TEST_LEAVING,                        /* source: is to end here */
+    TEST_STAYED,                         /* source, over: the guest is here, as it was */
+    TEST_LEFT,                           /* source, over: the guest is there */
+    TEST_GONE,                           /* source, over: the guest is nowhere */
     TEST_PREPARED,                       /* destination: ready, or receiving */
-    TEST_ARRIVED,                        /* destination: the guest is here */
-    TEST_REFUSED,                        /* destination: nothing is here */
+    TEST_STARTING,                       /* destination: the guest is to run here */
+    TEST_REFUSING,                       /* destination: what is here is to be removed */
+    TEST_ARRIVED,                        /* destination, over: the guest is here */
+    TEST_REFUSED,                        /* destination, over: nothing is here */
 };
 
-/* The wire between two hosts: made by the destination, found by the source under its URI. */
+/* What the source's hypervisor says of the transfer. */
+enum testStatus {
+    TEST_IDLE,
+    TEST_ACTIVE,
+    TEST_SPREAD,                         /* post-copy: the guest has been given away, memory follows */
+    TEST_BROKE,                          /* post-copy: ... and has stopped to follow */
+    TEST_COMPLETED,
+    TEST_CANCELLED,                      /* the source has everything, and its guest goes on */
+};
+
+/* What the destination's hypervisor has of the guest. */
+enum testCopy {
+    TEST_COPY_OPEN,                      /* not all of it */
+    TEST_COPY_SPREAD,                    /* it can be started; memory follows */
+    TEST_COPY_COMPLETE,
+    TEST_COPY_DEAD,                      /* it is gone */
+};
+
+/* The wire between two hosts: made by the destination, found by the source under its URI. Neither host's lock guards it. */
 struct testChannel {
     char *migration;                     /* uuid of the one it belongs to */
     int dieAt;                           /* the receiver dies after so many per cent; -1: it does not */
-    atomic_bool dead;                    /* the receiver is gone */
-    atomic_bool complete;                /* the receiver has everything, and has said so */
+    atomic_int copy;                     /* enum testCopy; leaves OPEN and SPREAD by compare-and-exchange only */
+    atomic_bool paused;                  /* the guest that was sent was paused: part of what a hypervisor sends */
+    atomic_bool cut;                     /* the sender is gone, or sends no more */
+    _Atomic unsigned long long heard;    /* virTimeNowUs of the last word */
 };
 
 struct testTransfer {
@@ -109,33 +166,51 @@ struct testTransfer {
 
 struct testMigration {
     struct testMigration *next;
+
+    /* the record, as if it were on disk: changes under a new stage, before what that announces */
     char *uuid;                          /* of the migration */
     bool source;
-    enum testStep step;
-    int users;                           /* threads that wait inside a phase: not to be freed */
-    struct virDomainObj *vm;
+    enum testStage stage;
+    struct virDomainObj *vm;             /* NULL: never begun or prepared, and now it never will be */
     unsigned int flags;
+    virTypedParameterPtr params;
+    int nparams;
+    long long since;                     /* ms since 1970 */
     int id;                              /* of the guest's run that it is about */
     int state, reason;                   /* the guest's, before */
     bool offline, isNew;
+    bool alone;                          /* an older protocol: no other phase will settle it */
+    bool lost;                           /* the guest was lost with what becomes of it here */
     char *cookie, *uri;                  /* as they were given out */
     char *definition;                    /* destination: what is to be defined; NULL: nothing */
-    struct testChannel *channel;
-    bool aborted;
-    bool dropped;                        /* nobody steps it */
+    unsigned long long expiry;           /* us */
     virErrorPtr error;                   /* why it ended badly */
 
+    /* what this side's management has in mind: gone with a crash */
+    struct testMind {
+        bool aborted;
+        bool dropped;                    /* nobody steps it */
+    } mind;
+    bool holds;                          /* it has the guest's job */
+    bool told;                           /* its end as a job was told */
+    int users;                           /* threads that wait inside a phase: not to be freed */
+    struct testConnect *at;              /* the connection whose phase is at work, for its faults; NULL: none */
+
+    /* the hypervisor's, which goes on whatever becomes of those who manage it */
+    struct testChannel *channel;
+    enum testStatus status;
     struct testTransfer transfer;
     double bandwidth, dirtyRate;         /* bytes a second, of the wire and the guest */
     double speed;                        /* bytes a second that are allowed */
     double downtime;                     /* seconds that are allowed */
-    int failAt, dieAt;                   /* per cent; -1: never */
+    int failAt, dieAt, breakAt;          /* per cent; -1: never */
 };
 
 static inline struct testConnect *testConnectOf(virConnectPtr conn) { return conn->priv; }
 static inline struct testHost *testHostOf(virConnectPtr conn) { return testConnectOf(conn)->host; }
 
 /* test.c */
+VIRT_INTERNAL_DATA const struct virDriver virTestDriver;
 VIRT_INTERNAL struct testDomain *testDomainOf(struct virDomainObj *vm);   /* host->lock is held; NULL with the error set */
 
 /* stats.c: what they use */
@@ -173,17 +248,58 @@ VIRT_INTERNAL double testTransferDirtyRate(const struct testMigration *m);
  */
 VIRT_INTERNAL void testMigrationComplete(struct testMigration *m, int type);
 
-/* migration.c */
+/* fault.c */
+VIRT_INTERNAL int testMigrationParseFaults(struct testConnect *test, const char *text);
+/*
+ * How every phase begins: locks the host, and settles it after a crash. 1: to be carried out; *kind is then a fault that the
+ * phase itself has to act out. Else its result, and the host is not locked.
+ */
+VIRT_INTERNAL int testPhaseEnter(virConnectPtr conn, const struct virMigrationCall *call, enum testFaultPlace place,
+                                 enum testFaultKind *kind);
+/* Whether the answer of a phase that was carried out gets lost. The host is locked. */
+VIRT_INTERNAL bool testFaultLost(struct testConnect *test, enum testFaultPlace place);
+/* The mark is reached. Whether the host has crashed there: then nothing more is done, and the phase answers AGAIN. */
+VIRT_INTERNAL bool testMigrationReached(struct testHost *host, struct testMigration *m, enum testMark mark);
+
+/* record.c; the host is locked */
+VIRT_INTERNAL bool testMigrationIsOver(const struct testMigration *m);
+VIRT_INTERNAL struct testMigration *testMigrationFind(struct testHost *host, const char *uuid, bool source);
 VIRT_INTERNAL struct testMigration *testMigrationOf(struct testHost *host, const struct virDomainObj *vm);   /* the one that has the guest now */
+/* A new record, not in the list yet; vm may be NULL. Insert puts it in, and drops what is too old. */
+VIRT_INTERNAL struct testMigration *testMigrationNew(const struct virMigrationCall *call, bool source, struct virDomainObj *vm);
+VIRT_INTERNAL void testMigrationInsert(struct testHost *host, struct testMigration *m);
+VIRT_INTERNAL void testMigrationFree(struct testHost *host, struct testMigration *m);
 VIRT_INTERNAL void testMigrationsFree(struct testHost *host);
+VIRT_INTERNAL void testMigrationEndJob(struct testMigration *m);
+/* The thread's error becomes the one that this side gives for the end of the migration; the thread has none then. */
+VIRT_INTERNAL void testMigrationKeepError(struct testMigration *m);
+VIRT_INTERNAL int testMigrationFailed(const struct testMigration *m);         /* sets that error; FAILED */
+VIRT_INTERNAL int testConnectListMigrations(virConnectPtr conn, char ***records, unsigned int flags);
+
+/* transfer.c; the host is locked */
+VIRT_INTERNAL struct testChannel *testChannelListen(const char *uri, const char *migration);
+VIRT_INTERNAL bool testChannelChange(struct testChannel *channel, enum testCopy from, enum testCopy to);
+VIRT_INTERNAL void testChannelClose(struct testHost *host, struct testMigration *m);
+VIRT_INTERNAL bool testSourceIsHere(const struct testMigration *m);            /* the guest's run has not ended */
+VIRT_INTERNAL void testSourceResume(struct testMigration *m);                  /* the guest goes on here as it did before */
+VIRT_INTERNAL int testTransferStart(struct testMigration *m, const char *uri);
+/* Lets the transfer run up to now, or to the first thing that goes wrong: status tells. */
+VIRT_INTERNAL void testTransferLook(struct testHost *host, struct testMigration *m);
+/* The source goes on, for the error that is set. */
+VIRT_INTERNAL void testTransferCancel(struct testMigration *m);
+VIRT_INTERNAL unsigned long long testTransferNext(const struct testMigration *m);     /* when to look again: virTimeNowUs */
+VIRT_INTERNAL int testDomainMigrateStartPostCopy(virDomainPtr domain, unsigned int flags);
+
+/* migration.c */
 /*
  * The guest is about to end by itself or by its user: whoever transfers it learns of it.
  * host->lock is held.
  */
 VIRT_INTERNAL void testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm);
-/* Ends an incoming guest whose simulated process has died. Takes host->lock. */
-VIRT_INTERNAL void testMigrationRefresh(struct testHost *host, struct virDomainObj *vm);
-VIRT_INTERNAL int testMigrationParseFaults(struct testConnect *test, const char *text);
+/* What has happened by itself: guests that arrive died, expired, or are complete. Takes host->lock. */
+VIRT_INTERNAL void testMigrationRefresh(struct testHost *host);
+/* The same with the host locked; after a crash, every record is settled first. */
+VIRT_INTERNAL void testHostSettle(struct testHost *host);
 
 VIRT_INTERNAL int testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout);
 VIRT_INTERNAL int testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call, const char *cookiein,
@@ -194,6 +310,7 @@ VIRT_INTERNAL int testDomainMigrateFinish(virConnectPtr conn, const struct virMi
                                           int cancelled, char **cookieout, virDomainPtr *guest);
 VIRT_INTERNAL int testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
                                            int cancelled);
+VIRT_INTERNAL int testDomainMigrateHalt(virDomainPtr domain, const struct virMigrationCall *call);
 VIRT_INTERNAL int testDomainMigrateDrop(virConnectPtr conn, const struct virMigrationCall *call);
 /* The guest goes on here: ends the source's side, for a migration that nobody steps. host->lock is held. */
 VIRT_INTERNAL void testMigrationAbortDropped(struct testHost *host, struct testMigration *m);
