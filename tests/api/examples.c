@@ -87,6 +87,18 @@ TEST(migrate_walks_through_five_phases)
     free(output);
 }
 
+TEST(protocols_shows_what_confirm_is_for)
+{
+    char *output = runExample("protocols", 0), *third;
+
+    CHECK_NOT_NULL(third = strstr(output, "Protocol 3"));
+    CHECK_CONTAINS(third, "  rollback\n");
+    CHECK_CONTAINS(third, "outcome: rolled back\n  the guest runs at the source\n");
+    *third = '\0';
+    CHECK_CONTAINS(output, "outcome: lost\n  the guest runs nowhere\n");
+    free(output);
+}
+
 TEST(migrate_loses_no_number_between_real_hosts)
 {
     char arguments[512], *output;
