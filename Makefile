@@ -19,6 +19,7 @@
 #
 #   make matrix         every form, target and compiler, tests run, as a table (some 15 minutes)
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
+#   make torture        every fault at every step of a migration, on real guests (some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
 #
@@ -42,7 +43,7 @@ VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
-.PHONY: model matrix demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
+.PHONY: model matrix torture run-torture demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
         install-docs uninstall docs check-install clean \
         deps tests run-demo run-check run-bench
 .SUFFIXES:
@@ -256,6 +257,13 @@ clients:
 .PHONY: clients
 
 # ---------- benchmarks ----------
+
+# The fault matrix in full, on real guests.
+torture: deps
+	@VIRT_TORTURE=1 $(MAKE) --no-print-directory run-torture
+
+run-torture: $(BUILD)/tests/unit/qemu_torture$(EXE) $(GUESTS)
+	VIRT_TEST_BUILD=$(BUILD) $< -v
 
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) run-bench

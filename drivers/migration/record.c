@@ -281,7 +281,7 @@ virMigrationFromJson(const cJSON *json, const char *uuid, virDomainPtr domain, v
 {
     virTypedParameterPtr params = NULL;
     virMigrationPtr m = NULL;
-    unsigned int flags;
+    unsigned int flags = 0;
     int nparams = 0;
 
     if (virMigrationParseArguments(json, &flags, &params, &nparams, "migration record") == 0 && virMigrationCheckFlags(flags) == 0
