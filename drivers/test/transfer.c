@@ -288,8 +288,8 @@ testTransferLook(struct testHost *host, struct testMigration *m)
     unsigned long long now = virTimeNowUs();
     bool done;
 
-    if (m->status != TEST_ACTIVE && m->status != TEST_SPREAD)
-        return;
+    if (m->channel == NULL || (m->status != TEST_ACTIVE && m->status != TEST_SPREAD))
+        return;                       /* it is settling, and has closed its end */
     if (!testSourceIsHere(m)) {
         atomic_store(&m->channel->cut, true);
         if (m->status == TEST_SPREAD)
