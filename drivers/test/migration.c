@@ -444,7 +444,7 @@ testGuestClear(struct testGuest *guest)
     free(guest->definition);
 }
 
-/* The cookie is that of begin, or, from a source without begin, the guest's document as it is there. */
+/* The cookie is that of begin, or, from a source without begin, the guest's document as it is there. The caller clears it, also on failure. */
 static int
 testGuestParse(const char *text, const struct virMigrationCall *call, struct testGuest *guest)
 {
@@ -465,12 +465,9 @@ testGuestParse(const char *text, const struct virMigrationCall *call, struct tes
     if (virJsonInt(cookie, "version", &version) < 0 || version != 1 || state == NULL || document == NULL)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "the cookie of begin is not one of this driver's");
     guest->state = strcmp(state, "paused") == 0 ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
-    if ((guest->document = virStringCopy(document)) == NULL ||
-        (definition != NULL && (guest->definition = virStringCopy(definition)) == NULL)) {
-        testGuestClear(guest);
+    if ((guest->document = virStringCopy(document)) == NULL)
         return -1;
-    }
-    return 0;
+    return definition == NULL || (guest->definition = virStringCopy(definition)) != NULL ? 0 : -1;
 }
 
 /* Where the source will find this side. */
