@@ -42,7 +42,7 @@ normalise()
 {
     sed -E -e "/^CPU time: +[0-9.]+s\$/d" \
            -e 's/\(Time: [0-9.]+ ms\)/(Time: #)/' \
-           -e 's/^(begin|prepare|perform|finish|confirm)( +[a-z]+) .*/\1\2 #/' \
+           -e 's/^(begin|prepare|perform|finish|confirm|halt|cancel|rollback)( +[a-z]+) .*/\1\2 #/' \
            -e 's/^((Time elapsed|Setup time|Total downtime|Memory bandwidth): +).*/\1#/' \
            -e 's/.*\rMigration: \[100 %\]/Migration: [100 %]/' \
            ${foreign:+-e '/^Security/d' -e 's/virsh/virtsh/g'}
