@@ -912,8 +912,7 @@ testSourceConfirm(struct testHost *host, struct testMigration *m, bool cancelled
     if (m->offline && m->stage != TEST_HALTED)
         m->status = TEST_COMPLETED;
     if (m->status == TEST_BROKE && !cancelled && testSourceIsHere(m) && atomic_load(&m->channel->copy) == TEST_COPY_SPREAD) {
-        m->status = TEST_SPREAD;                           /* recovered */
-        m->transfer.seen = virTimeNowUs();
+        testTransferRecover(m);
     } else {
         testTransferLook(host, m);
     }
@@ -1085,11 +1084,11 @@ testDestinationFollows(struct testHost *host, struct testMigration *m)
 {
     enum testCopy copy = (enum testCopy)atomic_load(&m->channel->copy);
     bool broke = copy == TEST_COPY_DEAD || (copy == TEST_COPY_SPREAD && atomic_load(&m->channel->cut));
+    int reason = broke ? VIR_DOMAIN_RUNNING_POSTCOPY_FAILED : copy == TEST_COPY_SPREAD ? VIR_DOMAIN_RUNNING_POSTCOPY
+                                                                                         : VIR_DOMAIN_RUNNING_MIGRATED;
 
-    if (m->vm->state == VIR_DOMAIN_RUNNING && m->vm->id == m->id && copy != TEST_COPY_SPREAD)
-        virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, broke ? VIR_DOMAIN_RUNNING_POSTCOPY_FAILED : VIR_DOMAIN_RUNNING_MIGRATED);
-    else if (m->vm->state == VIR_DOMAIN_RUNNING && m->vm->id == m->id && broke)
-        virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
+    if (m->vm->state == VIR_DOMAIN_RUNNING && m->vm->id == m->id && m->vm->reason != reason)
+        virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, reason);
     if (copy != TEST_COPY_SPREAD)
         testChannelClose(host, m);
 }

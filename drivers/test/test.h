@@ -288,6 +288,7 @@ VIRT_INTERNAL void testTransferLook(struct testHost *host, struct testMigration 
 /* The source goes on, for the error that is set. */
 VIRT_INTERNAL void testTransferCancel(struct testMigration *m);
 VIRT_INTERNAL unsigned long long testTransferNext(const struct testMigration *m);     /* when to look again: virTimeNowUs */
+VIRT_INTERNAL void testTransferRecover(struct testMigration *m);               /* post-copy goes on after the network broke */
 VIRT_INTERNAL int testDomainMigrateStartPostCopy(virDomainPtr domain, unsigned int flags);
 
 /* migration.c */

@@ -238,11 +238,12 @@ testTransferCancel(struct testMigration *m)
     testSourceResume(m);
 }
 
-/* In post-copy, from one state of its memory's way to another. */
+/* In post-copy: memory does not follow any more. */
 static void
 testTransferBreaks(struct testMigration *m)
 {
     m->status = TEST_BROKE;
+    atomic_store(&m->channel->cut, true);
     if (testSourceIsHere(m))
         testSourcePause(m, VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED);
 }
@@ -322,6 +323,15 @@ testTransferNext(const struct testMigration *m)
 }
 
 /* ---------- post-copy ---------- */
+
+VIRT_INTERNAL void
+testTransferRecover(struct testMigration *m)
+{
+    m->status = TEST_SPREAD;
+    m->transfer.seen = virTimeNowUs();
+    atomic_store(&m->channel->cut, false);
+    testSourcePause(m, VIR_DOMAIN_PAUSED_POSTCOPY, VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY);
+}
 
 /* What the CPUs have is sent; of the memory, what is still to be sent follows. */
 static int
