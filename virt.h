@@ -918,14 +918,19 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *      memory-mib=N             what a migration from here has to move
  *      dirty-rate=N             MiB/s that the guest writes meanwhile
  *      bandwidth=N              MiB/s of the wire
+ *      migration-expiry=N       seconds that a guest prepared here waits for the next word, 300
+ *      protocol=1, 2 or 3       as a driver of that version, without the phases that came later
  *      fault=PHASE[:WHAT[:N]][,...]
  *
- *  PHASE is begin, perform, confirm or rollback (Confirm after a failure) on the source's URI, and
- *  prepare, perform, finish or cancel (Finish after a failure) on the destination's. WHAT is fail
- *  (the default); die, the hypervisor's process ends; again, the first N calls are not carried out;
- *  lost, the first N answers are lost; hang, nothing happens for N ms. With perform, N of fail and
- *  die is the percentage moved. The destination's perform can only die; confirm, rollback and
- *  cancel can only be late.
+ *  PHASE is begin, perform, confirm, halt or rollback on the source's URI, and prepare, perform,
+ *  finish or cancel on the destination's (see chapter 10). WHAT is fail (the default); die, the
+ *  hypervisor's process ends; again, the first N calls are not carried out; lost, the first N answers
+ *  are lost; hang, nothing happens for N ms; break, with perform: the network breaks in post-copy;
+ *  crash, whoever manages the host is gone at the phase's N-th durable step (the first), and the next
+ *  call on it goes on from its records; power, the same, and the guest's hypervisor there is gone as
+ *  well. An N that there is not gives an error that lists the steps. With perform, N of fail, die and
+ *  break is the percentage moved. The destination's perform can only die; confirm, halt, rollback and
+ *  cancel cannot fail or die.
  *
  *  Example: examples/hello.c.
  * ============================================================================================== */
