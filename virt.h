@@ -924,13 +924,13 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *
  *  PHASE is begin, perform, confirm, halt or rollback on the source's URI, and prepare, perform,
  *  finish or cancel on the destination's (see chapter 10). WHAT is fail (the default); die, the
- *  hypervisor's process ends; again, the first N calls are not carried out; lost, the first N answers
- *  are lost; hang, nothing happens for N ms; break, with perform: the network breaks in post-copy;
- *  crash, whoever manages the host is gone at the phase's N-th durable step (the first), and the next
- *  call on it goes on from its records; power, the same, and the guest's hypervisor there is gone as
- *  well. An N that there is not gives an error that lists the steps. With perform, N of fail, die and
- *  break is the percentage moved. The destination's perform can only die; confirm, halt, rollback and
- *  cancel cannot fail or die.
+ *  hypervisor's process ends; again, the first N calls are not carried out; lost, the first N
+ *  answers are lost; hang, nothing happens for N ms; break, with perform: the network breaks in
+ *  post-copy; crash, whoever manages the host is gone at the phase's N-th durable step (the
+ *  first), and the next call on it goes on from its records; power, the same, and the guest's
+ *  hypervisor there is gone as well. An N that there is not gives an error that lists the steps.
+ *  With perform, N of fail, die and break is the percentage moved. The destination's perform can
+ *  only die; confirm, halt, rollback and cancel cannot fail or die.
  *
  *  Example: examples/hello.c.
  * ============================================================================================== */
