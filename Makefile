@@ -13,6 +13,7 @@
 #   make docs           build/docs, a page per chapter of virt.h (Python 3); make install-docs installs them
 #   make libvirt.so     build/libvirt.so.0 and its kin, in the place of libvirt's, for programs written for libvirt
 #   make install-compat those, libvirt's header names, libvirt.pc and the API description, under DESTDIR and PREFIX
+#                       (make uninstall-compat takes them back)
 #   make conformity     virt.h and the drop-in headers beside libvirt's
 #   make clients        programs of the distribution, written for libvirt, on build/libvirt.so.0
 #   make clean
@@ -295,6 +296,9 @@ size:
 ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(MANDIR) $(DOCDIR)),6)
  $(error PREFIX and the folders must be one word each; only DESTDIR may have spaces)
 endif
+ifneq ($(words $(BUILD)),1)
+ $(error BUILD must be one word: make cannot build '$(BUILD)')
+endif
 
 # MODE:FILE:PLACE. The library is "virt-embed", so that it can stand beside the real libvirt.
 INSTALLED = 644:virt.h:$(INCLUDEDIR)/virt.h \
@@ -311,11 +315,11 @@ FOR_INSTALLED = set -e; for entry in $(INSTALLED); do IFS=:; set -- $$entry; uns
 
 install: lib $(BUILD)/examples/virtsh $(BUILD)/virtsh.1 $(BUILD)/virt.pc
 	$(Q)$(FOR_INSTALLED); echo "  install  $(DESTDIR)$$3"; \
-	    mkdir -p "$(DESTDIR)$${3%/*}"; install -m $$1 $$2 "$(DESTDIR)$$3"; done
+	    install -d "$(DESTDIR)$${3%/*}"; install -m $$1 $$2 "$(DESTDIR)$$3"; done
 	$(Q)ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libvirt-embed.so"
 
 install-docs: docs
-	$(Q)mkdir -p "$(DESTDIR)$(DOCDIR)/html"
+	$(Q)install -d "$(DESTDIR)$(DOCDIR)/html"
 	$(Q)install -m 644 $(BUILD)/docs/*.html $(BUILD)/docs/style.css "$(DESTDIR)$(DOCDIR)/html/"
 
 uninstall:

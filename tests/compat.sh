@@ -647,8 +647,10 @@ installed_anywhere()
 {
     local root="$work/a root"
     (umask 077 && make -s BUILD="$build" install-compat DESTDIR="$root" PREFIX=/usr LIBDIR=/usr/lib) || return 1
-    [ -z "$(find "$root" -type f ! -perm -444)" ] && [ -s "$root/usr/share/libvirt/api/libvirt-lxc-api.xml" ] &&
-        grep -q '^Version: 9' "$root/usr/lib/pkgconfig/libvirt-qemu.pc"
+    [ -z "$(find "$root" -mindepth 1 -type f ! -perm -444 -o -mindepth 1 -type d ! -perm -755)" ] && [ -s "$root/usr/share/libvirt/api/libvirt-lxc-api.xml" ] &&
+        grep -q '^Version: 9' "$root/usr/lib/pkgconfig/libvirt-qemu.pc" || return 1
+    make -s BUILD="$build" uninstall-compat DESTDIR="$root" PREFIX=/usr LIBDIR=/usr/lib || return 1
+    [ -z "$(find "$root" ! -type d)" ] && [ ! -e "$root/usr/include/libvirt" ]
 }
 
 # What the bindings generate their code from, found as they find it, says what libvirt's own says.
@@ -756,7 +758,7 @@ fi
 
 check "the library is closed before a thread of its user ends" unloaded
 check "make install-compat, a program by pkg-config" installed
-check "make install-compat, a folder with a blank, umask 077" installed_anywhere
+check "make install-compat and back, a folder with a blank, umask 077" installed_anywhere
 if command -v python3 > /dev/null; then
     check "make install-compat, the API description" described
 else

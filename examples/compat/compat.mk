@@ -3,13 +3,13 @@
 #   make libvirt.so        build/libvirt.so.0, libvirt-qemu.so.0, libvirt-lxc.so.0
 #   make install-compat    those, headers under include/libvirt, libvirt.pc and the API descriptions,
 #                          under DESTDIR and PREFIX: what the bindings look for. It replaces a libvirt
-#                          that is installed in the same place.
+#                          that is installed in the same place. make uninstall-compat takes them back.
 
 COMPAT      = $(BUILD)/compat
 COMPAT_LIBS = $(BUILD)/libvirt.so.0 $(BUILD)/libvirt-qemu.so.0 $(BUILD)/libvirt-lxc.so.0
 COMPAT_DEPS = $(wildcard examples/compat/*.h examples/compat/*.def examples/compat/include/libvirt/*.h) virt.h
 
-.PHONY: libvirt.so install-compat
+.PHONY: libvirt.so install-compat uninstall-compat
 libvirt.so: $(COMPAT_LIBS)
 
 # Functions of virt that libvirt has in its other libraries: there they are handed on to an alias.
@@ -67,6 +67,15 @@ install-compat: libvirt.so
 	@$(call COMPAT_XML,libvirt)
 	@$(call COMPAT_XML,libvirt-qemu)
 	@$(call COMPAT_XML,libvirt-lxc)
+
+# What install-compat lays out. A libvirt that it has replaced does not come back.
+uninstall-compat:
+	rm -f "$(COMPAT_INCLUDE)/virt.h" "$(COMPAT_INCLUDE)/libvirt/absent.def"
+	for h in $(notdir $(wildcard examples/compat/include/libvirt/*.h)); do rm -f "$(COMPAT_INCLUDE)/libvirt/$$h"; done
+	for l in libvirt libvirt-qemu libvirt-lxc; do \
+	    rm -f "$(DESTDIR)$(LIBDIR)/$$l.so.0" "$(DESTDIR)$(LIBDIR)/$$l.so" "$(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc" \
+	        "$(DESTDIR)$(COMPAT_API)/$$l-api.xml"; done
+	rmdir "$(COMPAT_INCLUDE)/libvirt" "$(DESTDIR)$(COMPAT_API)" "$(DESTDIR)$(PREFIX)/share/libvirt" 2> /dev/null || true
 
 # $(1) the library, $(2) what it requires. A program that asks pkg-config asks for libvirt's version.
 COMPAT_PC = printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' \
