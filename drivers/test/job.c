@@ -223,6 +223,8 @@ testDomainAbortJob(virDomainPtr domain, unsigned int flags)
     m = testMigrationOf(host, vm);
     if (m == NULL) {
         virReportError(VIR_ERR_OPERATION_INVALID, "no job is active on the domain");
+    } else if (!m->source && m->mind.dropped && testMigrationRefuseDropped(host, m)) {
+        rc = 0;
     } else if (!m->source) {
         virReportError(VIR_ERR_OPERATION_INVALID, "cannot abort incoming migration; use virDomainDestroy instead");
     } else if (testAbortIsLate(host, m)) {

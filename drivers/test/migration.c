@@ -1010,6 +1010,17 @@ testMigrationAbortDropped(struct testHost *host, struct testMigration *m)
     virResetLastError();
 }
 
+VIRT_INTERNAL bool
+testMigrationRefuseDropped(struct testHost *host, struct testMigration *m)
+{
+    if (m->stage != TEST_PREPARED || (!m->offline && !testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD)))
+        return false;
+    virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->vm->name);
+    testDestinationGivesUp(host, m);
+    virResetLastError();
+    return true;
+}
+
 /* Whoever transfers it hears of it; if nobody does, it is the guest's no more. */
 static void
 testSourceGuestEnds(struct testHost *host, struct testMigration *m)

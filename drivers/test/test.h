@@ -315,6 +315,8 @@ VIRT_INTERNAL int testDomainMigrateHalt(virDomainPtr domain, const struct virMig
 VIRT_INTERNAL int testDomainMigrateDrop(virConnectPtr conn, const struct virMigrationCall *call);
 /* The guest goes on here: ends the source's side, for a migration that nobody steps. host->lock is held. */
 VIRT_INTERNAL void testMigrationAbortDropped(struct testHost *host, struct testMigration *m);
+/* The same for the destination's side: what is not complete here is removed, for good. Whether it was not. */
+VIRT_INTERNAL bool testMigrationRefuseDropped(struct testHost *host, struct testMigration *m);
 VIRT_INTERNAL int testDomainMigrateWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events,
                                         int *milliseconds);
 VIRT_INTERNAL int testDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info);

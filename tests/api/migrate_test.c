@@ -579,7 +579,8 @@ TEST(the_job_of_a_migration_that_was_freed_can_be_aborted)
         CHECK_OK(virDomainResume(domain));
         CHECK_FAILS(virDomainAbortJob(domain), VIR_ERR_OPERATION_INVALID);
         if ((other = virDomainLookupByName(destination, "test")) != NULL) {
-            CHECK_OK(virDomainDestroy(other));             /* what waits there */
+            CHECK_OK(virDomainAbortJob(other));            /* what waits there */
+            CHECK_INT(virDomainIsActive(other), -1);
             virDomainFree(other);
         }
     }

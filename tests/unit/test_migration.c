@@ -370,6 +370,76 @@ TEST_LIMIT(two_faults_leave_one_guest, 600)
     printf("seed 20261123\n");
 }
 
+/* ---------- several controllers at once ---------- */
+
+struct rival {
+    pthread_t thread;
+    virMigrationPtr m;
+    int abortAfter;                      /* steps; -1: it does not */
+    bool ended;
+};
+
+static void *
+rivalRun(void *opaque)
+{
+    struct rival *rival = opaque;
+    int rc = 1;
+
+    for (int i = 0; i < 5000 && rc > 0; i++) {
+        if (i == rival->abortAfter)
+            virMigrationAbort(rival->m);
+        rc = virMigrationStep(rival->m, 2);
+    }
+    rival->ended = rc == 0;
+    return NULL;
+}
+
+/* Each has the same record; one of them wants it over; the hosts crash under them. They end with the same outcome. */
+TEST_LIMIT(rivals_with_one_record_end_alike, 120)
+{
+    unsigned int seed = 7;
+
+    makeWrongs();
+    for (int i = 0; i < (harnessIsSanitized() ? 60 : 300); i++) {
+        const struct wrong *w = &wrongs[((seed = seed * 1664525 + 1013904223) >> 8) % nwrongs];
+        struct run run = { .course = &courses[(seed >> 20) % 2 == 0 ? 0 : 1], .wrong = { strchr(w->text, ' ') == NULL ? w : NULL } };
+        struct rival rivals[3] = { { .abortAfter = -1 }, { .abortAfter = (int)(seed >> 16) % 6 - 1 }, { .abortAfter = -1 } };
+        char *record;
+
+        harnessContext("round %d, %s, aborted after %d steps", i, w->text, rivals[1].abortAfter);
+        openSide(&run, 0);
+        openSide(&run, 1);
+        CHECK_PTR(run.domain = virDomainCreateXML(run.conn[0], GUEST, 0));
+        if (run.course->paused)
+            CHECK_OK(virDomainSuspend(run.domain));
+        CHECK_PTR(rivals[0].m = virMigrationNew(run.domain, run.conn[1], NULL, 0, VIR_MIGRATE_LIVE));
+        CHECK_PTR(record = virMigrationGetRecord(rivals[0].m));
+        for (int r = 1; r < 3; r++)
+            CHECK_PTR(rivals[r].m = virMigrationNewFromRecord(record, run.conn[0], run.conn[1]));
+        free(record);
+        for (int r = 0; r < 3; r++)
+            CHECK_INT(pthread_create(&rivals[r].thread, NULL, rivalRun, &rivals[r]), 0);
+        for (int r = 0; r < 3; r++)
+            CHECK_INT(pthread_join(rivals[r].thread, NULL), 0);
+        /* one that was aborted before its first step has asked nobody, and says nothing of the guest */
+        run.outcome = virMigrationGetOutcome(rivals[0].m);
+        for (int r = 0; r < 3; r++) {
+            EXPECT(rivals[r].ended, "controller %d does not end", r);
+            EXPECT(virMigrationGetOutcome(rivals[r].m) == run.outcome || rivals[r].abortAfter == 0, "controller %d: %d, not %d", r,
+                   virMigrationGetOutcome(rivals[r].m), run.outcome);
+            virMigrationFree(rivals[r].m);
+        }
+        judge(&run);
+        for (int side = 0; side < 2; side++)
+            takeAway(run.keep[side]);
+        virDomainFree(run.domain);
+        for (int side = 0; side < 2; side++) {
+            virConnectClose(run.conn[side]);
+            virConnectClose(run.keep[side]);
+        }
+    }
+}
+
 /* ---------- the slots themselves: what the records promise ---------- */
 
 struct pair {
