@@ -1702,6 +1702,9 @@ virEventCall(const struct virEventCallback *callback, virConnectPtr conn, virDom
     case VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION:
         VIRT_AS(virConnectDomainEventMigrationIterationCallback, detail[0], opaque);
         break;
+    case VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE:
+        VIRT_AS(virConnectDomainEventMigrationPhaseCallback, event->text[0], detail[0], detail[1], opaque);
+        break;
     case VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE:
         VIRT_AS(virConnectDomainEventBalloonChangeCallback, (unsigned long long)event->number, opaque);
         break;
@@ -1981,7 +1984,7 @@ virConnectDomainEventRegisterAny(virConnectPtr conn, virDomainPtr dom, int event
         virReportError(VIR_ERR_INVALID_ARG, "domain '%s' in %s must match the connection", dom->name, __func__);
     else if (cb == NULL)
         virReportError(VIR_ERR_INVALID_ARG, "cb in %s must not be NULL", __func__);
-    else if (eventID < 0 || eventID >= VIR_DOMAIN_EVENT_ID_LAST)
+    else if ((eventID < 0 || eventID >= VIR_DOMAIN_EVENT_ID_LAST) && eventID != VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE)
         virReportError(VIR_ERR_INVALID_ARG, "eventID %d in %s must be less than %d", eventID, __func__, VIR_DOMAIN_EVENT_ID_LAST);
     else
         id = virEventRegister(conn, dom, eventID, cb, opaque, freecb, false);
@@ -2136,11 +2139,20 @@ virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr 
     m->dconn = dconn;
     m->flags = flags;
     m->stream = -1;
+    if (domain != NULL) {
+        m->name = virStringCopy(domain->name);
+        memcpy(m->guestUuid, domain->uuid, sizeof(m->guestUuid));
+    }
     for (i = 0; i < VIR_MIGRATION_PHASE_LAST; i++) {
         m->info[i].phase = (virMigrationPhase)i;
         m->info[i].side = virMigrationPhases[i].side;
     }
-    return m;
+    if (domain == NULL || m->name != NULL)
+        return m;
+    m->phase = VIR_MIGRATION_PHASE_OVER;         /* nobody has to be told that it is dropped */
+    virMigrationFree(m);
+    virReportNoMemory();
+    return NULL;
 }
 
 /* What virMigrationNew and virMigrationNewSource have in common; dconn may be NULL. */
@@ -2218,6 +2230,7 @@ virMigrationFree(virMigrationPtr m)
     virErrorClear(&m->error);
     free(m->trace.samples);
     free(m->reply);
+    free(m->name);
     free(m->uri);
     pthread_mutex_destroy(&m->lock);
     free(m);
@@ -2429,6 +2442,17 @@ virMigrationConfirmFailed(virMigrationPtr m)
     }
 }
 
+/* For who watches: the phase has ended. Cancel fails when it has done what it should. With m->lock held. */
+static void
+virMigrationNote(virMigrationPtr m, enum virMigrationResult result)
+{
+    bool failed = result == VIR_MIGRATION_FAILED && m->phase != VIR_MIGRATION_PHASE_CANCEL;
+
+    m->info[m->phase].elapsedUs += virTimeNowUs() - m->entered;
+    virMigrationTracePhase(m, m->phase, failed);
+    virMigrationEmit(m, m->phase, failed ? VIR_MIGRATION_PHASE_FAILED : VIR_MIGRATION_PHASE_DONE);
+}
+
 /* A phase has ended. With m->lock held. */
 static void
 virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *cookie)
@@ -2436,8 +2460,7 @@ virMigrationPhaseEnd(virMigrationPtr m, enum virMigrationResult result, char *co
     const struct virMigrationPhaseRow *row = &virMigrationPhases[m->phase];
     virMigrationPhaseInfo *info = &m->info[m->phase];
 
-    info->elapsedUs += virTimeNowUs() - m->entered;
-    virMigrationTracePhase(m, m->phase, result == VIR_MIGRATION_FAILED && m->phase != VIR_MIGRATION_PHASE_CANCEL);
+    virMigrationNote(m, result);
     info->cookieIn = m->cookieIn[m->phase] != NULL ? strlen(m->cookieIn[m->phase]) : 0;
     if (cookie != NULL) {
         free(m->cookieOut[m->phase]);
@@ -2532,9 +2555,8 @@ virMigrationAnswer(virMigrationPtr m, enum virMigrationResult result, const char
 {
     const virMigrationPhase phase = m->phase;
 
-    virMigrationTracePhase(m, phase, result == VIR_MIGRATION_FAILED && phase != VIR_MIGRATION_PHASE_CANCEL);
+    virMigrationNote(m, result);
     virMigrationMakeReply(m, phase, result, cookie, result == VIR_MIGRATION_FAILED ? virThreadError() : NULL);
-    m->info[phase].elapsedUs += virTimeNowUs() - m->entered;
     m->asked = false;
     m->entered = 0;
     if (result == VIR_MIGRATION_FAILED && phase != VIR_MIGRATION_PHASE_CANCEL && m->error.code == VIR_ERR_OK)
@@ -2561,6 +2583,7 @@ virMigrationRun(virMigrationPtr m, int timeout)
     if (m->entered == 0) {
         m->entered = virTimeNowUs();
         m->info[m->phase].rounds++;
+        virMigrationEmit(m, m->phase, VIR_MIGRATION_PHASE_BEGAN);
     }
     pthread_mutex_unlock(&m->lock);
     if (m->phase == VIR_MIGRATION_PHASE_CONFIRM)
@@ -2882,6 +2905,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/migration/arguments.c"
 # include "drivers/migration/record.c"
 # include "drivers/migration/halves.c"
+# include "drivers/migration/events.c"
 # include "drivers/migration/trace.c"
 # include "drivers/migration/blocking.c"
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU
@@ -2926,6 +2950,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/domcaps.c"
 #  include "drivers/qemu/control.c"
 #  include "drivers/qemu/record.c"
+#  include "drivers/qemu/migration_settle.c"
 #  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"
 #  include "drivers/qemu/migration_parameters.c"

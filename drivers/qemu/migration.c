@@ -199,16 +199,21 @@ qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
 
 /* ---------- migrations that nobody steps ---------- */
 
-/* Its QEMU has ended and nobody will ask for the outcome: nothing is left to be done. */
+/*
+ * Its QEMU has ended, and nobody steps it. Where the destination may have all of it, or whoever goes on with it still has to be told what became
+ * of it, it stays; but a guest that its user has destroyed is what the user has decided.
+ */
 static void
-qemuMigrationEndDropped(struct qemuMigration *m)
+qemuMigrationEndDropped(struct qemuMigration *m, bool destroyed)
 {
+    bool undecided;
+
     if (!atomic_load(&m->dropped) || !atomic_load(&m->ended) || pthread_mutex_trylock(&m->lock) != 0)
         return;                       /* who has the lock is at work on its end */
-    if (!qemuMigrationIsOver(m)) {
-        qemuMigrationEnd(m, m->incoming ? QEMU_STAGE_REMOVED : m->stage == QEMU_STAGE_TRANSFERRED ? QEMU_STAGE_LEFT : QEMU_STAGE_STAYED);
-        virDomainObjEndMigration(m->vm);
-    }
+    undecided = !m->incoming && (m->stage == QEMU_STAGE_TRANSFERRED || (m->stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ownAgain)));
+    if (!qemuMigrationIsOver(m) && (destroyed || !undecided))
+        qemuMigrationEnd(m, m->incoming ? (atomic_load(&m->ownAgain) ? QEMU_STAGE_STARTED : QEMU_STAGE_REMOVED)
+                                        : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -228,57 +233,77 @@ qemuMigrationDrop(virConnectPtr conn, const struct virMigrationCall *call)
         }
         pthread_mutex_unlock(&host->lock);
         if (m != NULL)
-            qemuMigrationEndDropped(m);
+            qemuMigrationEndDropped(m, false);
         qemuMigrationPut(m);
     }
     return 0;
 }
 
 /* The transfer has ended badly, or never began: the guest goes on here. Nothing waits: this is also called when an event is delivered. */
-static int
+VIRT_INTERNAL int
 qemuMigrationStayDropped(struct qemuMigration *m)
 {
-    struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    bool touched = m->sent || m->pausedByUs;
     struct qemuMonitor *mon;
     int rc = 0;
 
-    if (m->stage != QEMU_STAGE_BEGUN && !m->wasRunning) {
+    if (atomic_load(&m->ended) || m->vm == NULL) {
+        qemuMigrationEnd(m, QEMU_STAGE_LOST);
+        return 0;
+    }
+    if (qemuMigrationEnter(m, QEMU_STAGE_RESUMING) < 0)
+        return -1;
+    if (touched && !m->wasRunning) {
         virDomainObjSetState(m->vm, m->state, m->reason);
-    } else if (m->stage != QEMU_STAGE_BEGUN && atomic_load(&m->vm->state) != VIR_DOMAIN_RUNNING) {
+    } else if (touched && atomic_load(&m->vm->state) != VIR_DOMAIN_RUNNING) {
         if ((mon = qemuDomainMonitor(m->vm)) == NULL)
             return -1;
-        atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED);
+        atomic_store(&qemuDomainPeek(m->vm)->resumeReason, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED);
         rc = qemuMonitorPost(mon, "cont", NULL);
         qemuMonitorUnref(mon);
     }
     if (rc < 0)
         return -1;
-    qemuMigrationStay(m);
-    qemuMigrationForgetRecord(m);
+    qemuMigrationEnd(m, QEMU_STAGE_STAYED);
     return 0;
 }
 
-/* Ends one as far as that can be done without the other side; with its lock held. 0: it is over, or will be when QEMU has cancelled it. */
+/* A destination whose copy is not known to be incomplete may be the only one: not removed. */
 static int
+qemuMigrationReportUndecided(struct qemuMigration *m)
+{
+    if (m->vm != NULL && virDomainObjIsHeld(m->vm))
+        return virDomainObjReportHeld(m->vm, "virDomainAbortJob");
+    return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s': migration %s had moved all of it when it was left: whether it runs at "
+                          "the other side is not known here. End the copy that is not wanted with virDomainDestroy", m->name, m->uuid);
+}
+
+/* Ends one as far as that can be done without the other side; with its lock held. 0: it is over, or will be when QEMU has cancelled it. */
+VIRT_INTERNAL int
 qemuMigrationAbortDropped(struct qemuMigration *m)
 {
-    int status = atomic_load(&qemuDomainPeek(m->vm)->migrationStatus);
+    int status = m->vm != NULL && qemuDomainPeek(m->vm) != NULL ? atomic_load(&qemuDomainPeek(m->vm)->migrationStatus) : QEMU_MIGRATION_NONE;
 
     if (qemuMigrationIsOver(m))
         return 0;
     if (m->incoming && m->stage != QEMU_STAGE_STARTING)
         return qemuMigrationRemoveIncoming(m);
-    if (m->incoming || m->stage == QEMU_STAGE_TRANSFERRED || status == QEMU_MIGRATION_COMPLETED)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s': migration %s had moved all of it when it was left: whether it runs at "
-                              "the other side is not known here. End the copy that is not wanted with virDomainDestroy", m->vm->name, m->uuid);
-    if (m->stage == QEMU_STAGE_BEGUN || status == QEMU_MIGRATION_FAILED || status == QEMU_MIGRATION_CANCELLED
-        || (status == QEMU_MIGRATION_NONE && m->stage == QEMU_STAGE_BROKEN))
+    if (m->incoming || m->stage == QEMU_STAGE_LEAVING)
+        return qemuMigrationReportUndecided(m);
+    if (atomic_load(&m->ended)) {     /* whoever says this knows that it can be let go of here */
+        qemuMigrationEnd(m, QEMU_STAGE_LOST);
+        return 0;
+    }
+    if (m->stage == QEMU_STAGE_TRANSFERRED || status == QEMU_MIGRATION_COMPLETED)
+        return qemuMigrationReportUndecided(m);
+    if (!m->sent || status == QEMU_MIGRATION_FAILED || status == QEMU_MIGRATION_CANCELLED
+        || (status == QEMU_MIGRATION_NONE && m->stage != QEMU_STAGE_TRANSFER))
         return qemuMigrationStayDropped(m);
     return qemuMigrationCancel(m->vm, m);
 }
 
 /* QEMU has told something: if that ends the transfer of one that was aborted and has nobody else, it is over. */
-static void
+VIRT_INTERNAL void
 qemuMigrationSettleDropped(struct qemuMigration *m)
 {
     int status = atomic_load(&qemuDomainPeek(m->vm)->migrationStatus);
@@ -286,9 +311,18 @@ qemuMigrationSettleDropped(struct qemuMigration *m)
     if (m->incoming || !atomic_load(&m->dropped) || !atomic_load(&m->aborted)
         || (status != QEMU_MIGRATION_CANCELLED && status != QEMU_MIGRATION_FAILED) || pthread_mutex_trylock(&m->lock) != 0)
         return;                       /* whoever has the lock looks again when it is free */
-    if (!qemuMigrationIsOver(m) && m->stage != QEMU_STAGE_TRANSFERRED && qemuMigrationStayDropped(m) < 0)
+    if (!qemuMigrationIsOver(m) && m->stage != QEMU_STAGE_TRANSFERRED && m->stage != QEMU_STAGE_LEAVING && qemuMigrationStayDropped(m) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' does not go on: %s", m->uuid, m->vm->name, virGetLastErrorMessage());
     pthread_mutex_unlock(&m->lock);
+}
+
+/* One that was found again may not have been asked how it stands, or not have answered. */
+static int
+qemuMigrationAbortFound(struct qemuMigration *m)
+{
+    if (m->unknown && !m->incoming && qemuMigrationSettleSource(m) < 0)
+        return virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': its QEMU does not say how migration %s stands", m->name, m->uuid);
+    return qemuMigrationAbortDropped(m);
 }
 
 VIRT_INTERNAL int
@@ -302,12 +336,12 @@ qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
     if (vm == NULL)
         return -1;
     if ((m = qemuMigrationOf(vm)) == NULL && virDomainObjIsHeld(vm))
-        return qemuMigrationSettleAgain(vm, "virDomainAbortJob");
+        return virDomainObjReportHeld(vm, "virDomainAbortJob");
     if (m == NULL)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no job that could be aborted", vm->name);
     if (atomic_load(&m->dropped)) {
         pthread_mutex_lock(&m->lock);
-        rc = qemuMigrationAbortDropped(m);
+        rc = qemuMigrationAbortFound(m);
         pthread_mutex_unlock(&m->lock);
         qemuMigrationSettleDropped(m);                /* its end may have come meanwhile */
     } else {
@@ -332,29 +366,34 @@ qemuMigrationOnEvent(struct virDomainObj *vm, const char *event, const cJSON *da
     qemuMigrationWake(vm);
 }
 
-/* Its QEMU has ended, by itself, by destroy, or by us. The job is given back: what is left of the migration needs no guest. */
+/* Its QEMU has ended, by itself, by destroy, or by us. The job is given back, unless the guest may be, or go on, at the destination. */
 static void
 qemuMigrationOnStopped(struct virDomainObj *vm, int reason)
 {
     struct qemuMigration *m = qemuMigrationOf(vm);
+    int stage = m != NULL ? atomic_load(&m->stage) : 0, status = atomic_load(&qemuDomainPeek(vm)->migrationStatus);
+    bool runs = atomic_load(&vm->state) == VIR_DOMAIN_RUNNING, destroyed = reason == VIR_DOMAIN_SHUTOFF_DESTROYED, keeps = false;
 
-    (void)reason;
-    bool leaving = m != NULL && atomic_load(&m->stage) == QEMU_STAGE_TRANSFERRED && !atomic_load(&m->dropped);
-
-    if (m != NULL)
+    if (m != NULL) {
+        if (m->incoming ? stage == QEMU_STAGE_STARTING && runs
+                        : status == QEMU_MIGRATION_CANCELLED || status == QEMU_MIGRATION_FAILED || (runs && m->stopped != 0))
+            atomic_store(&m->ownAgain, true);
+        keeps = !m->incoming && (stage == QEMU_STAGE_TRANSFERRED || (stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ownAgain)))
+                && !(destroyed && atomic_load(&m->dropped));
         atomic_store(&m->ended, true);
+    }
     qemuMigrationWake(vm);
     if (m != NULL)
-        qemuMigrationEndDropped(m);
+        qemuMigrationEndDropped(m, destroyed);
     qemuMigrationPut(m);
-    if (!leaving)                     /* the guest may run at the destination: Confirm lets go of its name here */
+    if (!keeps)                       /* else Confirm lets go of its name here */
         virDomainObjEndMigration(vm);
 }
 
 VIRT_INTERNAL const struct qemuMigrationHooks qemuMigrationHooks = {
     .event = qemuMigrationOnEvent,
     .stopped = qemuMigrationOnStopped,
-    .reconnected = qemuMigrationReconnected,
+    .opened = qemuMigrationOpened,
 };
 
 #undef QEMU_MIGRATE_FLAGS

@@ -1,8 +1,18 @@
 /*
  * Live migration with QEMU: the five phases of drivers/driver.h on both sides.
  *
- * Each side keeps what it knows of a migration in a struct qemuMigration under the migration's uuid, in a list of the host. A phase that is
- * asked again finds it there and answers as it did, also after the guest has gone; the newest ended ones are kept for that.
+ * Each side keeps what it knows of a migration in a struct qemuMigration under the migration's uuid, in a list of the host, and what another
+ * process needs to go on from in a file of its own: ROOT/migrations/UUID.source.json or UUID.destination.json (record.c), replaced durably
+ * before the effect that it announces. A phase that is asked again finds it there and answers as it did, also after the guest has gone, and
+ * also by another process. Those that are over are kept for a day, and no more than the newest 1000.
+ *
+ *   migrations.c              the list
+ *   record.c                  an entry as JSON text, and back
+ *   migration_settle.c        what is made of the records when the directory is opened, and of what nobody steps any more
+ *   migration_source.c        Begin, Perform, Halt, Confirm
+ *   migration_destination.c   Prepare, Finish
+ *   migration_parameters.c    what QEMU is told of how to migrate
+ *   migration.c               what the phases have in common; abort, wait, drop
  */
 #ifndef VIRT_QEMU_MIGRATION_H
 #define VIRT_QEMU_MIGRATION_H
@@ -15,16 +25,21 @@ enum qemuMigrationStage {
     QEMU_STAGE_TRANSFER,          /* `migrate` was sent */
     QEMU_STAGE_TRANSFERRED,       /* the destination has acknowledged all of it; the CPUs stand here */
     QEMU_STAGE_BROKEN,            /* the transfer failed or was cancelled; the destination must be gone before the guest goes on here */
-    QEMU_STAGE_RESUMING,          /* Confirm, cancelled: `cont` was sent */
+    QEMU_STAGE_HALTED,            /* Halt has answered: nothing more is sent, the guest is all here */
+    QEMU_STAGE_RESUMING,          /* Confirm, cancelled: the guest is made as it was */
+    QEMU_STAGE_LEAVING,           /* Confirm: the guest is ended here */
     QEMU_STAGE_LEFT,              /* over: the guest is at the destination */
     QEMU_STAGE_STAYED,            /* over: the guest is here */
+    QEMU_STAGE_LOST,              /* over: the guest has ended here, and did not go anywhere */
     /* destination */
     QEMU_STAGE_SPAWNED,           /* QEMU starts */
     QEMU_STAGE_LISTENING,         /* it has been told where to listen */
     QEMU_STAGE_PREPARED,          /* Prepare has answered */
-    QEMU_STAGE_STARTING,          /* Finish: `cont` was sent */
+    QEMU_STAGE_STARTING,          /* Finish: the copy is complete, and is started */
+    QEMU_STAGE_REMOVING,          /* Finish, cancelled (or failed): it is ended */
     QEMU_STAGE_STARTED,           /* over: the guest is here */
     QEMU_STAGE_REMOVED,           /* over: nothing is left of it here */
+    QEMU_STAGE_COUNT
 };
 
 struct qemuMigration {
@@ -35,18 +50,32 @@ struct qemuMigration {
     struct qemuHost *host;
     virTypedParameterPtr stats;   /* the newest; host->lock */
     int nstats;
-    struct virDomainObj *vm;      /* a reference; NULL: offline, at the destination */
+    struct virDomainObj *vm;      /* a reference; NULL: offline, at the destination; or it has ended, and is no longer known here */
     char uuid[VIR_UUID_STRING_BUFLEN];
+    char *name, guest[VIR_UUID_STRING_BUFLEN];       /* of the guest; constant, as the next four */
+    virTypedParameterPtr params;
+    int nparams;
+    unsigned int flags;
+    unsigned long long since;     /* wall clock, ms: when it began here */
     bool incoming;
     bool offline;
     atomic_bool ended;            /* its QEMU has ended */
+    atomic_bool ownAgain;         /* ... but before, the source had the guest back, or the destination had it running: QEMU said so */
+    _Atomic unsigned long long heard;               /* us: when a phase was last called; after a while without, it expires */
+    _Atomic unsigned long long changed;             /* wall clock, ms: when its record was last written */
+    bool announce;                /* the next look at it tells of a guest that was found paused by its transfer */
     atomic_bool aborted;          /* virDomainAbortJob */
     atomic_bool dropped;          /* nobody steps it */
     atomic_bool ioError;          /* the guest has met an error of its disk while it migrates */
 
     pthread_mutex_t lock;         /* held by the phase that is at work; guards what follows */
     atomic_int stage;             /* enum qemuMigrationStage; read also without the lock */
-    char *cookie, *uri;           /* what the phase that ended last answered */
+    int id;                       /* the guest's, so that a later start of it is not taken for this one; -1: none yet */
+    bool unknown;                 /* source: found again, and QEMU has not said yet how the transfer stands */
+    bool sent;                    /* `migrate` was sent */
+    bool resuming;                /* `cont` was, and its reply is awaited */
+    char *begun;                  /* source: what Begin answered */
+    char *cookie, *uri;           /* what Perform, or Prepare, answered */
     virError error;               /* of a phase that failed */
     char *document;               /* destination: of the guest (offline); its persistent document */
     char *definition;
@@ -69,7 +98,7 @@ struct qemuMigration {
     int askedAt;                  /* priv->migrationEvents then */
     bool final;                   /* asked for the last time, since the transfer has ended */
     char *why;                    /* what QEMU says of its failure */
-    unsigned int flags;
+    unsigned long long finishing; /* us: destination: Finish was first asked */
 };
 
 /* The phases and settings, as slots. */
@@ -80,6 +109,8 @@ VIRT_INTERNAL int qemuMigrationPerform(virDomainPtr domain, const struct virMigr
                                        const char *uri, char **cookieout);
 VIRT_INTERNAL int qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled,
                                       char **cookieout, virDomainPtr *guest);
+VIRT_INTERNAL int qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call);
+VIRT_INTERNAL int qemuMigrationList(virConnectPtr conn, char ***records, unsigned int flags);
 VIRT_INTERNAL int qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
                                        int cancelled);
 VIRT_INTERNAL int qemuMigrationProgress(virConnectPtr conn, const struct virMigrationCall *call, virTypedParameterPtr *params, int *nparams);
@@ -127,23 +158,44 @@ VIRT_INTERNAL cJSON *qemuMigrationCapabilities(const struct qemuMigration *m);
 VIRT_INTERNAL int qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
                                            const char *uri);
 
-/* The destination: ends what Prepare has started. The error that is set stays. 0, or -1: its QEMU cannot be killed, so it is not gone. */
+/* The destination, in migration_destination.c. Ends what Prepare has started. The error that is set stays. 0, or -1: it is not gone. */
 VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m);
-/* The source: the guest has stayed here; its job is given back. The statistics of what failed are no statistics of a completed job. */
-VIRT_INTERNAL void qemuMigrationStay(struct qemuMigration *m);
+/* It was told to start: does so. 1 it is here for good, 0 not yet, -1 it cannot be started. */
+VIRT_INTERNAL int qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *cookiein);
+
+/* The source, in migration_source.c: what its QEMU says of the transfer is taken in. 0, or -1 (it asks itself for another look). */
+VIRT_INTERNAL void qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info);
+VIRT_INTERNAL int qemuMigrationTransferred(struct qemuMigration *m);
+/* Brings the guest back to what it was. 1 done, 0 not yet, -1 it cannot be (its QEMU is gone, or does not go on). */
+VIRT_INTERNAL int qemuMigrationResume(struct qemuMigration *m, int timeout);
+/* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1, or -1: its QEMU cannot be killed. */
+VIRT_INTERNAL int qemuMigrationLeave(struct qemuMigration *m);
+VIRT_INTERNAL bool qemuMigrationIsPostCopy(int status);
 
 /*
  * The list, in migrations.c. Lock gives the migration of this uuid and side, counted and with its lock held, or NULL; Unlock gives it back. Of
  * gives the one under way that holds this guest, counted, without its lock; Put gives it back. New puts one into the list, counted and locked.
  */
 VIRT_INTERNAL struct qemuMigration *qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call,
-                                                     bool incoming, enum qemuMigrationStage stage);
+                                                     const char *name, const char *guest, bool incoming, enum qemuMigrationStage stage);
 VIRT_INTERNAL struct qemuMigration *qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming);
 VIRT_INTERNAL void qemuMigrationUnlock(struct qemuMigration *m);
 VIRT_INTERNAL struct qemuMigration *qemuMigrationOf(struct virDomainObj *vm);
 VIRT_INTERNAL void qemuMigrationPut(struct qemuMigration *m);
+/* Whether one with this uuid is under way to here. */
+VIRT_INTERNAL bool qemuMigrationIsComing(struct qemuHost *host, const char *uuid);
 VIRT_INTERNAL bool qemuMigrationIsOver(const struct qemuMigration *m);
-/* With its lock held: it is over, as `stage` says. Only what answers need is kept, until the guest's next one of this side is over. */
+/* A migration that was halted or cancelled before it was begun here: what comes late is refused. Kept in memory only. */
+VIRT_INTERNAL void qemuMigrationRefuse(struct qemuHost *host, const struct virMigrationCall *call, const char *name, const char *guest,
+                                       bool incoming);
+/* Puts one into the list, which has the newest first. */
+VIRT_INTERNAL void qemuMigrationInsert(struct qemuMigration *m);
+VIRT_INTERNAL void qemuMigrationFree(struct qemuMigration *m);
+/* Those that are over go: the oldest, and the records with them. */
+VIRT_INTERNAL void qemuMigrationPrune(struct qemuHost *host);
+/* With its lock held: the next stage, durably; 0, or -1 with the stage as it was, and nothing to be done yet. */
+VIRT_INTERNAL int qemuMigrationEnter(struct qemuMigration *m, enum qemuMigrationStage stage);
+/* With its lock held: it is over, as `stage` says, and the guest's job is given back. Only what answers need is kept. */
 VIRT_INTERNAL void qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage);
 /* Keeps these as its newest statistics; takes them over. */
 VIRT_INTERNAL void qemuMigrationKeepStats(struct qemuMigration *m, virTypedParameterPtr params, int nparams);
@@ -151,12 +203,33 @@ VIRT_INTERNAL void qemuMigrationKeepStats(struct qemuMigration *m, virTypedParam
 VIRT_INTERNAL void qemuMigrationWake(struct virDomainObj *vm);
 VIRT_INTERNAL void qemuMigrationFreeAll(struct qemuHost *host);
 
-/* The record in the guest's status: saved before the effect it announces, forgotten when the migration is over. In record.c. */
-VIRT_INTERNAL int qemuMigrationSaveRecord(struct qemuMigration *m, bool told);
-VIRT_INTERNAL void qemuMigrationForgetRecord(struct qemuMigration *m);
-VIRT_INTERNAL void qemuMigrationReconnected(struct virDomainObj *vm);
-/* A guest that is held because its source could not say how the transfer ended: it is asked again. 0: it is free; -1: it stays held. */
-VIRT_INTERNAL int qemuMigrationSettleAgain(struct virDomainObj *vm, const char *api);
+/*
+ * The record, in record.c. Head: what a list of migrations tells; Save: durable, before the effect it announces; Load: an entry from its file,
+ * not in the list yet, or NULL with the error set.
+ */
+VIRT_INTERNAL cJSON *qemuMigrationHead(const struct qemuMigration *m);
+VIRT_INTERNAL int qemuMigrationSaveRecord(struct qemuMigration *m);
+VIRT_INTERNAL void qemuMigrationRemoveRecord(const struct qemuMigration *m);
+VIRT_INTERNAL struct qemuMigration *qemuMigrationLoad(struct qemuHost *host, const char *file);
+
+/*
+ * In migration_settle.c. Opened: the state directory was opened, and all its guests are known. Sweep: looks after those that nobody has stepped for
+ * host->migrationExpiry, now and then, whoever calls it how often. Watch: the event loop does so while there is one under way.
+ */
+VIRT_INTERNAL void qemuMigrationOpened(struct qemuHost *host);
+VIRT_INTERNAL void qemuMigrationSweep(struct qemuHost *host);
+VIRT_INTERNAL void qemuMigrationWatch(struct qemuHost *host);
+VIRT_INTERNAL void qemuMigrationUnwatch(struct qemuHost *host);
+/* With its lock held: what QEMU says of the transfer of one that was found again decides on its stage. 0, or -1: it says nothing. */
+VIRT_INTERNAL int qemuMigrationSettleSource(struct qemuMigration *m);
+/* One command to a guest that may be hung: waits for at most timeout ms. 0 or -1. */
+VIRT_INTERNAL int qemuMigrationQuery(struct virDomainObj *vm, const char *command, int timeout, cJSON **reply);
+/* One that nobody steps is ended as far as that can be done without the other side; with its lock held. In migration.c. */
+VIRT_INTERNAL int qemuMigrationAbortDropped(struct qemuMigration *m);
+VIRT_INTERNAL int qemuMigrationStayDropped(struct qemuMigration *m);
+/* Without its lock: looks whether one that was aborted and is left has come to its end. */
+VIRT_INTERNAL void qemuMigrationSettleDropped(struct qemuMigration *m);
+#define QEMU_MIGRATION_EXPIRY 300          /* s without a call after which one counts as left by its controller */
 
 /* What the runtime calls; see qemu.h. */
 VIRT_INTERNAL_DATA const struct qemuMigrationHooks qemuMigrationHooks;

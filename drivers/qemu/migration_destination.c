@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 
 #define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */
 #define QEMU_MIGRATE_PORT_LAST  49215
+#define QEMU_MIGRATE_LOADING    10000000   /* us for a copy whose source has died to be loaded to its end */
 
 /* ---------- Prepare ---------- */
 
@@ -109,17 +111,24 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     VIRT_CLEANUP_XML xmlDocPtr doc = NULL, kept = NULL;
     struct virDomainObj *vm = NULL;
     struct qemuMigration *m = NULL;
+    char guest[VIR_UUID_STRING_BUFLEN];
+    unsigned char raw[VIR_UUID_BUFLEN];
     bool isNew = false;
 
     if (qemuMigrationCheckCall(call) < 0 || (doc = qemuMigrationIncomingDocument(host, call, cookie, cookie->xml)) == NULL)
         return NULL;
+    if (virXmlUuid(virXmlRoot(doc), "uuid", raw) <= 0) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "the migration cookie's document has no uuid");
+        return NULL;
+    }
+    virUuidFormat(raw, guest);
     if (cookie->definition != NULL
         && (kept = qemuMigrationIncomingDocument(host, call, cookie, cookie->definition)) == NULL)
         return NULL;
     if (!cookie->offline
         && (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virDomainMigratePrepare", &isNew)) == NULL)
         return NULL;
-    if ((m = qemuMigrationNew(host, vm, call, true, QEMU_STAGE_SPAWNED)) == NULL) {
+    if ((m = qemuMigrationNew(host, vm, call, vm != NULL ? vm->name : cookie->name, guest, true, QEMU_STAGE_SPAWNED)) == NULL) {
         if (isNew)
             virDomainListRemove(host->domains, vm);
         if (vm != NULL)
@@ -134,9 +143,18 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     m->startPaused = !cookie->running || (call->flags & VIR_MIGRATE_PAUSED) != 0;
     m->port = QEMU_MIGRATE_PORT_FIRST;
     if ((kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
-        || (vm != NULL && qemuMigrationSpawn(m, doc, isNew) < 0)) {
+        || qemuMigrationSaveRecord(m) < 0) {
+        qemuMigrationFailed(m);
+        if (isNew)
+            virDomainListRemove(host->domains, vm);
+        if (vm != NULL)
+            virDomainObjEndJob(vm);
+        qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
+    } else if (vm != NULL && qemuMigrationSpawn(m, doc, isNew) < 0) {
         qemuMigrationFailed(m);
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
+    } else if (vm != NULL) {
+        m->id = vm->id;
     }
     return m;
 }
@@ -317,22 +335,21 @@ qemuMigrationUnpersist(struct qemuMigration *m)
                virGetLastErrorMessage());
 }
 
-/* Ends what Prepare has started. The error that is set stays. With m->lock held. 0, or -1: its QEMU cannot be killed, so it is not gone. */
 VIRT_INTERNAL int
 qemuMigrationRemoveIncoming(struct qemuMigration *m)
 {
     virErrorPtr error = virSaveLastError();
-    int rc = 0;
+    int rc = qemuMigrationEnter(m, QEMU_STAGE_REMOVING);
 
-    if (m->vm != NULL) {
+    if (rc == 0 && m->vm != NULL && !m->offline) {
         qemuMigrationUnpersist(m);
         if (!atomic_load(&m->ended))
             rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
-        if (rc >= 0)
-            virDomainObjEndMigration(m->vm);
     }
     if (rc >= 0)
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
+    else
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' cannot be removed: %s", m->uuid, m->name, virGetLastErrorMessage());
     if (error != NULL && error->code != VIR_ERR_OK)
         virSetLastError(error);
     virFreeError(error);
@@ -353,12 +370,15 @@ qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, c
         m = qemuMigrationPrepareNew(host, call, &cookie);
     if (m == NULL) {
         rc = VIR_MIGRATION_FAILED;
+    } else if (m->stage == QEMU_STAGE_REMOVING || m->stage == QEMU_STAGE_REMOVED || (m->stage == QEMU_STAGE_PREPARED && atomic_load(&m->ended))) {
+        if (m->error.code == VIR_ERR_OK)
+            virReportError(VIR_ERR_OPERATION_FAILED, "migration %s was cancelled here, or its copy is gone", m->uuid);
+        rc = qemuMigrationFailed(m);
     } else if (m->stage != QEMU_STAGE_SPAWNED && m->stage != QEMU_STAGE_LISTENING) {
         rc = m->error.code != VIR_ERR_OK ? qemuMigrationFailed(m) : qemuMigrationAnswer(m, cookieout, uri);
     } else if ((rc = qemuMigrationPrepareRun(m, call, &cookie)) == 0) {
         rc = VIR_MIGRATION_AGAIN;
-    } else if (rc > 0 && qemuMigrationPrepareCookie(m) == 0) {
-        m->stage = QEMU_STAGE_PREPARED;
+    } else if (rc > 0 && qemuMigrationPrepareCookie(m) == 0 && qemuMigrationEnter(m, QEMU_STAGE_PREPARED) == 0) {
         rc = qemuMigrationAnswer(m, cookieout, uri);
     } else {
         qemuMigrationFailed(m);
@@ -419,55 +439,131 @@ static void
 qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
-    int reason = m->wasRunning ? VIR_DOMAIN_PAUSED_MIGRATION : m->reason;
+    int reason = m->wasRunning ? VIR_DOMAIN_PAUSED_USER : m->reason;
 
+    pthread_mutex_lock(&priv->lock);
+    priv->incoming = false;
+    pthread_mutex_unlock(&priv->lock);
     if (m->startPaused) {
-        pthread_mutex_lock(&priv->lock);
-        priv->incoming = false;
-        pthread_mutex_unlock(&priv->lock);
-        virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, m->wasRunning ? VIR_DOMAIN_PAUSED_USER : reason);
+        virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, reason);
         qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
-    } else {
-        pthread_mutex_lock(&priv->lock);
-        priv->incoming = false;
-        pthread_mutex_unlock(&priv->lock);
+    } else if (!atomic_load(&m->ended)) {
         qemuEventRunning(m->vm, VIR_DOMAIN_RUNNING_MIGRATED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
         atomic_store(&priv->resumeReason, -1);
     }
+    if (!atomic_load(&m->ended) && qemuStateSaveStatus(m->vm, false) < 0)
+        virLog(VIR_LOG_WARN, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
     qemuMigrationEnd(m, QEMU_STAGE_STARTED);
-    virDomainObjEndMigration(m->vm);
-    qemuMigrationCompleted(m, cookiein);
-    qemuMigrationForgetRecord(m);
+    if (!atomic_load(&m->ended))
+        qemuMigrationCompleted(m, cookiein);
+}
+
+VIRT_INTERNAL int
+qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *cookiein)
+{
+    struct qemuMonitor *mon = NULL;
+    int rc = 1;
+
+    if (atomic_load(&m->ended) || m->vm == NULL) {
+        if (atomic_load(&m->ownAgain)) {         /* it ran here, and what became of it since is its own affair */
+            qemuMigrationEnd(m, QEMU_STAGE_STARTED);
+            return 1;
+        }
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': its QEMU has ended before it was started", m->name);
+    }
+    if ((mon = qemuDomainMonitor(m->vm)) == NULL) {
+        virResetLastError();
+        return 0;
+    }
+    if (!m->resuming) {
+        atomic_store(&qemuDomainPeek(m->vm)->resumeReason, VIR_DOMAIN_RUNNING_MIGRATED);
+        /* a guest that stays paused is only asked whether it is there */
+        rc = qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL);
+        m->resuming = rc == 0;
+    }
+    if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, timeout)) > 0)
+        qemuMigrationArrived(m, cookiein);
+    if (rc != 0)
+        m->resuming = false;
+    if (rc < 0 && !qemuMonitorIsOpen(mon))
+        rc = 0;                       /* no answer: if it has ended, the next call knows */
+    qemuMonitorUnref(mon);
+    return rc;
+}
+
+/* Whether the copy can be started: 1; 0: not known yet; -1: it is incomplete, and stays so. `cont` would not do: QEMU keeps it for later. */
+static int
+qemuMigrationCheckCopy(struct qemuMigration *m, int timeout)
+{
+    VIRT_CLEANUP_JSON cJSON *info = NULL;
+    struct qemuDomain *priv = m->vm != NULL ? qemuDomainPeek(m->vm) : NULL;
+    struct qemuMonitor *mon = NULL;
+    const char *name;
+    int status, rc = 0;
+
+    if (!atomic_load(&m->ended) && m->vm != NULL)
+        mon = qemuDomainMonitor(m->vm);
+    if (atomic_load(&m->ended) || priv == NULL) {
+        VIRT_CLEANUP_FREE char *words = NULL;
+
+        qemuMonitorUnref(mon);
+        if (priv != NULL) {
+            pthread_mutex_lock(&priv->lock);
+            words = priv->lastWords != NULL ? strdup(priv->lastWords) : NULL;
+            pthread_mutex_unlock(&priv->lock);
+        }
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the QEMU that received it has ended%s%s", m->name,
+                              words != NULL ? ": " : "", words != NULL ? words : "");
+    }
+    virResetLastError();
+    if (mon == NULL)
+        return 0;
+    if (m->finishing == 0)
+        m->finishing = virTimeNowUs();
+    if (m->asking == 0 && (m->asking = qemuMonitorSend(mon, "query-migrate", NULL, false)) != 0)
+        m->asked = virTimeNowUs();
+    if (m->asking != 0 && (rc = qemuMonitorReceive(mon, m->asking, timeout, &info)) != 0)
+        m->asking = 0;
+    qemuMonitorUnref(mon);
+    virResetLastError();
+    if (rc <= 0)
+        return 0;
+    name = virJsonString(info, "status");
+    status = name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
+    if (status == QEMU_MIGRATION_COMPLETED || qemuMigrationIsPostCopy(status))
+        return 1;
+    if (status == QEMU_MIGRATION_ACTIVE && virTimeNowUs() - m->finishing < QEMU_MIGRATE_LOADING)
+        return 0;
+    return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': not all of it has arrived (its QEMU says '%s')", m->name,
+                          name != NULL ? name : "none");
 }
 
 /* 1 it is here for good, 0 not yet, -1 it cannot be started. */
 static int
 qemuMigrationFinishRun(struct qemuMigration *m, const struct virMigrationCall *call, const char *cookiein)
 {
-    struct qemuDomain *priv = qemuDomainPeek(m->vm);
-    struct qemuMonitor *mon = qemuDomainMonitor(m->vm);
-    int rc = -1;
+    struct qemuDomain *priv;
+    int rc;
 
-    if (mon == NULL)
-        return -1;
     if (m->stage == QEMU_STAGE_PREPARED) {
+        if ((rc = qemuMigrationCheckCopy(m, call->timeout < 0 || call->timeout > 1000 ? 1000 : call->timeout)) <= 0) {
+            if (rc == 0 && call->timeout != 0)
+                poll(NULL, 0, 10);
+            return rc;
+        }
+        priv = qemuDomainPeek(m->vm);
         pthread_mutex_lock(&priv->lock);
-        priv->announced = true;
-        pthread_mutex_unlock(&priv->lock);
-        qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
-        if (qemuMigrationPersist(m) < 0 || qemuMigrationSaveRecord(m, true) < 0)
-            goto cleanup;
-        m->stage = QEMU_STAGE_STARTING;
-        atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATED);
-        /* a guest that stays paused is only asked whether it is there */
-        if (qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL) < 0)
-            goto cleanup;
+        if (!priv->announced) {
+            priv->announced = true;
+            pthread_mutex_unlock(&priv->lock);
+            qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
+        } else {
+            pthread_mutex_unlock(&priv->lock);
+        }
+        if (qemuMigrationPersist(m) < 0 || qemuMigrationEnter(m, QEMU_STAGE_STARTING) < 0)
+            return -1;
     }
-    if ((rc = qemuMigrationCollect(m, mon, call->timeout)) > 0)
-        qemuMigrationArrived(m, cookiein);
-cleanup:
-    qemuMonitorUnref(mon);
-    return rc;
+    return qemuMigrationStartIncoming(m, call->timeout, cookiein);
 }
 
 /* An offline migration defines the guest here. */
@@ -493,35 +589,75 @@ qemuMigrationDefine(struct qemuMigration *m)
     return 1;
 }
 
+/* A handle on the guest that has arrived, whatever has become of it since. */
+static virDomainPtr
+qemuMigrationArrivedGuest(virConnectPtr conn, const struct qemuMigration *m)
+{
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    struct virDomainObj *vm;
+    virDomainPtr handle;
+
+    virUuidParse(m->guest, uuid);
+    if ((vm = virDomainListFindUuid(m->host->domains, uuid)) == NULL)
+        return virNewDomain(conn, m->name, uuid, -1, NULL, NULL);
+    handle = virDomainObjHandle(conn, vm);
+    virDomainObjUnref(vm);
+    return handle;
+}
+
+/* Whether a cancel comes too late: told to start, or, in post-copy, given away by the source. */
+static bool
+qemuMigrationIsTooLate(struct qemuMigration *m)
+{
+    if (m->stage == QEMU_STAGE_STARTING)
+        return true;
+    return m->stage == QEMU_STAGE_PREPARED && m->vm != NULL && !atomic_load(&m->ended)
+           && qemuMigrationIsPostCopy(atomic_load(&qemuDomainPeek(m->vm)->migrationStatus));
+}
+
+/* One step: 1 it is over; 0 not yet. */
+static int
+qemuMigrationFinishStep(struct qemuMigration *m, const struct virMigrationCall *call, const char *cookiein, int cancelled)
+{
+    int rc = 1;
+
+    if (qemuMigrationIsOver(m))
+        return 1;
+    if (m->stage == QEMU_STAGE_REMOVING || (cancelled && !qemuMigrationIsTooLate(m))
+        || (m->stage != QEMU_STAGE_PREPARED && m->stage != QEMU_STAGE_STARTING)) {
+        virResetLastError();
+        return qemuMigrationRemoveIncoming(m) == 0;              /* as long as it is there, it is not gone */
+    }
+    if ((rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, call, cookiein)) < 0) {
+        qemuMigrationFailed(m);
+        rc = qemuMigrationRemoveIncoming(m) == 0;
+    }
+    return rc;
+}
+
 VIRT_INTERNAL int
 qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled, char **cookieout,
                     virDomainPtr *guest)
 {
-    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(dconn), call->uuid, true);
-    int rc = 1;
+    struct qemuHost *host = qemuHostOf(dconn);
+    struct qemuMigration *m = qemuMigrationLock(host, call->uuid, true);
+    int rc;
 
     *guest = NULL;
     if (m == NULL) {
+        qemuMigrationRefuse(host, call, "", "00000000-0000-0000-0000-000000000000", true);
         if (cancelled)
             return VIR_MIGRATION_DONE;
         virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s was prepared here", call->uuid);
         return VIR_MIGRATION_FAILED;
     }
-    if (m->error.code == VIR_ERR_OK && (m->stage == QEMU_STAGE_STARTING || (!cancelled && !qemuMigrationIsOver(m)))) {
-        /* the order to start may have been carried out already: it is too late to cancel before its answer is known */
-        rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, call, cookiein);
-        if (rc < 0) {
-            qemuMigrationFailed(m);
-            rc = qemuMigrationRemoveIncoming(m) < 0 ? 0 : -1;
-        }
-    } else if (!qemuMigrationIsOver(m)) {
-        virResetLastError();
-        rc = qemuMigrationRemoveIncoming(m) < 0 ? 0 : 1;         /* as long as it is there, it is not gone */
-    }
+    do
+        rc = qemuMigrationFinishStep(m, call, cookiein, cancelled);
+    while (rc == 0 && call->timeout < 0);
     if (rc == 0) {
         rc = VIR_MIGRATION_AGAIN;
     } else if (m->stage == QEMU_STAGE_STARTED) {
-        rc = (*guest = virDomainObjHandle(dconn, m->vm)) != NULL ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
+        rc = (*guest = qemuMigrationArrivedGuest(dconn, m)) != NULL ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
         if (rc == VIR_MIGRATION_DONE)
             *cookieout = virStringFormat("{\"version\":1,\"migration\":\"%s\",\"started\":true}", m->uuid);
     } else if (cancelled) {
@@ -537,4 +673,5 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
 
 #undef QEMU_MIGRATE_PORT_FIRST
 #undef QEMU_MIGRATE_PORT_LAST
+#undef QEMU_MIGRATE_LOADING
 #undef VIRT_FROM

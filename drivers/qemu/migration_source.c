@@ -1,9 +1,9 @@
 /*
- * A live migration at its source: Begin, Perform and Confirm, on QEMU's monitor. See migration.c for what the phases have in common.
+ * A live migration at its source: Begin, Perform, Halt and Confirm, on QEMU's monitor. See migration.c for what the phases have in common.
  *
  * What makes Perform's success mean something is QEMU's return path: with it the source says `completed` only when the destination has
  * acknowledged that it has loaded everything. What makes the way back safe is the order: QEMU resumes the source by itself when a
- * switchover fails, while the destination may hold a complete copy. So Finish (cancelled) ends the destination's QEMU
+ * switchover fails, while the destination may hold a complete copy. So after Halt, Finish (cancelled) ends the destination's QEMU
  * before Confirm (cancelled) looks whether the guest runs here again.
  */
 #include "migration.h"
@@ -63,22 +63,37 @@ qemuMigrationCheckGuest(struct virDomainObj *vm, const struct virMigrationCall *
     return qemuMigrationCheckDevices(vm);
 }
 
+/* With its lock held: what Begin answers, also again; and an error that is kept, or, without one, that it is over. */
+static int
+qemuMigrationBegun(struct qemuMigration *m, char **cookieout)
+{
+    if (m->begun != NULL && m->error.code == VIR_ERR_OK && m->stage != QEMU_STAGE_HALTED && m->stage != QEMU_STAGE_RESUMING)
+        return (*cookieout = virStringCopy(m->begun)) != NULL ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
+    if (m->error.code == VIR_ERR_OK)
+        virReportError(VIR_ERR_OPERATION_INVALID, "migration %s was halted, or is over", m->uuid);
+    return qemuMigrationFailed(m);
+}
+
 /* The guest's job is held. */
 static int
 qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call, char **cookieout)
 {
+    char guest[VIR_UUID_STRING_BUFLEN];
     struct qemuMigration *m;
     int rc = VIR_MIGRATION_FAILED;
 
-    if (qemuMigrationCheckGuest(vm, call) < 0 || qemuDomainOf(vm) == NULL || (m = qemuMigrationNew(host, vm, call, false, QEMU_STAGE_BEGUN)) == NULL)
+    virUuidFormat(vm->uuid, guest);
+    if (qemuMigrationCheckGuest(vm, call) < 0 || qemuDomainOf(vm) == NULL
+        || (m = qemuMigrationNew(host, vm, call, vm->name, guest, false, QEMU_STAGE_BEGUN)) == NULL)
         return VIR_MIGRATION_FAILED;
+    m->id = vm->id;
     m->state = atomic_load(&vm->state);
     m->reason = atomic_load(&vm->reason);
     m->wasRunning = m->state == VIR_DOMAIN_RUNNING;
-    if ((m->cookie = qemuMigrationFormatCookie(m, call)) != NULL
-        && virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, m->uuid) == 0)
-        rc = qemuMigrationAnswer(m, cookieout, NULL);
-    if (rc == VIR_MIGRATION_FAILED) {
+    if ((m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
+        && virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, m->uuid) == 0) {
+        rc = qemuMigrationBegun(m, cookieout);
+    } else {
         qemuMigrationFailed(m);
         qemuMigrationEnd(m, QEMU_STAGE_STAYED);
     }
@@ -95,7 +110,7 @@ qemuMigrationBegin(virDomainPtr domain, const struct virMigrationCall *call, cha
     int rc;
 
     if (m != NULL) {
-        rc = m->error.code != VIR_ERR_OK ? qemuMigrationFailed(m) : qemuMigrationAnswer(m, cookieout, NULL);
+        rc = qemuMigrationBegun(m, cookieout);
         qemuMigrationUnlock(m);
         return rc;
     }
@@ -117,12 +132,15 @@ qemuMigrationStart(struct qemuMigration *m, struct qemuMonitor *mon, const struc
 
     if (uri == NULL)
         return virReportError(VIR_ERR_INVALID_ARG, "migration %s: the destination has given no URI", m->uuid);
-    if (qemuMigrationSaveRecord(m, false) < 0)
-        return -1;
-    m->started = virTimeNowUs();
     if (m->wasRunning && (call->flags & VIR_MIGRATE_LIVE) == 0) {
         m->pausedByUs = true;
         m->stopped = qemuMigrationWallClock();
+    }
+    if (qemuMigrationEnter(m, QEMU_STAGE_TRANSFER) < 0)
+        return -1;
+    m->sent = true;
+    m->started = virTimeNowUs();
+    if (m->pausedByUs) {
         if (qemuMigrationSend(m, mon, "stop", NULL) < 0)
             return -1;
     }
@@ -144,7 +162,7 @@ qemuMigrationAsk(struct qemuMigration *m, struct qemuMonitor *mon)
         virResetLastError();          /* no answer is no failure; a monitor that has ended is noticed by the caller */
 }
 
-static void
+VIRT_INTERNAL void
 qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
@@ -196,11 +214,11 @@ static void
 qemuMigrationReportFailure(struct qemuMigration *m)
 {
     if (atomic_load(&m->aborted))
-        virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->vm->name);
+        virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->name);
     else if (atomic_load(&m->ioError))
-        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' was aborted: the guest met an I/O error", m->vm->name);
+        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' was aborted: the guest met an I/O error", m->name);
     else
-        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: %s", m->vm->name,
+        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: %s", m->name,
                        m->why != NULL ? m->why : "the connection to the destination broke");
 }
 
@@ -216,24 +234,35 @@ qemuMigrationReportDeath(struct qemuMigration *m)
         words = strdup(priv->lastWords);
     pthread_mutex_unlock(&priv->lock);
     virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': its QEMU has ended during the migration, and the guest with it: it runs nowhere%s%s",
-                   m->vm->name, words != NULL ? ": " : "", words != NULL ? words : "");
+                   m->name, words != NULL ? ": " : "", words != NULL ? words : "");
 }
 
-/* All is there: what is told to the destination. */
-static int
+VIRT_INTERNAL bool
+qemuMigrationIsPostCopy(int status)
+{
+    return status == QEMU_MIGRATION_POSTCOPY_ACTIVE || status == QEMU_MIGRATION_POSTCOPY_PAUSED || status == QEMU_MIGRATION_POSTCOPY_RECOVER;
+}
+
+/* The destination has all of it (or, in post-copy, or with QEMU dead here, has to say so itself): what it is told. 1; 0: not on record yet. */
+VIRT_INTERNAL int
 qemuMigrationTransferred(struct qemuMigration *m)
 {
     VIRT_CLEANUP_JSON cJSON *json = NULL;
     virTypedParameterPtr params = virTypedParamsCopy(m->stats, m->nstats);       /* only this thread replaces them */
     int n = params != NULL ? m->nstats : 0;
 
+    virResetLastError();
     json = virJsonObject("i:version", 1, "s:migration", m->uuid, "u:stopped", m->stopped, "A:stats", qemuMigrationStatsToJson(params, n), NULL);
-    if (params != NULL)
-        virDomainObjSetCompleted(m->vm, VIR_DOMAIN_JOB_COMPLETED, params, n);
     free(m->cookie);
-    if ((m->cookie = json != NULL ? virJsonFormat(json) : NULL) == NULL)
-        return -1;
-    m->stage = QEMU_STAGE_TRANSFERRED;
+    if ((m->cookie = json != NULL ? virJsonFormat(json) : NULL) == NULL || qemuMigrationEnter(m, QEMU_STAGE_TRANSFERRED) < 0) {
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: the end of the transfer cannot be recorded: %s", m->uuid, virGetLastErrorMessage());
+        virTypedParamsFree(params, n);
+        return 0;
+    }
+    if (params != NULL && m->vm != NULL)
+        virDomainObjSetCompleted(m->vm, VIR_DOMAIN_JOB_COMPLETED, params, n);
+    else
+        virTypedParamsFree(params, n);
     return 1;
 }
 
@@ -253,6 +282,10 @@ qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon, int timeout
         if (atomic_load(&m->aborted))
             return qemuMonitorPost(mon, "migrate_cancel", NULL);
         return qemuMonitorPost(mon, "migrate-continue", virJsonObject("s:state", "pre-switchover", NULL));
+    case QEMU_MIGRATION_POSTCOPY_ACTIVE:
+    case QEMU_MIGRATION_POSTCOPY_PAUSED:
+    case QEMU_MIGRATION_POSTCOPY_RECOVER:
+        return qemuMigrationTransferred(m);      /* it is given away; what is still on its way, Confirm waits for */
     case QEMU_MIGRATION_COMPLETED:
         return qemuMigrationLastInfo(m, mon, timeout) > 0 ? qemuMigrationTransferred(m) : 0;
     case QEMU_MIGRATION_FAILED:
@@ -278,18 +311,17 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
     const int most = call->timeout < 0 ? 1000 : QEMU_MIGRATE_ASK / 1000;
     int rc = 0, left;
 
-    if (m->stage == QEMU_STAGE_BEGUN) {
+    if (!m->sent) {
         if (atomic_load(&m->aborted)) {
             qemuMigrationReportFailure(m);
             return -1;
         }
-        m->stage = QEMU_STAGE_TRANSFER;
         if (qemuMigrationStart(m, mon, call, uri) < 0)
             return -1;
     }
     for (;;) {
         left = qemuMigrationLeft(end, most);
-        if (m->npending > 0 && (rc = qemuMigrationCollect(m, mon, left)) < 0)
+        if (m->npending > 0 && (rc = qemuMigrationCollect(m, mon, left)) < 0 && qemuMonitorIsOpen(mon))
             return -1;
         /* an abort that came before `migrate` was carried out had nothing to cancel */
         if (m->npending == 0 && atomic_load(&m->aborted) && !m->cancelSent) {
@@ -303,9 +335,9 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
             m->asking = 0;
             m->final = false;
             m->asked = 0;
-            if (m->npending == 0 && !atomic_load(&m->ended) && !qemuMonitorHasEnded(mon))
-                return 0;             /* QEMU goes on: it is asked by a new monitor */
-            return virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: its monitor was lost", m->vm->name);
+            m->npending = 0;
+            virResetLastError();
+            return 0;                 /* if QEMU goes on, it is asked by a new monitor */
         }
         left = qemuMigrationLeft(end, most);
         if (m->npending == 0 && !m->final) {
@@ -319,12 +351,44 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
     }
 }
 
+/* Its QEMU has ended. Unless it had the guest back before, only the destination knows whether it has all of it: it is asked, by Finish. */
+static int
+qemuMigrationPerformDead(struct qemuMigration *m)
+{
+    if (m->sent && !atomic_load(&m->ownAgain))
+        return qemuMigrationTransferred(m);
+    qemuMigrationReportDeath(m);
+    return -1;
+}
+
+/* One stage further: 1 it is there, 0 not yet, -1 it failed. */
+static int
+qemuMigrationPerformStep(struct qemuMigration *m, const struct virMigrationCall *call, const char *uri)
+{
+    struct qemuMonitor *mon = NULL;
+    int rc;
+
+    if (!atomic_load(&m->ended))
+        mon = qemuDomainMonitor(m->vm);
+    if (atomic_load(&m->ended)) {
+        qemuMonitorUnref(mon);
+        return qemuMigrationPerformDead(m);
+    }
+    if (mon == NULL) {                /* no answer is not no */
+        virResetLastError();
+        poll(NULL, 0, call->timeout < 0 || call->timeout > 100 ? 100 : call->timeout);
+        return 0;
+    }
+    rc = qemuMigrationPerformRun(m, mon, call, uri);
+    qemuMonitorUnref(mon);
+    return rc;
+}
+
 VIRT_INTERNAL int
 qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, const char *uri,
                      char **cookieout)
 {
     struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
-    struct qemuMonitor *mon = NULL;
     int rc;
 
     (void)cookiein;
@@ -332,96 +396,237 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
         virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s has begun here", call->uuid);
         return VIR_MIGRATION_FAILED;
     }
-    if (m->stage == QEMU_STAGE_TRANSFERRED || m->stage == QEMU_STAGE_LEFT) {
+    if (m->stage == QEMU_STAGE_BEGUN || m->stage == QEMU_STAGE_TRANSFER) {
+        do
+            rc = qemuMigrationPerformStep(m, call, uri);
+        while (rc == 0 && call->timeout < 0);
+        if (rc < 0) {
+            qemuMigrationFailed(m);
+            if (qemuMigrationEnter(m, QEMU_STAGE_BROKEN) < 0)
+                m->stage = QEMU_STAGE_BROKEN;    /* the record's "transfer" is judged to the same by QEMU's status */
+            rc = qemuMigrationFailed(m);
+        } else {
+            rc = rc > 0 ? qemuMigrationAnswer(m, cookieout, NULL) : VIR_MIGRATION_AGAIN;
+        }
+    } else if (m->stage == QEMU_STAGE_TRANSFERRED || m->stage == QEMU_STAGE_LEAVING || m->stage == QEMU_STAGE_LEFT) {
         rc = qemuMigrationAnswer(m, cookieout, NULL);
-    } else if (m->stage != QEMU_STAGE_BEGUN && m->stage != QEMU_STAGE_TRANSFER) {
-        if (m->error.code == VIR_ERR_OK)
-            virReportError(VIR_ERR_OPERATION_INVALID, "migration %s is over", call->uuid);
-        rc = qemuMigrationFailed(m);
-    } else if ((mon = qemuDomainMonitor(m->vm)) == NULL && m->stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ended)) {
-        virResetLastError();
-        poll(NULL, 0, call->timeout < 0 || call->timeout > 100 ? 100 : call->timeout);
-        rc = VIR_MIGRATION_AGAIN;     /* no answer is not no */
-    } else if (mon == NULL || (rc = qemuMigrationPerformRun(m, mon, call, uri)) < 0) {
-        m->stage = QEMU_STAGE_BROKEN;
-        if (atomic_load(&m->ended) || (mon != NULL && qemuMonitorHasEnded(mon)))
-            qemuMigrationReportDeath(m);
-        rc = qemuMigrationFailed(m);
     } else {
-        rc = rc > 0 ? qemuMigrationAnswer(m, cookieout, NULL) : VIR_MIGRATION_AGAIN;
+        if (m->error.code == VIR_ERR_OK)
+            virReportError(VIR_ERR_OPERATION_INVALID, "migration %s was halted, or is over", call->uuid);
+        rc = qemuMigrationFailed(m);
     }
-    if (mon != NULL)
-        qemuMonitorUnref(mon);
+    qemuMigrationUnlock(m);
+    return rc;
+}
+
+/* ---------- Halt ---------- */
+
+/* The transfer is under way: it is cancelled, and its end awaited for at most timeout ms. The status that it ended with, or 0. */
+static int
+qemuMigrationHaltTransfer(struct qemuMigration *m, int timeout)
+{
+    struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    struct qemuMonitor *mon = qemuDomainMonitor(m->vm);
+    unsigned long long end = qemuMigrationUntil(timeout);
+    int status, rc = 0;
+
+    for (;;) {
+        int left = qemuMigrationLeft(end, 100);
+
+        if (mon == NULL || !qemuMonitorIsOpen(mon))
+            break;
+        if (m->npending > 0 && qemuMigrationCollect(m, mon, left) == 0) {
+            if (left == 0)
+                break;
+            continue;
+        }
+        virResetLastError();          /* a command that was refused has changed nothing */
+        status = atomic_load(&priv->migrationStatus);
+        if (status == QEMU_MIGRATION_COMPLETED || status == QEMU_MIGRATION_CANCELLED || status == QEMU_MIGRATION_FAILED
+            || qemuMigrationIsPostCopy(status)) {
+            rc = status;
+            break;
+        }
+        if (!m->cancelSent && qemuMonitorPost(mon, "migrate_cancel", NULL) < 0)
+            break;
+        m->cancelSent = true;
+        /* a status of "none" is one that QEMU has not told: `migrate` may have been refused */
+        if (m->asking == 0)
+            qemuMigrationAsk(m, mon);
+        if (qemuMigrationAnswered(m, mon, left) > 0 && atomic_load(&priv->migrationStatus) == QEMU_MIGRATION_NONE) {
+            rc = QEMU_MIGRATION_CANCELLED;
+            break;
+        }
+        qemuMigrationListen(m, mon, 0);
+        if (left == 0)
+            break;
+    }
+    if (mon == NULL && timeout != 0)
+        poll(NULL, 0, 10);
+    qemuMonitorUnref(mon);
+    virResetLastError();
+    return rc;
+}
+
+static int
+qemuMigrationHaltLocked(struct qemuMigration *m, int timeout)
+{
+    int status = 0;
+
+    if (m->stage == QEMU_STAGE_TRANSFER && m->sent && !atomic_load(&m->ended)
+        && (status = qemuMigrationHaltTransfer(m, timeout)) == 0 && !atomic_load(&m->ended))
+        return VIR_MIGRATION_AGAIN;
+    if (m->stage == QEMU_STAGE_TRANSFER && m->sent && atomic_load(&m->ended) && !atomic_load(&m->ownAgain))
+        status = QEMU_MIGRATION_COMPLETED;       /* perhaps: the destination is asked */
+    if (m->stage == QEMU_STAGE_TRANSFER && (status == QEMU_MIGRATION_COMPLETED || qemuMigrationIsPostCopy(status))
+        && qemuMigrationTransferred(m) == 0)
+        return VIR_MIGRATION_AGAIN;
+    if (m->stage == QEMU_STAGE_BEGUN || m->stage == QEMU_STAGE_TRANSFER || m->stage == QEMU_STAGE_BROKEN)
+        return qemuMigrationEnter(m, QEMU_STAGE_HALTED) == 0 ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
+    if (m->stage != QEMU_STAGE_TRANSFERRED)
+        return VIR_MIGRATION_DONE;
+    status = m->vm != NULL ? atomic_load(&qemuDomainPeek(m->vm)->migrationStatus) : 0;
+    if (!atomic_load(&m->ended) && !qemuMigrationIsPostCopy(status))
+        return VIR_MIGRATION_DONE;    /* it can go on here, if it is not started there */
+    virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' cannot go on here: %s. Whether it runs, the destination decides", m->name,
+                   atomic_load(&m->ended) ? "its QEMU has ended" : "it is in post-copy");
+    return VIR_MIGRATION_FAILED;
+}
+
+VIRT_INTERNAL int
+qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
+{
+    struct qemuHost *host = qemuHostOf(domain->conn);
+    struct qemuMigration *m = qemuMigrationLock(host, call->uuid, false);
+    char guest[VIR_UUID_STRING_BUFLEN];
+    int rc;
+
+    if (m == NULL) {
+        virUuidFormat(domain->uuid, guest);
+        qemuMigrationRefuse(host, call, domain->name, guest, false);
+        return VIR_MIGRATION_DONE;
+    }
+    do
+        rc = qemuMigrationHaltLocked(m, call->timeout);
+    while (rc == VIR_MIGRATION_AGAIN && call->timeout < 0);
     qemuMigrationUnlock(m);
     return rc;
 }
 
 /* ---------- Confirm ---------- */
 
-/* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1, or -1: its QEMU cannot be killed. */
-static int
+VIRT_INTERNAL int
 qemuMigrationLeave(struct qemuMigration *m)
 {
     struct virDomainObj *vm = m->vm;
 
     /* what runs under its name after its end is not what has left */
-    if (!atomic_load(&m->ended) && qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL) < 0) {
+    if (vm != NULL && !m->offline && !atomic_load(&m->ended)
+        && qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL) < 0) {
         atomic_store(&m->dropped, true);          /* it stays held, until its QEMU has ended after all */
         return -1;
     }
-    if ((m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && vm->persistent && virDomainObjUndefine(vm) < 0)
+    if (vm != NULL && (m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && vm->persistent && virDomainObjUndefine(vm) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' stays defined here: %s", m->uuid, vm->name,
                virGetLastErrorMessage());
-    virDomainObjEndMigration(vm);
     qemuMigrationEnd(m, QEMU_STAGE_LEFT);
     return 1;
 }
 
-/* With its job given back. The statistics of what failed are no statistics of a completed job. */
-VIRT_INTERNAL void
-qemuMigrationStay(struct qemuMigration *m)
+/* It goes on at the destination: ends it here, once all of it is there. 1; 0: not yet; -1: its QEMU cannot be killed. */
+static int
+qemuMigrationLeaveWhenSent(struct qemuMigration *m, int timeout)
 {
-    qemuMigrationEnd(m, QEMU_STAGE_STAYED);
-    virDomainObjEndMigration(m->vm);
+    struct qemuDomain *priv = m->vm != NULL ? qemuDomainPeek(m->vm) : NULL;
+    struct qemuMonitor *mon;
+
+    if (priv != NULL && !atomic_load(&m->ended) && qemuMigrationIsPostCopy(atomic_load(&priv->migrationStatus))) {
+        if ((mon = qemuDomainMonitor(m->vm)) != NULL) {
+            if (m->asking == 0 && virTimeNowUs() - m->asked >= QEMU_MIGRATE_ASK)
+                qemuMigrationAsk(m, mon);
+            qemuMigrationListen(m, mon, timeout < 0 || timeout > 100 ? 100 : timeout);
+            qemuMigrationAnswered(m, mon, 0);
+            qemuMonitorUnref(mon);
+        }
+        virResetLastError();
+        if (!atomic_load(&m->ended) && qemuMigrationIsPostCopy(atomic_load(&priv->migrationStatus)))
+            return 0;
+    }
+    if (qemuMigrationEnter(m, QEMU_STAGE_LEAVING) < 0) {
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
+        virResetLastError();
+        return 0;
+    }
+    return qemuMigrationLeave(m);
 }
 
-/* Brings the guest back to what it was. 1 done, 0 not yet, -1 it cannot be (its QEMU is gone, or does not go on). */
-static int
-qemuMigrationResume(struct qemuMigration *m, const struct virMigrationCall *call)
+VIRT_INTERNAL int
+qemuMigrationResume(struct qemuMigration *m, int timeout)
 {
-    struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    struct qemuDomain *priv = m->vm != NULL ? qemuDomainPeek(m->vm) : NULL;
     struct qemuMonitor *mon = NULL;
-    int status, rc = 1;
+    int rc = 1;
 
-    if (atomic_load(&m->ended))
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' cannot go on: its QEMU has ended", m->vm->name);
-    if ((mon = qemuDomainMonitor(m->vm)) == NULL)
-        return -1;
-    status = atomic_load(&priv->migrationStatus);
-    if (m->stage == QEMU_STAGE_TRANSFER && status != QEMU_MIGRATION_COMPLETED && status != QEMU_MIGRATION_FAILED
-        && status != QEMU_MIGRATION_CANCELLED && status != QEMU_MIGRATION_NONE) {
-        /* nobody waited for its end: cancel it, and wait */
-        if (!m->cancelSent)
-            qemuMonitorPost(mon, "migrate_cancel", NULL);
-        m->cancelSent = true;
-        qemuMigrationListen(m, mon, call->timeout < 0 || call->timeout > 1000 ? 1000 : call->timeout);
-        rc = qemuMonitorIsOpen(mon) ? 0 : -1;
-    } else if (!m->wasRunning) {
+    if (m->offline || !m->sent) {     /* nothing was done to it */
+        if (!m->pausedByUs)
+            return 1;
+    }
+    if (atomic_load(&m->ended) || priv == NULL)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' cannot go on: its QEMU has ended", m->name);
+    if ((mon = qemuDomainMonitor(m->vm)) == NULL) {
+        if (atomic_load(&m->ended))
+            return -1;
+        virResetLastError();
+        return 0;
+    }
+    if (!m->wasRunning) {
         virDomainObjSetState(m->vm, m->state, m->reason);
-    } else if (m->stage == QEMU_STAGE_RESUMING || atomic_load(&m->vm->state) != VIR_DOMAIN_RUNNING) {
-        if (m->stage != QEMU_STAGE_RESUMING) {
+    } else if (m->resuming || atomic_load(&m->vm->state) != VIR_DOMAIN_RUNNING) {
+        if (!m->resuming) {
             atomic_store(&priv->resumeReason, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED);
             for (; m->npending > 0; m->npending--)
                 qemuMonitorForget(mon, m->pending[m->npending - 1]);
-            m->stage = QEMU_STAGE_RESUMING;
             rc = qemuMigrationSend(m, mon, "cont", NULL);
+            m->resuming = rc == 0;
         }
-        if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, call->timeout)) > 0)
+        if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, timeout)) > 0)
             qemuEventRunning(m->vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
-        if (rc != 0)
+        if (rc != 0) {
             atomic_store(&priv->resumeReason, -1);
+            m->resuming = false;
+        }
     }
     qemuMonitorUnref(mon);
+    return rc;
+}
+
+/* It is to be here again as it was. 1; 0: not yet; -1: it cannot be, and is over. */
+static int
+qemuMigrationGoBack(struct qemuMigration *m, int timeout)
+{
+    int rc;
+
+    if (m->stage == QEMU_STAGE_LEAVING)
+        return qemuMigrationLeave(m) < 0 ? 0 : 1;                /* what was said first counts */
+    /* whoever goes back has halted it, so this answers at once; a transfer that goes on must not be taken for one that has ended */
+    if ((rc = qemuMigrationHaltLocked(m, timeout)) == VIR_MIGRATION_AGAIN)
+        return 0;
+    if (rc == VIR_MIGRATION_FAILED && !atomic_load(&m->ended))
+        return -1;                    /* post-copy: there is nothing to go on with; the answer stands until QEMU has ended */
+    virResetLastError();
+    if (qemuMigrationEnter(m, QEMU_STAGE_RESUMING) < 0) {
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
+        virResetLastError();
+        return 0;
+    }
+    if ((rc = qemuMigrationResume(m, timeout)) < 0)
+        qemuMigrationFailed(m);
+    if (rc < 0 && !atomic_load(&m->ended)) {
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' does not go on: %s", m->uuid, m->name, virGetLastErrorMessage());
+        rc = -1;
+    }
+    if (rc != 0)
+        qemuMigrationEnd(m, rc < 0 && atomic_load(&m->ended) ? QEMU_STAGE_LOST : QEMU_STAGE_STAYED);
     return rc;
 }
 
@@ -434,17 +639,18 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
     (void)cookiein;
     if (m == NULL)
         return VIR_MIGRATION_DONE;
-    if (!qemuMigrationIsOver(m)) {
-        if (!cancelled) {
-            rc = qemuMigrationLeave(m);
-        } else if (m->offline || m->stage == QEMU_STAGE_BEGUN || (rc = qemuMigrationResume(m, call)) != 0) {
-            if (rc < 0)
+    do {
+        if (m->stage == QEMU_STAGE_LOST || (m->stage == QEMU_STAGE_LEFT && cancelled)) {
+            if (m->error.code == VIR_ERR_OK || m->stage == QEMU_STAGE_LEFT)
+                virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' has ended here: it cannot go on", m->name);
+            else
                 qemuMigrationFailed(m);
-            qemuMigrationStay(m);
-            if (!m->offline)
-                qemuMigrationForgetRecord(m);
+            rc = cancelled ? -1 : 1;
+        } else if (!qemuMigrationIsOver(m)) {
+            rc = cancelled || m->stage == QEMU_STAGE_RESUMING ? qemuMigrationGoBack(m, call->timeout)
+                                                              : qemuMigrationLeaveWhenSent(m, call->timeout);
         }
-    }
+    } while (rc == 0 && call->timeout < 0);
     qemuMigrationUnlock(m);
     return rc < 0 ? VIR_MIGRATION_FAILED : rc == 0 ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_DONE;
 }

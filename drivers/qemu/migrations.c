@@ -1,6 +1,6 @@
 /*
- * The migrations a host knows: those under way, and of each guest and side the newest that is over, so that a question whose answer was
- * lost can still be answered. Whoever works with one is counted, and one that has left the list is freed by the last.
+ * The migrations a host knows: those under way, and those that are over, so that a question whose answer was lost can still be answered.
+ * Whoever works with one is counted, and one that has left the list is freed by the last.
  */
 #include "migration.h"
 
@@ -10,7 +10,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../common/json.h"
+#include "../common/params.h"
+
 #define VIRT_FROM VIR_FROM_QEMU
+
+#define QEMU_MIGRATIONS_KEPT 1000          /* that are over, in a host */
+#define QEMU_MIGRATIONS_AGE  86400000ull   /* ms for which they are kept */
 
 VIRT_INTERNAL bool
 qemuMigrationIsOver(const struct qemuMigration *m)
@@ -18,6 +24,7 @@ qemuMigrationIsOver(const struct qemuMigration *m)
     switch (atomic_load(&m->stage)) {
     case QEMU_STAGE_LEFT:
     case QEMU_STAGE_STAYED:
+    case QEMU_STAGE_LOST:
     case QEMU_STAGE_STARTED:
     case QEMU_STAGE_REMOVED:
         return true;
@@ -26,13 +33,16 @@ qemuMigrationIsOver(const struct qemuMigration *m)
     }
 }
 
-static void
+VIRT_INTERNAL void
 qemuMigrationFree(struct qemuMigration *m)
 {
     if (m->wake >= 0)
         close(m->wake);
     virDomainObjUnref(m->vm);
     virResetError(&m->error);
+    virTypedParamsFree(m->params, m->nparams);
+    free(m->name);
+    free(m->begun);
     free(m->cookie);
     free(m->uri);
     free(m->document);
@@ -58,8 +68,34 @@ qemuMigrationUnlink(struct qemuMigration **link)
 }
 
 VIRT_INTERNAL void
+qemuMigrationPrune(struct qemuHost *host)
+{
+    const unsigned long long now = qemuMigrationWallClock();
+    struct qemuMigration **link;
+    size_t kept = 0;
+
+    pthread_mutex_lock(&host->lock);
+    for (link = &host->migrationList; *link != NULL;) {          /* the newest first */
+        struct qemuMigration *m = *link;
+
+        if (!qemuMigrationIsOver(m) || m->users > 0) {
+            link = &m->next;
+        } else if (++kept > QEMU_MIGRATIONS_KEPT || atomic_load(&m->changed) + QEMU_MIGRATIONS_AGE < now) {
+            qemuMigrationRemoveRecord(m);
+            qemuMigrationUnlink(link);
+        } else {
+            virDomainObjUnref(m->vm);            /* what is answered later needs no guest */
+            m->vm = NULL;
+            link = &m->next;
+        }
+    }
+    pthread_mutex_unlock(&host->lock);
+}
+
+VIRT_INTERNAL void
 qemuMigrationFreeAll(struct qemuHost *host)
 {
+    qemuMigrationUnwatch(host);
     while (host->migrationList != NULL)
         qemuMigrationUnlink(&host->migrationList);
 }
@@ -111,8 +147,21 @@ qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming)
     if (m != NULL) {
         pthread_mutex_lock(&m->lock);
         atomic_store(&m->dropped, false);
+        atomic_store(&m->heard, virTimeNowUs());
     }
     return m;
+}
+
+VIRT_INTERNAL bool
+qemuMigrationIsComing(struct qemuHost *host, const char *uuid)
+{
+    struct qemuMigration *m;
+
+    pthread_mutex_lock(&host->lock);
+    for (m = host->migrationList; m != NULL && (!m->incoming || qemuMigrationIsOver(m) || strcmp(m->uuid, uuid) != 0); m = m->next)
+        ;
+    pthread_mutex_unlock(&host->lock);
+    return m != NULL;
 }
 
 VIRT_INTERNAL void
@@ -120,13 +169,27 @@ qemuMigrationUnlock(struct qemuMigration *m)
 {
     if (m == NULL)
         return;
+    atomic_store(&m->heard, virTimeNowUs());
     pthread_mutex_unlock(&m->lock);
     qemuMigrationPut(m);
 }
 
+VIRT_INTERNAL void
+qemuMigrationInsert(struct qemuMigration *m)
+{
+    struct qemuMigration **link;
+
+    pthread_mutex_lock(&m->host->lock);
+    for (link = &m->host->migrationList; *link != NULL && (*link)->since > m->since; link = &(*link)->next)
+        ;
+    m->next = *link;
+    *link = m;
+    pthread_mutex_unlock(&m->host->lock);
+}
+
 VIRT_INTERNAL struct qemuMigration *
-qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call, bool incoming,
-                 enum qemuMigrationStage stage)
+qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call, const char *name,
+                 const char *guest, bool incoming, enum qemuMigrationStage stage)
 {
     struct qemuMigration *m = virAllocate(sizeof(*m));
 
@@ -137,22 +200,41 @@ qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct vi
     m->incoming = incoming;
     m->flags = call->flags;
     m->offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0;
+    m->id = -1;
+    m->since = qemuMigrationWallClock();
+    atomic_init(&m->changed, m->since);
+    atomic_init(&m->heard, virTimeNowUs());
     atomic_init(&m->stage, stage);
     snprintf(m->uuid, sizeof(m->uuid), "%s", call->uuid);
-    if ((m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+    snprintf(m->guest, sizeof(m->guest), "%s", guest);
+    m->nparams = call->nparams;
+    m->wake = -1;
+    if ((m->name = virStringCopy(name)) == NULL
+        || (call->nparams > 0 && (m->params = virTypedParamsCopy(call->params, call->nparams)) == NULL)) {
+        m->nparams = m->params != NULL ? m->nparams : 0;
+        qemuMigrationFree(m);
+        return NULL;
+    }
+    if (!qemuMigrationIsOver(m) && (m->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
         virReportSystemError(errno, "no descriptor for migration %s", call->uuid);
         qemuMigrationFree(m);
         return NULL;
     }
     if (vm != NULL)
         m->vm = virDomainObjRef(vm);
+    qemuMigrationPrune(host);
     m->users = 1;
     pthread_mutex_lock(&m->lock);
-    pthread_mutex_lock(&host->lock);
-    m->next = host->migrationList;
-    host->migrationList = m;
-    pthread_mutex_unlock(&host->lock);
+    qemuMigrationInsert(m);
+    qemuMigrationWatch(host);
     return m;
+}
+
+VIRT_INTERNAL void
+qemuMigrationRefuse(struct qemuHost *host, const struct virMigrationCall *call, const char *name, const char *guest, bool incoming)
+{
+    qemuMigrationUnlock(qemuMigrationNew(host, NULL, call, name, guest, incoming, incoming ? QEMU_STAGE_REMOVED : QEMU_STAGE_STAYED));
+    virResetLastError();
 }
 
 VIRT_INTERNAL void
@@ -192,36 +274,62 @@ qemuMigrationForgetCommands(struct qemuMigration *m)
     qemuMonitorUnref(mon);
 }
 
+VIRT_INTERNAL int
+qemuMigrationEnter(struct qemuMigration *m, enum qemuMigrationStage stage)
+{
+    int before = atomic_exchange(&m->stage, stage);
+
+    if (before == (int)stage || qemuMigrationSaveRecord(m) == 0)
+        return 0;
+    atomic_store(&m->stage, before);
+    return -1;
+}
+
+/* Gives the guest's job back, if this migration has it. */
+static void
+qemuMigrationRelease(struct virDomainObj *vm, const char *uuid)
+{
+    bool ours;
+
+    if (vm == NULL)
+        return;
+    pthread_mutex_lock(&vm->lock);
+    ours = vm->migration != NULL && strcmp(vm->migration, uuid) == 0;
+    pthread_mutex_unlock(&vm->lock);
+    if (ours)
+        virDomainObjEndMigration(vm);
+}
+
 VIRT_INTERNAL void
 qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
 {
     struct qemuHost *host = m->host;
-    struct qemuMigration **link;
+    virErrorPtr error = virSaveLastError();
 
     if (m->listening != NULL)
         unlink(m->listening);
     free(m->listening);
+    free(m->begun);
     free(m->document);
     free(m->definition);
     free(m->previous);
-    m->listening = m->document = m->definition = m->previous = NULL;
+    m->listening = m->begun = m->document = m->definition = m->previous = NULL;
     qemuMigrationForgetCommands(m);
     pthread_mutex_lock(&host->lock);
     if (m->wake >= 0)
         close(m->wake);
     m->wake = -1;
     atomic_store(&m->stage, stage);
-    for (link = &host->migrationList; *link != NULL;) {
-        struct qemuMigration *old = *link;
-        bool sameGuest = old->vm == m->vm
-                         || (old->vm != NULL && m->vm != NULL && memcmp(old->vm->uuid, m->vm->uuid, VIR_UUID_BUFLEN) == 0);
-
-        if (old != m && old->incoming == m->incoming && sameGuest && qemuMigrationIsOver(old))
-            qemuMigrationUnlink(link);
-        else
-            link = &old->next;
-    }
     pthread_mutex_unlock(&host->lock);
+    /* the effect has happened: if this cannot be written, the stage before it is settled to the same end */
+    if (qemuMigrationSaveRecord(m) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: its end cannot be recorded: %s", m->uuid, virGetLastErrorMessage());
+    qemuMigrationRelease(m->vm, m->uuid);
+    if (error != NULL && error->code != VIR_ERR_OK)
+        virSetLastError(error);
+    else
+        virResetLastError();
+    virFreeError(error);
 }
 
 VIRT_INTERNAL void
@@ -239,4 +347,49 @@ qemuMigrationWake(struct virDomainObj *vm)
     qemuMigrationPut(m);
 }
 
+/* ---------- what a host has on record ---------- */
+
+VIRT_INTERNAL int
+qemuMigrationList(virConnectPtr conn, char ***records, unsigned int flags)
+{
+    const unsigned int both = VIR_CONNECT_LIST_MIGRATIONS_ACTIVE | VIR_CONNECT_LIST_MIGRATIONS_OVER;
+    struct qemuHost *host = qemuHostOf(conn);
+    char **texts = NULL;
+    int n = 0, count = 0;
+
+    virCheckFlags(both, -1);
+    qemuMigrationSweep(host);
+    if ((flags & both) == 0)
+        flags |= both;
+    pthread_mutex_lock(&host->lock);
+    for (struct qemuMigration *m = host->migrationList; m != NULL; m = m->next)
+        count++;
+    if ((texts = virAllocate(((size_t)count + 1) * sizeof(*texts))) == NULL)
+        n = -1;
+    for (struct qemuMigration *m = host->migrationList; n >= 0 && m != NULL; m = m->next) {
+        VIRT_CLEANUP_JSON cJSON *json = NULL;
+
+        if ((flags & (qemuMigrationIsOver(m) ? VIR_CONNECT_LIST_MIGRATIONS_OVER : VIR_CONNECT_LIST_MIGRATIONS_ACTIVE)) == 0)
+            continue;
+        if ((json = qemuMigrationHead(m)) == NULL || (texts[n] = virJsonFormat(json)) == NULL) {
+            for (; n > 0; n--)
+                free(texts[n - 1]);
+            n = -1;
+        } else {
+            n++;
+        }
+    }
+    pthread_mutex_unlock(&host->lock);
+    if (n < 0 || records == NULL) {
+        for (int i = 0; i < n; i++)
+            free(texts[i]);
+        free(texts);
+    } else {
+        *records = texts;
+    }
+    return n;
+}
+
+#undef QEMU_MIGRATIONS_KEPT
+#undef QEMU_MIGRATIONS_AGE
 #undef VIRT_FROM

@@ -764,8 +764,6 @@ qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags)
     memset(&priv->process, 0, sizeof(priv->process));
     free(priv->startup);
     priv->startup = NULL;
-    free(priv->record);
-    priv->record = NULL;
     priv->autodestroy = NULL;
     priv->phase = QEMU_PHASE_OFF;
     pthread_cond_broadcast(&priv->changed);

@@ -79,7 +79,6 @@ qemuDomainFreePriv(void *opaque)
     free(priv->startup);
     free(priv->crashed);
     free(priv->lastWords);
-    free(priv->record);
     free(priv);
 }
 
@@ -130,6 +129,8 @@ qemuDomainRefresh(struct virDomainObj *vm, void *opaque)
     struct qemuMonitor *mon = NULL;
 
     (void)opaque;
+    if (priv != NULL && priv->host->migrationList != NULL)
+        qemuMigrationSweep(priv->host);
     if (priv == NULL || !qemuMonitorHasNews(atomic_load(&priv->monitorFd)))
         return;
     pthread_mutex_lock(&priv->lock);
@@ -397,6 +398,7 @@ qemuHostNew(const char *key, void *root)
     if (host == NULL)
         return NULL;
     host->migration = &qemuMigrationHooks;
+    atomic_init(&host->migrationExpiry, QEMU_MIGRATION_EXPIRY);
     if ((config.hub = host->hub = virEventHubNew()) == NULL || (host->domains = virDomainListNew(&config)) == NULL) {
         qemuHostFree(host);
         return NULL;
@@ -438,13 +440,18 @@ qemuConnectCheckParams(const struct virUri *uri)
 {
     for (size_t i = 0; i < uri->nparams; i++) {
         const char *name = uri->params[i].name;
+        int seconds;
 
-        if (strcmp(name, "root") != 0)
-            return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root is known, as in "
-                                  "qemu:///embed?root=DIR", name);
+        if (strcmp(name, "root") != 0 && strcmp(name, "migration_expiry") != 0)
+            return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root and migration_expiry are known, "
+                                  "as in qemu:///embed?root=DIR", name);
         if (strcmp(uri->path, "/embed") != 0)
-            return virReportError(VIR_ERR_INVALID_ARG, "parameter 'root' is for qemu:///embed; qemu://%s has a directory of its own",
-                                  uri->path);
+            return virReportError(VIR_ERR_INVALID_ARG, "parameter '%s' is for qemu:///embed; qemu://%s has a directory of its own",
+                                  name, uri->path);
+        if (strcmp(name, "migration_expiry") == 0
+            && (virStringToInt(uri->params[i].value, 10, &seconds) < 0 || seconds < 1 || seconds > 86400))
+            return virReportError(VIR_ERR_INVALID_ARG, "migration_expiry '%s' is not a number of seconds between 1 and 86400",
+                                  uri->params[i].value);
     }
     return 0;
 }
@@ -476,6 +483,7 @@ static int
 qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags)
 {
     VIRT_CLEANUP_FREE char *root = NULL, *real = NULL, *key = NULL;
+    int expiry;
 
     (void)auth;
     (void)flags;
@@ -490,6 +498,8 @@ qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
         || (conn->priv = virSharedAcquire(key, qemuHostNew, real, qemuHostFree)) == NULL)
         return -1;
     conn->hub = qemuHostOf(conn)->hub;
+    if (virUriParam(uri, "migration_expiry") != NULL && virStringToInt(virUriParam(uri, "migration_expiry"), 10, &expiry) == 0)
+        atomic_store(&qemuHostOf(conn)->migrationExpiry, expiry);
     return 1;
 }
 
@@ -765,6 +775,8 @@ VIRT_INTERNAL const struct virDriver virQemuDriver = {
         .wait                = qemuMigrationWait,
         .stats               = qemuMigrationProgress,
         .drop                = qemuMigrationDrop,
+        .halt                = qemuMigrationHalt,
+        .list                = qemuMigrationList,
         .setMaxDowntime      = qemuMigrationSetMaxDowntime,
         .getMaxDowntime      = qemuMigrationGetMaxDowntime,
         .setMaxSpeed         = qemuMigrationSetMaxSpeed,

@@ -32,11 +32,8 @@ struct qemuMigrationHooks {
      * documents are still there. Ends the migration's job if it holds one.
      */
     void (*stopped)(struct virDomainObj *vm, int reason);
-    /*
-     * Found again when the directory was opened: its monitor answers, vm->priv's `record` is what
-     * was saved. Takes the migration job again or settles.
-     */
-    void (*reconnected)(struct virDomainObj *vm);
+    /* The state directory was opened, and what still runs of its guests is known. */
+    void (*opened)(struct qemuHost *host);
 };
 
 struct qemuEmulator;               /* a binary whose capabilities are known: qemu.c */
@@ -52,6 +49,7 @@ struct qemuHost {
     char *log;                     /* NAME.log: what QEMU printed */
     char *cache;                   /* of capabilities */
     char *hooks;                   /* the folder of hook scripts: <root>/hooks */
+    char *migrations;              /* records of migrations: UUID.source.json, UUID.destination.json */
     char *nvram;                   /* UUID or name of guests with UEFI: their firmware's variables, kept from start to start */
     int lockFd;                    /* this process owns the directory */
     char bootId[40];
@@ -61,6 +59,9 @@ struct qemuHost {
     struct qemuEmulator *emulators;
     /* migration.c's; freed by qemuMigrationFreeAll before the list of domains */
     struct qemuMigration *migrationList;
+    struct qemuMigrationTimer *migrationTimer;       /* NULL: nothing is waited for, or there is no event loop */
+    atomic_int migrationExpiry;    /* s */
+    _Atomic unsigned long long migrationSwept;       /* us: when expiry was last looked for */
 };
 
 enum qemuPhase {                   /* of the QEMU process behind a guest */
@@ -134,7 +135,6 @@ struct qemuDomain {
     bool rebootWanted;             /* the next shutdown is the first half of a reboot */
     bool restarting;               /* off, and about to be reset instead of ended: until RESET */
     char *crashed;                 /* what GUEST_PANICKED told */
-    char *record;                  /* the migration's, kept in the status file: qemuStateSaveStatus */
 };
 
 /*

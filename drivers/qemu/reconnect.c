@@ -10,6 +10,7 @@
 #include "process.h"
 #include "command.h"
 #include "hooks.h"
+#include "migration.h"
 #include "state.h"
 
 #include <errno.h>
@@ -125,13 +126,11 @@ qemuReconnectAsk(struct qemuReconnect *all, struct qemuStatus *status)
     priv->process = status->process;
     priv->helpers = status->helpers;
     priv->nhelpers = status->nhelpers;
-    priv->record = status->record;
     priv->incoming = status->incoming;
     priv->announced = true;
     priv->phase = QEMU_PHASE_RUNNING;
     pthread_mutex_unlock(&priv->lock);
     status->helpers = NULL;
-    status->record = NULL;
     atomic_store(&priv->pid, (int)status->process.pid);
     if ((guest->mon = qemuMonitorOpen(path, guest->vm->name, qemuEventDispatch, virDomainObjRef(guest->vm),
                                       virDomainObjUnref)) != NULL) {
@@ -369,36 +368,14 @@ qemuReconnectOrphan(const char *name, void *opaque)
 
 /* ---- sockets of migrations that are over ---- */
 
-struct qemuReconnectSocket {
-    const char *migration;
-    bool wanted;
-};
-
-/* Whether a guest that still waits for its memory listens there; it cannot be tried out, since QEMU takes whoever connects for the source. */
-static int
-qemuReconnectWantsSocket(struct virDomainObj *vm, void *opaque)
-{
-    struct qemuReconnectSocket *socket = opaque;
-    struct qemuDomain *priv = qemuDomainPeek(vm);
-
-    if (priv != NULL && vm->id >= 0) {
-        pthread_mutex_lock(&priv->lock);
-        if (priv->incoming && (priv->record == NULL || strstr(priv->record, socket->migration) != NULL))
-            socket->wanted = true;
-        pthread_mutex_unlock(&priv->lock);
-    }
-    return 0;
-}
-
+/* A copy that still waits for its memory listens there; it cannot be tried out, since QEMU takes whoever connects for the source. */
 static int
 qemuReconnectSocketVisit(const char *name, void *opaque)
 {
     struct qemuHost *host = opaque;
-    struct qemuReconnectSocket socket = { name, false };
     VIRT_CLEANUP_FREE char *path = qemuStatePath(host->run, name, ".migrate");
 
-    virDomainListEach(host->domains, qemuReconnectWantsSocket, &socket);
-    if (!socket.wanted && path != NULL && unlink(path) < 0)
+    if (!qemuMigrationIsComing(host, name) && path != NULL && unlink(path) < 0)
         qemuReconnectWarn(name, "the socket of its migration cannot be removed");
     return 0;
 }
@@ -417,14 +394,13 @@ qemuProcessReconnectAll(struct qemuHost *host)
     while ((guest = all.guests) != NULL) {
         all.guests = guest->next;
         virDomainObjEndJob(guest->vm);
-        if (host->migration != NULL && host->migration->reconnected != NULL && guest->vm->id >= 0
-            && (guest->status.incoming || qemuDomainPeek(guest->vm)->record != NULL))
-            host->migration->reconnected(guest->vm);
         qemuMonitorUnref(guest->mon);
         virDomainObjUnref(guest->vm);
         qemuStatusFree(&guest->status);
         free(guest);
     }
+    if (host->migration != NULL && host->migration->opened != NULL)
+        host->migration->opened(host);
     qemuStateEachStatus(host, ".migrate", qemuReconnectSocketVisit, host);
     virResetLastError();
 }

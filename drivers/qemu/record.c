@@ -1,205 +1,218 @@
 /*
- * What survives this process of a migration: a record in the guest's status, and what is made of it when the state directory is opened
- * again. The source is judged by its hypervisor's migration status, never by whether its CPUs stand; a destination that was told to start
- * starts, one that was never told does not.
+ * What survives this process of a migration: one file for each side, ROOT/migrations/UUID.source.json or UUID.destination.json, replaced
+ * atomically and durably before the effect that it announces. It holds what another process needs to make the entry again.
  *
- *   migration   its uuid
- *   side        "source" or "destination"
- *   running     the guest ran before
- *   state, reason   ... or was paused so
- *   told        destination: Finish has said "start" (or "stay paused", if paused is true)
+ *   version        1
+ *   migration      its uuid
+ *   side           "source" or "destination"
+ *   name, uuid     of the guest
+ *   id             of the guest as it runs here; -1: it does not (yet)
+ *   flags, params  as the phases were called with
+ *   stage, over    where it stands (qemuRecordStages), and whether that is its end
+ *   since, changed wall clock, ms: when it began here, and when the record was written
+ * (up to here it is what a list of migrations tells; secrets follow)
+ *   state, reason, running           of the guest before the migration
+ *   paused, stopped, aborted         source: the CPUs were stopped before the transfer; when they stopped (ms); virDomainAbortJob
+ *   startPaused                      destination: it stays paused
+ *   begun                            what Begin answered
+ *   cookie, uri                      what Perform, or Prepare, answered
+ *   error          code, domain and message of the phase that failed
+ *   document, definition             destination: the documents of an offline guest, and of one that is to be persistent
+ *   persisted, previous              destination: the definition was replaced, and what it was before
+ *   listening      a socket to remove
  */
 #include "migration.h"
-#include "process.h"
-#include "state.h"
 
+#include "../common/json.h"
+#include "../common/params.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_QEMU
 
-#define QEMU_RECORD_WAIT   5000000         /* us for QEMU to end a transfer that was cancelled */
-#define QEMU_RECORD_ANSWER 2000            /* ms for QEMU to answer: one that is hung must not keep the directory from being opened */
+#define QEMU_RECORD_VERSION 1
+#define QEMU_RECORD_MAX     (32u << 20)    /* bytes: cookies with documents */
 
-/* Takes text over. */
-static int
-qemuRecordSet(struct virDomainObj *vm, char *text)
+/* in the order of enum qemuMigrationStage */
+static const char *const qemuRecordStages[QEMU_STAGE_COUNT] = {
+    "begun", "transfer", "transferred", "broken", "halted", "resuming", "leaving", "left", "stayed", "lost",
+    "spawned", "listening", "prepared", "starting", "removing", "started", "removed",
+};
+
+static char *
+qemuRecordPath(const struct qemuMigration *m)
 {
-    struct qemuDomain *priv = qemuDomainPeek(vm);
-
-    pthread_mutex_lock(&priv->lock);
-    free(priv->record);
-    priv->record = text;
-    pthread_mutex_unlock(&priv->lock);
-    return qemuStateSaveStatus(vm, false);
+    return virStringFormat("%s/%s.%s.json", m->host->migrations, m->uuid, m->incoming ? "destination" : "source");
 }
 
-VIRT_INTERNAL int
-qemuMigrationSaveRecord(struct qemuMigration *m, bool told)
-{
-    VIRT_CLEANUP_JSON cJSON *json = virJsonObject("s:migration", m->uuid, "s:side", m->incoming ? "destination" : "source",
-                                                  "b:running", m->wasRunning, "i:state", m->state, "i:reason", m->reason,
-                                                  "b:told", told, "b:paused", m->startPaused, NULL);
-    char *text = json != NULL ? virJsonFormat(json) : NULL;
+/* ---------- writing ---------- */
 
-    return text != NULL ? qemuRecordSet(m->vm, text) : -1;
+VIRT_INTERNAL cJSON *
+qemuMigrationHead(const struct qemuMigration *m)
+{
+    return virJsonObject("i:version", QEMU_RECORD_VERSION, "s:migration", m->uuid, "s:side", m->incoming ? "destination" : "source",
+                         "s:name", m->name, "s:uuid", m->guest, "i:id", m->id, "u:flags", (unsigned long long)m->flags,
+                         "a:params", virTypedParamsToJson(m->params, m->nparams), "s:stage", qemuRecordStages[atomic_load(&m->stage)],
+                         "b:over", qemuMigrationIsOver(m), "u:since", m->since, "u:changed", atomic_load(&m->changed), NULL);
 }
 
-VIRT_INTERNAL void
-qemuMigrationForgetRecord(struct qemuMigration *m)
-{
-    if (m->vm->id >= 0 && qemuRecordSet(m->vm, NULL) < 0)
-        virLog(VIR_LOG_WARN, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
-}
-
-static int
-qemuRecordAsk(struct virDomainObj *vm, const char *command, cJSON **reply)
-{
-    struct qemuMonitor *mon = qemuDomainMonitor(vm);
-    qemuMonitorId id = mon != NULL ? qemuMonitorSend(mon, command, NULL, false) : 0;
-    int rc = id != 0 ? qemuMonitorReceive(mon, id, QEMU_RECORD_ANSWER, reply) : -1;
-
-    if (rc == 0) {
-        qemuMonitorForget(mon, id);
-        virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': QEMU has not answered '%s'", vm->name, command);
-    }
-    qemuMonitorUnref(mon);
-    return rc > 0 ? 0 : -1;
-}
-
-/* The status of the source's QEMU, once it has come to an end: a transfer under way is cancelled. -1: no answer. */
-static int
-qemuRecordJudge(struct virDomainObj *vm)
-{
-    unsigned long long end = virTimeNowUs() + QEMU_RECORD_WAIT;
-    bool cancelled = false;
-    int status;
-
-    do {
-        VIRT_CLEANUP_JSON cJSON *info = NULL;
-        const char *name;
-
-        if (qemuRecordAsk(vm, "query-migrate", &info) < 0)
-            return -1;
-        name = virJsonString(info, "status");
-        status = name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
-        if (status == QEMU_MIGRATION_NONE || status == QEMU_MIGRATION_COMPLETED || status == QEMU_MIGRATION_FAILED
-            || status == QEMU_MIGRATION_CANCELLED)
-            return status;
-        if (!cancelled && qemuRecordAsk(vm, "migrate_cancel", NULL) < 0)
-            return -1;
-        cancelled = true;
-        usleep(10000);
-    } while (virTimeNowUs() < end);
-    return -1;
-}
-
-/* It may run at the destination: nothing lets it run here, until somebody who knows ends it. */
-static void
-qemuRecordHold(struct virDomainObj *vm, const cJSON *record, bool complete)
-{
-    const char *uuid = virJsonString(record, "migration");
-
-    virLog(VIR_LOG_WARN, "qemu.migration", "domain '%s': its migration %s; whether it runs at the destination is not known here",
-           vm->name, complete ? "was complete" : "cannot be asked for");
-    if (complete)
-        virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION);
-    if (!virDomainObjIsHeld(vm) && virDomainObjHold(vm, uuid != NULL ? uuid : "unknown") < 0)
-        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s': %s", vm->name, virGetLastErrorMessage());
-}
-
-static void
-qemuRecordSettleSource(struct virDomainObj *vm, const cJSON *record)
-{
-    VIRT_CLEANUP_JSON cJSON *reply = NULL;
-    int status = qemuRecordJudge(vm), state = VIR_DOMAIN_PAUSED, reason = VIR_DOMAIN_PAUSED_UNKNOWN;
-    bool running = false, runs = false;
-
-    virJsonBool(record, "running", &running);
-    virJsonInt(record, "state", &state);
-    virJsonInt(record, "reason", &reason);
-    if (status >= 0 && qemuRecordAsk(vm, "query-status", &reply) == 0)
-        virJsonBool(reply, "running", &runs);
-    if (!runs && (status < 0 || status == QEMU_MIGRATION_COMPLETED)) {
-        qemuRecordHold(vm, record, status >= 0);
-        return;
-    }
-    if (runs)
-        qemuEventRunning(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED, -1);
-    else if (!running)
-        virDomainObjSetState(vm, state, reason);
-    else if ( qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED) < 0)
-        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s' does not go on: %s", vm->name, virGetLastErrorMessage());
-    virDomainObjEndMigration(vm);
-    qemuRecordSet(vm, NULL);
-}
-
-static void
-qemuRecordSettleDestination(struct virDomainObj *vm, const cJSON *record)
-{
-    struct qemuDomain *priv = qemuDomainPeek(vm);
-    bool told = false, paused = false;
-    int reason = VIR_DOMAIN_PAUSED_UNKNOWN;
-
-    virJsonBool(record, "told", &told);
-    virJsonBool(record, "paused", &paused);
-    virJsonInt(record, "reason", &reason);
-    if (!told) {
-        virLog(VIR_LOG_WARN, "qemu.migration", "domain '%s' was arriving, and never told to start: it is ended", vm->name);
-        qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
-        return;
-    }
-    if (paused) {
-        virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, reason);
-    } else if (qemuProcessCont(vm, VIR_DOMAIN_RUNNING_MIGRATED) < 0) {
-        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s' has arrived, but does not run: %s", vm->name, virGetLastErrorMessage());
-        return;                       /* the record stays: the next who opens the directory tries again */
-    }
-    pthread_mutex_lock(&priv->lock);
-    priv->incoming = false;
-    pthread_mutex_unlock(&priv->lock);
-    qemuRecordSet(vm, NULL);
-}
-
-/* The guest's record, NULL if there is none or it cannot be read. */
 static cJSON *
-qemuRecordGet(struct virDomainObj *vm)
+qemuRecordError(const virError *error)
 {
-    struct qemuDomain *priv = qemuDomainPeek(vm);
-    VIRT_CLEANUP_FREE char *text = NULL;
-
-    pthread_mutex_lock(&priv->lock);
-    text = priv->record != NULL ? strdup(priv->record) : NULL;
-    pthread_mutex_unlock(&priv->lock);
-    return text != NULL ? virJsonParse(text, strlen(text), "migration record") : NULL;
+    return virJsonObject("i:code", error->code, "i:domain", error->domain, "s:message", error->message != NULL ? error->message : "", NULL);
 }
 
 VIRT_INTERNAL int
-qemuMigrationSettleAgain(struct virDomainObj *vm, const char *api)
+qemuMigrationSaveRecord(struct qemuMigration *m)
 {
-    VIRT_CLEANUP_JSON cJSON *record = qemuRecordGet(vm);
+    VIRT_CLEANUP_FREE char *path = qemuRecordPath(m), *text = NULL;
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
 
-    if (record != NULL)
-        qemuRecordSettleSource(vm, record);
-    return virDomainObjIsHeld(vm) ? virDomainObjReportHeld(vm, api) : 0;
+    atomic_store(&m->changed, qemuMigrationWallClock());
+    if (path == NULL || (json = qemuMigrationHead(m)) == NULL
+        || virJsonAdd(json, "i:state", m->state, "i:reason", m->reason, "b:running", m->wasRunning, "B:paused", m->pausedByUs,
+                      "U:stopped", m->stopped, "B:aborted", atomic_load(&m->aborted), "B:startPaused", m->startPaused,
+                      "S:begun", m->begun, "S:cookie", m->cookie, "S:uri", m->uri, "S:document", m->document,
+                      "S:definition", m->definition, "B:persisted", m->persisted, "S:previous", m->previous, "S:listening", m->listening,
+                      "A:error", m->error.code != VIR_ERR_OK ? qemuRecordError(&m->error) : NULL, NULL) < 0
+        || (text = virJsonFormat(json)) == NULL)
+        return -1;
+    return virFileWrite(path, text, strlen(text), 0600);
 }
 
 VIRT_INTERNAL void
-qemuMigrationReconnected(struct virDomainObj *vm)
+qemuMigrationRemoveRecord(const struct qemuMigration *m)
 {
-    struct qemuDomain *priv = qemuDomainPeek(vm);
-    VIRT_CLEANUP_JSON cJSON *record = qemuRecordGet(vm);
-    const char *side;
+    VIRT_CLEANUP_FREE char *path = qemuRecordPath(m);
 
-    side = record != NULL ? virJsonString(record, "side") : NULL;
-    if (side != NULL && strcmp(side, "source") == 0)
-        qemuRecordSettleSource(vm, record);
-    else if (side != NULL || priv->record == NULL)
-        qemuRecordSettleDestination(vm, record);
-    else                              /* nothing is decided on a record that cannot be read */
-        virLog(VIR_LOG_ERROR, "qemu.migration", "domain '%s': its migration record cannot be read; it is left as it is", vm->name);
+    if (path != NULL && unlink(path) < 0 && errno != ENOENT)
+        virLog(VIR_LOG_WARN, "qemu.migration", "cannot remove '%s': errno %d", path, errno);
+}
+
+/* ---------- reading ---------- */
+
+/* A string that may be absent, as a copy. */
+static int
+qemuRecordTake(const cJSON *json, const char *key, char **copy)
+{
+    const cJSON *item = virJsonGet(json, key);
+
+    if (item == NULL)
+        return 0;
+    if (!cJSON_IsString(item))
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "member '%s' of the migration record is not a string", key);
+    return (*copy = virStringCopy(item->valuestring)) != NULL ? 0 : -1;
+}
+
+static void
+qemuRecordTakeError(const cJSON *json, virErrorPtr error)
+{
+    const char *message = virJsonString(json, "message");
+    int code = VIR_ERR_OPERATION_FAILED;
+
+    if (json == NULL)
+        return;
+    virJsonInt(json, "code", &code);
+    virSetLastError(&(virError){
+        .code = code > VIR_ERR_OK && code < VIR_ERR_NUMBER_LAST ? code : VIR_ERR_OPERATION_FAILED,
+        .domain = VIR_FROM_QEMU,
+        .level = VIR_ERR_ERROR,
+        .message = (char *)(uintptr_t)(message != NULL ? message : "it failed"),
+    });
+    virCopyLastError(error);
     virResetLastError();
 }
 
-#undef QEMU_RECORD_WAIT
-#undef QEMU_RECORD_ANSWER
+static int
+qemuRecordStage(const cJSON *json, bool incoming)
+{
+    const char *name = virJsonString(json, "stage");
+
+    for (int i = 0; name != NULL && i < QEMU_STAGE_COUNT; i++)
+        if (strcmp(qemuRecordStages[i], name) == 0 && (i >= QEMU_STAGE_SPAWNED) == incoming)
+            return i;
+    return -1;
+}
+
+/* What every record must have, in m. */
+static int
+qemuRecordReadHead(const cJSON *json, struct qemuMigration *m)
+{
+    const char *uuid = virJsonString(json, "migration"), *side = virJsonString(json, "side"), *guest = virJsonString(json, "uuid");
+    unsigned long long flags = 0, changed = 0;
+    unsigned char raw[VIR_UUID_BUFLEN];
+    int version = 0, stage;
+
+    if (virJsonInt(json, "version", &version) < 0 || version != QEMU_RECORD_VERSION)
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "it has version %d, not %d", version, QEMU_RECORD_VERSION);
+    m->incoming = side != NULL && strcmp(side, "destination") == 0;
+    stage = qemuRecordStage(json, m->incoming);
+    if (uuid == NULL || virUuidParse(uuid, raw) < 0 || guest == NULL || virUuidParse(guest, raw) < 0 || stage < 0 || side == NULL
+        || (!m->incoming && strcmp(side, "source") != 0) || virJsonString(json, "name") == NULL || virJsonInt(json, "id", &m->id) < 0
+        || virJsonULongLong(json, "flags", &flags) < 0 || flags > UINT32_MAX || virJsonULongLong(json, "since", &m->since) < 0
+        || virJsonULongLong(json, "changed", &changed) < 0 || virJsonInt(json, "state", &m->state) < 0
+        || virJsonInt(json, "reason", &m->reason) < 0 || virJsonBool(json, "running", &m->wasRunning) < 0)
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "it lacks, or has no valid migration, side, name, uuid, id, flags, stage, since, changed, "
+                              "state, reason or running");
+    snprintf(m->uuid, sizeof(m->uuid), "%s", uuid);
+    snprintf(m->guest, sizeof(m->guest), "%s", guest);
+    m->flags = (unsigned int)flags;
+    m->offline = (m->flags & VIR_MIGRATE_OFFLINE) != 0;
+    atomic_init(&m->changed, changed);
+    atomic_init(&m->stage, stage);
+    return virTypedParamsFromJson(virJsonGet(json, "params"), &m->params, &m->nparams, "migration record");
+}
+
+static int
+qemuRecordRead(const cJSON *json, struct qemuMigration *m)
+{
+    const struct { const char *key; char **copy; } strings[] = {
+        { "name", &m->name }, { "begun", &m->begun }, { "cookie", &m->cookie }, { "uri", &m->uri }, { "document", &m->document },
+        { "definition", &m->definition }, { "previous", &m->previous }, { "listening", &m->listening },
+    };
+    bool aborted = false;
+
+    if (qemuRecordReadHead(json, m) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+        if (qemuRecordTake(json, strings[i].key, strings[i].copy) < 0)
+            return -1;
+    virJsonBool(json, "paused", &m->pausedByUs);
+    virJsonULongLong(json, "stopped", &m->stopped);
+    virJsonBool(json, "aborted", &aborted);
+    atomic_init(&m->aborted, aborted);
+    virJsonBool(json, "startPaused", &m->startPaused);
+    virJsonBool(json, "persisted", &m->persisted);
+    qemuRecordTakeError(virJsonGet(json, "error"), &m->error);
+    return 0;
+}
+
+VIRT_INTERNAL struct qemuMigration *
+qemuMigrationLoad(struct qemuHost *host, const char *file)
+{
+    VIRT_CLEANUP_FREE char *path = virStringFormat("%s/%s", host->migrations, file), *text = NULL, *own = NULL;
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+    struct qemuMigration *m;
+    size_t length;
+
+    if (path == NULL || (text = virFileRead(path, QEMU_RECORD_MAX, &length)) == NULL
+        || (json = virJsonParse(text, length, "migration record")) == NULL || (m = virAllocate(sizeof(*m))) == NULL)
+        return NULL;
+    pthread_mutex_init(&m->lock, NULL);
+    m->host = host;
+    m->wake = -1;
+    if (qemuRecordRead(json, m) == 0 && (own = qemuRecordPath(m)) != NULL) {
+        if (strcmp(own, path) == 0)
+            return m;
+        virReportError(VIR_ERR_INTERNAL_ERROR, "it is the record of another migration, %s", own);
+    }
+    qemuMigrationFree(m);
+    return NULL;
+}
+
+#undef QEMU_RECORD_VERSION
+#undef QEMU_RECORD_MAX
 #undef VIRT_FROM

@@ -66,7 +66,7 @@ qemuStateMakeFolders(struct qemuHost *host, const char *root)
     VIRT_CLEANUP_FREE char *autostart = NULL;
     const struct { char **path; const char *name; } folders[] = {
         { &host->definitions, "qemu" }, { &host->run, "run" }, { &host->log, "log" }, { &host->cache, "cache" },
-        { &host->hooks, "hooks" },      { &host->nvram, "nvram" }, { &autostart, "qemu/autostart" },
+        { &host->hooks, "hooks" },      { &host->nvram, "nvram" }, { &host->migrations, "migrations" }, { &autostart, "qemu/autostart" },
     };
 
     if ((host->root = virStringCopy(root)) == NULL)
@@ -96,7 +96,7 @@ qemuStateVisitTemporary(const char *file, void *directory)
 static void
 qemuStateRemoveTemporaries(struct qemuHost *host)
 {
-    char *const folders[] = { host->definitions, host->run, host->cache };
+    char *const folders[] = { host->definitions, host->run, host->cache, host->migrations };
 
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         if (virFileEach(folders[i], qemuStateVisitTemporary, folders[i]) < 0)
@@ -157,6 +157,7 @@ qemuStateClose(struct qemuHost *host)
     free(host->cache);
     free(host->hooks);
     free(host->nvram);
+    free(host->migrations);
     pthread_mutex_destroy(&host->lock);
     free(host);
 }
@@ -323,11 +324,6 @@ qemuStatusFormat(const struct virDomainObj *vm, const struct qemuDomain *priv, c
     for (size_t i = 0; i < priv->nhelpers; i++)
         virTextAdd(&text, "<helper pid='%d' start='%llu'/>\n", (int)priv->helpers[i].pid,
                    priv->helpers[i].startTime);
-    if (priv->record != NULL) {
-        virTextAdd(&text, "<record>");
-        virTextAddXml(&text, priv->record);
-        virTextAdd(&text, "</record>\n");
-    }
     virTextAdd(&text, "%s</domstatus>\n", xml);
     return virTextTake(&text);
 }
@@ -376,7 +372,6 @@ qemuStatusFree(struct qemuStatus *status)
 {
     free(status->name);
     free(status->helpers);
-    free(status->record);
     virXmlFree(status->doc);
     memset(status, 0, sizeof(*status));
 }
@@ -449,9 +444,6 @@ qemuStateLoadStatus(struct qemuHost *host, const char *name, struct qemuStatus *
     status->starting = virXmlEquals(root, "@starting", "yes");
     status->incoming = virXmlEquals(root, "@incoming", "yes");
     status->sameBoot = virXmlEquals(root, "@boot", host->bootId);
-    if (virXmlString(root, "record") != NULL && (status->record = virStringCopy(virXmlString(root,
-                                                                                             "record"))) == NULL)
-        goto error;
     return 0;
 
  error:

@@ -14,6 +14,7 @@
  *   cache/                    what the emulators can do
  *   hooks/qemu                the hook script
  *   nvram/                    variables of UEFI firmware
+ *   migrations/UUID.SIDE.json what each side of a migration has on record (record.c)
  *
  * Documents are written durably. A status is only replaced atomically: no guest survives a power
  * cut, so its record need not either.
@@ -51,7 +52,6 @@ struct qemuStatus {
     struct virProcess *helpers;
     size_t nhelpers;
     bool starting, incoming, sameBoot;
-    char *record;
     xmlDocPtr doc;                 /* the live document */
 };
 /*
