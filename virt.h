@@ -2867,6 +2867,9 @@ typedef enum {
 #endif
 } virDomainEventID;
 
+/* A phase of a migration has begun or ended: virConnectDomainEventMigrationPhaseCallback. virt's own. */
+#define VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE 1000
+
 /*
  * For VIR_DOMAIN_EVENT_ID_LIFECYCLE. event is a virDomainEventType, detail a number of the enum
  * that belongs to it. What is returned is ignored.
@@ -3442,6 +3445,17 @@ typedef void (*virConnectDomainEventAgentLifecycleCallback)(virConnectPtr conn, 
                                                             int state, int reason, void *opaque);
 
 /*
+ * For VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE: a phase (virMigrationPhase) of the migration of that uuid has
+ * begun, is done or has failed (virMigrationPhaseState). Told on the source's connections and on the
+ * destination's by the process that steps it; the guest's handle is that host's, and need not be
+ * known there (yet, or any more). migration is the library's, for the time of the call.
+ * virt's own.
+ */
+typedef void (*virConnectDomainEventMigrationPhaseCallback)(virConnectPtr conn, virDomainPtr dom,
+                                                            const char *migration, int phase,
+                                                            int state, void *opaque);
+
+/*
  * iteration counts from 1: the source begins to go through what memory has been written since.
  * Since libvirt 1.3.2.
  */
@@ -3810,6 +3824,13 @@ typedef enum {
     VIR_MIGRATION_PHASE_LAST = 9,           /* how many there are */
 #endif
 } virMigrationPhase;
+
+/* What VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE tells of a phase. */
+typedef enum {
+    VIR_MIGRATION_PHASE_BEGAN = 0,          /* it is about to be carried out for the first time */
+    VIR_MIGRATION_PHASE_DONE = 1,
+    VIR_MIGRATION_PHASE_FAILED = 2,         /* the way back follows */
+} virMigrationPhaseState;
 
 /* What became of the guest. */
 typedef enum {

@@ -21,6 +21,7 @@ virMigrationMessageFree(struct virMigrationMessage *message)
         return;
     virTypedParamsFree(message->params, message->nparams);
     virErrorClear(&message->error);
+    free(message->name);
     free(message->uri);
     free(message->cookie);
     free(message);
@@ -97,6 +98,10 @@ virMigrationTakeRequest(virMigrationPtr m)
     request->params = NULL;
     request->nparams = 0;
     m->flags = request->flags;
+    free(m->name);
+    m->name = request->name;
+    request->name = NULL;
+    memcpy(m->guestUuid, request->guestUuid, sizeof(m->guestUuid));
     if (m->phase != request->phase)
         virMigrationEnter(m, request->phase);
     /* what the source's phase before gave stands where that would have left it */
@@ -151,6 +156,8 @@ virMigrationGetMessage(virMigrationPtr m, char **message)
     } else if (virMigrationIsAsking(m) && !m->stepping && (!m->asked || now - m->sent >= VIR_MIGRATION_REPEAT * 1000ull)) {
         memcpy(request.uuid, m->uuid, sizeof(request.uuid));
         request.phase = m->phase;
+        request.name = m->name;
+        memcpy(request.guestUuid, m->guestUuid, sizeof(request.guestUuid));
         request.params = m->params;
         request.nparams = m->nparams;
         request.flags = m->flags & ~(unsigned int)(VIR_MIGRATE_PEER2PEER | VIRT_MIGRATE_SOURCE_FLAGS);

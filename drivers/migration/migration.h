@@ -4,6 +4,7 @@
  *   arguments.c   what virMigrationNew is given: parameters, flags, drivers
  *   halves.c      the two ends as objects of their own, which speak in messages
  *   record.c      messages and records as JSON text
+ *   events.c      the events of its phases
  *   trace.c       its course, as a table and a time line
  *   blocking.c    libvirt's blocking calls, a loop over the object
  */
@@ -34,6 +35,8 @@ struct virMigrationMessage {
     virMigrationPhase phase;          /* PREPARE, FINISH or CANCEL */
     bool reply;
     /* a request */
+    char *name;                       /* of the guest */
+    unsigned char guestUuid[VIR_UUID_BUFLEN];
     virTypedParameterPtr params;
     int nparams;
     unsigned int flags;
@@ -68,6 +71,8 @@ struct _virMigration {
     int nparams;
     unsigned int flags;
     int stream;                       /* the application's descriptor for the memory stream; -1: none */
+    char *name;                       /* of the guest; NULL: not known yet */
+    unsigned char guestUuid[VIR_UUID_BUFLEN];
 
     pthread_mutex_t lock;             /* guards what follows; not held while a phase runs */
     bool stepping;                    /* a thread is in virMigrationStep */
@@ -119,6 +124,9 @@ VIRT_INTERNAL void virMigrationTakeRequest(virMigrationPtr m);
 VIRT_INTERNAL void virMigrationMakeReply(virMigrationPtr m, virMigrationPhase phase, enum virMigrationResult result, const char *cookie,
                                          const virError *error);
 VIRT_INTERNAL void virMigrationMessageFree(struct virMigrationMessage *message);
+
+/* events.c, with m->lock held */
+VIRT_INTERNAL void virMigrationEmit(virMigrationPtr m, virMigrationPhase phase, virMigrationPhaseState state);
 
 /* trace.c, with m->lock held: a phase has ended; the statistics are new, and get VIR_DOMAIN_JOB_STALLED */
 VIRT_INTERNAL void virMigrationTracePhase(virMigrationPtr m, virMigrationPhase phase, bool failed);

@@ -110,8 +110,10 @@ VIRT_INTERNAL char *
 virMigrationFormatMessage(const struct virMigrationMessage *message)
 {
     const char *name = virMigrationPhaseGetName(message->phase);
+    char uuid[VIR_UUID_STRING_BUFLEN];
     VIRT_CLEANUP_JSON cJSON *json = NULL;
 
+    virUuidFormat(message->guestUuid, uuid);
     if (message->reply)
         json = virJsonObject("i:version", VIR_MIGRATION_VERSION, "s:migration", message->uuid, "s:reply", name,
                              "b:done", message->result == VIR_MIGRATION_DONE, "B:started", message->started, "S:uri", message->uri,
@@ -119,7 +121,7 @@ virMigrationFormatMessage(const struct virMigrationMessage *message)
                              "A:error", message->error.code != VIR_ERR_OK ? virMigrationErrorToJson(&message->error) : NULL, NULL);
     else
         json = virJsonObject("i:version", VIR_MIGRATION_VERSION, "s:migration", message->uuid, "s:request", name,
-                             "u:flags", (unsigned long long)message->flags, "a:params", virTypedParamsToJson(message->params, message->nparams),
+                             "s:name", message->name, "s:uuid", uuid, "u:flags", (unsigned long long)message->flags, "a:params", virTypedParamsToJson(message->params, message->nparams),
                              "S:cookie", message->cookie, NULL);
     return json != NULL ? virJsonFormat(json) : NULL;
 }
@@ -138,6 +140,10 @@ virMigrationReadMessage(const cJSON *json, struct virMigrationMessage *message)
     if (virMigrationTakeString(json, "cookie", &message->cookie) < 0)
         return -1;
     if (!message->reply) {
+        if (virMigrationTakeString(json, "name", &message->name) < 0)
+            return -1;
+        if (message->name == NULL || virJsonString(json, "uuid") == NULL || virUuidParse(virJsonString(json, "uuid"), message->guestUuid) < 0)
+            return virReportError(VIR_ERR_INVALID_ARG, "a migration message that does not name its guest");
         if (phase == VIR_MIGRATION_PHASE_PREPARE && message->cookie == NULL)
             return virReportError(VIR_ERR_INVALID_ARG, "a migration message that asks for prepare without the cookie of begin");
         return virMigrationParseArguments(json, &message->flags, &message->params, &message->nparams, "migration message");

@@ -324,3 +324,59 @@ TEST(the_course_is_told_as_a_table_and_as_a_picture)
     virMigrationFree(m);
     leave(&hosts);
 }
+
+/* ---- events ---- */
+
+struct phases { char text[512]; };
+
+static void
+onPhase(virConnectPtr conn, virDomainPtr domain, const char *migration, int phase, int state, void *opaque)
+{
+    struct phases *phases = opaque;
+    size_t length = strlen(phases->text);
+
+    (void)conn;
+    CHECK_STR(virDomainGetName(domain), "test");
+    CHECK_INT(strlen(migration), VIR_UUID_STRING_BUFLEN - 1);
+    snprintf(phases->text + length, sizeof(phases->text) - length, "%s%c ", virMigrationPhaseGetName((virMigrationPhase)phase), "+.!"[state]);
+}
+
+static void
+onTimer(int timer, void *opaque)
+{
+    (void)timer;
+    *(bool *)opaque = true;
+}
+
+TEST(each_phase_is_an_event_at_both_ends)
+{
+    static const struct { const char *b, *text; } cases[] = {
+        { "", "begin+ begin. prepare+ prepare. perform+ perform. finish+ finish. confirm+ confirm. " },
+        { "&fault=prepare:fail", "begin+ begin. prepare+ prepare! halt+ halt. cancel+ cancel. rollback+ rollback. " },
+    };
+
+    CHECK_OK(virEventRegisterDefaultImpl());
+    for (size_t k = 0; k < 2; k++) {
+        struct phases seen[2] = { { "" }, { "" } };
+        struct pair hosts;
+        virMigrationPtr m;
+        bool over = false;
+        int timer;
+
+        open(&hosts, "&memory-mib=16", cases[k].b);
+        for (int side = 0; side < 2; side++)
+            CHECK_OK(virConnectDomainEventRegisterAny(side == 0 ? hosts.a : hosts.b, NULL, VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE,
+                                                      VIR_DOMAIN_EVENT_CALLBACK(onPhase), &seen[side], NULL));
+        CHECK_PTR(m = virMigrationNew(hosts.domain, hosts.b, NULL, 0, VIR_MIGRATE_LIVE));
+        while (virMigrationStep(m, 50) > 0)
+            ;
+        virMigrationFree(m);
+        CHECK_OK(timer = virEventAddTimeout(20, onTimer, &over, NULL));
+        while (!over)
+            CHECK_OK(virEventRunDefaultImpl());
+        virEventRemoveTimeout(timer);
+        CHECK_STR(seen[0].text, cases[k].text);
+        CHECK_STR(seen[1].text, cases[k].text);
+        leave(&hosts);
+    }
+}

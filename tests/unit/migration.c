@@ -89,13 +89,14 @@ static const struct { const char *text, *part; } badMessages[] = {
     { HEAD "\"reply\":7,\"done\":true}", "neither asks for nor answers" },
     { HEAD "\"done\":true}", "neither asks for nor answers" },
     { HEAD "\"reply\":\"finish\",\"done\":true,\"cookie\":{}}", "'cookie'" },
-    { HEAD "\"request\":\"prepare\",\"flags\":0,\"params\":[]}", "cookie of begin" },
-    { HEAD "\"request\":\"prepare\",\"params\":[],\"cookie\":\"c\"}", "flags" },
-    { HEAD "\"request\":\"prepare\",\"flags\":-1,\"params\":[],\"cookie\":\"c\"}", "flags" },
-    { HEAD "\"request\":\"prepare\",\"flags\":4294967296,\"params\":[],\"cookie\":\"c\"}", "flags" },
-    { HEAD "\"request\":\"prepare\",\"flags\":0,\"params\":[1],\"cookie\":\"c\"}", "name, type, value" },
-    { HEAD "\"request\":\"prepare\",\"flags\":0,\"params\":[[\"bandwidth\",\"what\",\"1\"]],\"cookie\":\"c\"}", "unknown type" },
-    { HEAD "\"request\":\"prepare\",\"flags\":0,\"params\":[[\"bandwidth\",\"ullong\",\"-\"]],\"cookie\":\"c\"}", "bandwidth" },
+    { HEAD "\"name\":\"x\",\"uuid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"request\":\"prepare\",\"flags\":0,\"params\":[]}", "cookie of begin" },
+    { HEAD "\"name\":\"x\",\"uuid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"request\":\"prepare\",\"params\":[],\"cookie\":\"c\"}", "flags" },
+    { HEAD "\"name\":\"x\",\"uuid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"request\":\"prepare\",\"flags\":-1,\"params\":[],\"cookie\":\"c\"}", "flags" },
+    { HEAD "\"name\":\"x\",\"uuid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"request\":\"prepare\",\"flags\":4294967296,\"params\":[],\"cookie\":\"c\"}", "flags" },
+    { HEAD "\"name\":\"x\",\"uuid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"request\":\"prepare\",\"flags\":0,\"params\":[1],\"cookie\":\"c\"}", "name, type, value" },
+    { HEAD "\"name\":\"x\",\"uuid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"request\":\"prepare\",\"flags\":0,\"params\":[[\"bandwidth\",\"what\",\"1\"]],\"cookie\":\"c\"}", "unknown type" },
+    { HEAD "\"name\":\"x\",\"uuid\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\",\"request\":\"prepare\",\"flags\":0,\"params\":[[\"bandwidth\",\"ullong\",\"-\"]],\"cookie\":\"c\"}", "bandwidth" },
+    { HEAD "\"request\":\"finish\",\"flags\":0,\"params\":[]}", "name its guest" },
     { HEAD "\"request\":\"finish\",\"flags\":0,\"params\":[]} trailing", "migration message" },
     { HEAD "\"request\":\"finish\",\"flags\":0,\"params\":[],\"cookie\":\"\\u0000\"}", "migration message" },
 };
@@ -121,7 +122,7 @@ TEST(a_message_of_any_part_of_another_is_refused_or_whole)
     };
     struct virMigrationMessage message = {
         .uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8", .phase = VIR_MIGRATION_PHASE_PREPARE, .params = params, .nparams = 2,
-        .flags = VIR_MIGRATE_LIVE, .cookie = (char[]){ "{\"a\":1}" },
+        .flags = VIR_MIGRATE_LIVE, .cookie = (char[]){ "{\"a\":1}" }, .name = (char[]){ "guest" }, .guestUuid = { 1, 2, 3 },
     };
     VIRT_CLEANUP_FREE char *text = virMigrationFormatMessage(&message);
     struct virMigrationMessage *back;
@@ -135,6 +136,8 @@ TEST(a_message_of_any_part_of_another_is_refused_or_whole)
     CHECK_UINT(back->params[0].value.ul, 18446744073709551615ull);
     CHECK_STR(back->params[1].value.s, "tcp:h\"\\\n");
     CHECK_STR(back->cookie, "{\"a\":1}");
+    CHECK_STR(back->name, "guest");
+    CHECK_MEM(back->guestUuid, message.guestUuid, VIR_UUID_BUFLEN);
     virMigrationMessageFree(back);
     for (size_t length = 0; length < strlen(text); length++) {
         VIRT_CLEANUP_FREE char *part = virStringFormat("%.*s", (int)length, text);
