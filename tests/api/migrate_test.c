@@ -6,6 +6,7 @@
 #include "../fault.h"
 
 #include <limits.h>
+#include <pthread.h>
 
 static virConnectPtr
 openHost(const char *name, const char *parameters)
@@ -587,4 +588,69 @@ TEST(the_job_of_a_migration_that_was_freed_can_be_aborted)
     virDomainFree(domain);
     CHECK_INT(virConnectClose(source), 0);
     CHECK_INT(virConnectClose(destination), 0);
+}
+
+/* ---- fifty at once ---- */
+
+#define FIFTY 50
+
+struct traveller {
+    virDomainPtr domain;
+    virMigrationPtr m;
+    pthread_t thread;
+};
+
+static void *
+travel(void *opaque)
+{
+    struct traveller *one = opaque;
+
+    while (virMigrationStep(one->m, 20) > 0)
+        ;
+    return NULL;
+}
+
+static void
+checkFifty(bool threads)
+{
+    virConnectPtr a = openEmpty("a", "&memory-mib=64&bandwidth=512&dirty-rate=64"), b = openEmpty("b", "");
+    struct traveller all[FIFTY];
+    int under = FIFTY;
+
+    for (int i = 0; i < FIFTY; i++) {
+        char xml[256];
+
+        snprintf(xml, sizeof(xml), "<domain type='test'><name>t%d</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>", i);
+        CHECK_PTR(all[i].domain = virDomainCreateXML(a, xml, 0));
+        CHECK_PTR(all[i].m = virMigrationNew(all[i].domain, b, NULL, 0, VIR_MIGRATE_LIVE));
+    }
+    for (int i = 0; i < FIFTY && threads; i++)
+        CHECK_INT(pthread_create(&all[i].thread, NULL, travel, &all[i]), 0);
+    for (int i = 0; i < FIFTY && threads; i++)
+        CHECK_INT(pthread_join(all[i].thread, NULL), 0);
+    while (under > 0) {
+        under = 0;
+        for (int i = 0; i < FIFTY; i++)
+            under += virMigrationStep(all[i].m, 0) > 0;
+        harnessSleepMs(1);
+    }
+    for (int i = 0; i < FIFTY; i++) {
+        CHECK_INT(virMigrationGetOutcome(all[i].m), VIR_MIGRATION_OUTCOME_MIGRATED);
+        virMigrationFree(all[i].m);
+        virDomainFree(all[i].domain);
+    }
+    CHECK_INT(virConnectNumOfDomains(a), 0);
+    CHECK_INT(virConnectNumOfDomains(b), FIFTY);
+    virConnectClose(a);
+    virConnectClose(b);
+}
+
+TEST(fifty_guests_migrate_at_once_stepped_in_turn)
+{
+    checkFifty(false);
+}
+
+TEST(fifty_guests_migrate_at_once_from_fifty_threads)
+{
+    checkFifty(true);
 }
