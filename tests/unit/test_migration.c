@@ -776,15 +776,15 @@ TEST(an_incomplete_copy_expires_and_a_complete_one_does_not)
     struct pair pair;
     bool started;
 
-    openPair(&pair, "", "&migration-expiry=1", VIR_MIGRATE_LIVE);
+    openPair(&pair, "", "&migration-expiry=2", VIR_MIGRATE_LIVE);
     CHECK_INT(begin(&pair), VIR_MIGRATION_DONE);
     CHECK_INT(prepare(&pair), VIR_MIGRATION_DONE);
     CHECK_INT(guestOn(pair.destination), 0);
-    harnessSleepMs(600);
+    harnessSleepMs(1200);
     CHECK_INT(prepare(&pair), VIR_MIGRATION_DONE);         /* it has heard something */
-    harnessSleepMs(600);
+    harnessSleepMs(1200);
     CHECK_INT(guestOn(pair.destination), 0);
-    harnessSleepMs(600);
+    harnessSleepMs(2100);
     CHECK_INT(guestOn(pair.destination), -1);
     CHECK_INT(prepare(&pair), VIR_MIGRATION_FAILED);
     CHECK_CONTAINS(virGetLastErrorMessage(), "nothing was heard");
@@ -795,7 +795,7 @@ TEST(an_incomplete_copy_expires_and_a_complete_one_does_not)
     CHECK_INT(begin(&pair), VIR_MIGRATION_DONE);
     CHECK_INT(prepare(&pair), VIR_MIGRATION_DONE);
     CHECK_INT(perform(&pair), VIR_MIGRATION_DONE);
-    harnessSleepMs(1200);
+    harnessSleepMs(2100);
     CHECK_INT(guestOn(pair.destination), 0);
     CHECK_INT(finish(&pair, 0, &started), VIR_MIGRATION_DONE);
     CHECK_INT(confirm(&pair, 0), VIR_MIGRATION_DONE);
@@ -836,7 +836,7 @@ TEST(post_copy_runs_there_and_ends_here_when_all_is_there)
     struct pair pair;
     bool started;
 
-    openPair(&pair, "&memory-mib=64&bandwidth=512&dirty-rate=4096", "", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY);
+    openPair(&pair, "&memory-mib=64&bandwidth=128&dirty-rate=4096", "", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY);
     givenAway(&pair);
     CHECK_INT(finish(&pair, 1, &started), VIR_MIGRATION_DONE);   /* it is too late to cancel it */
     CHECK(started);
@@ -856,7 +856,7 @@ TEST(post_copy_waits_when_the_network_breaks_and_recovers)
     struct pair pair;
     bool started;
 
-    openPair(&pair, "&memory-mib=8&bandwidth=512&dirty-rate=4096&fault=perform:break:60", "", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY);
+    openPair(&pair, "&memory-mib=8&bandwidth=16&dirty-rate=4096&fault=perform:break:60", "", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY);
     givenAway(&pair);
     CHECK_INT(finish(&pair, 0, &started), VIR_MIGRATION_DONE);
     while (reasonOn(pair.source) != VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
@@ -875,7 +875,7 @@ TEST(post_copy_to_a_host_that_dies_loses_the_guest_and_says_so)
     struct pair pair;
     bool started;
 
-    openPair(&pair, "&memory-mib=64&bandwidth=512&dirty-rate=4096", "&fault=finish:power:1", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY);
+    openPair(&pair, "&memory-mib=64&bandwidth=128&dirty-rate=4096", "&fault=finish:power:1", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY);
     givenAway(&pair);
     CHECK_INT(finish(&pair, 0, &started), VIR_MIGRATION_AGAIN);
     CHECK_INT(finish(&pair, 0, &started), VIR_MIGRATION_FAILED);
