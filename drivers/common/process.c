@@ -14,6 +14,9 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#ifdef __linux__
+# include <sys/prctl.h>
+#endif
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -99,6 +102,10 @@ virProcessRunChild(struct virProcessChild *child)
 
     if (spawn->newSession && setsid() < 0)
         virProcessChildFailed(child, "cannot make a session for");
+#ifdef __linux__
+    if (spawn->endsWithUs && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        virProcessChildFailed(child, "cannot bind to this process");
+#endif
     memset(&standard, 0, sizeof(standard));
     standard.sa_handler = SIG_DFL;
     for (int signum = 1; signum < NSIG; signum++)

@@ -23,6 +23,7 @@ struct virProcessSpawn {
     int stdinFd, stdoutFd, stderrFd;   /* -1: /dev/null */
     const char *directory;             /* working directory or NULL */
     bool newSession;                   /* setsid: it outlives the caller's terminal */
+    bool endsWithUs;                   /* it is killed when the thread that starts it ends, however that comes (on Linux) */
 };
 
 /*

@@ -185,7 +185,7 @@ qemuCapabilitiesProbe(const char *emulator, const struct stat *info)
     } else {
         const char *argv[] = { emulator, "-S", "-no-user-config", "-nodefaults", "-nographic", "-machine", "none",
                                "-chardev", chardev, "-mon", "chardev=monitor,mode=control", NULL };
-        struct virProcessSpawn spawn = { .argv = argv, .fds = &theirs, .nfds = 1, .stdinFd = -1, .stdoutFd = words,
+        struct virProcessSpawn spawn = { .argv = argv, .fds = &theirs, .nfds = 1, .endsWithUs = true, .stdinFd = -1, .stdoutFd = words,
                                          .stderrFd = words };
 
         if (virProcessStart(&spawn, &process) < 0) {

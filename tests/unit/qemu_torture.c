@@ -64,6 +64,7 @@ tortureRename(const char *from, const char *to)
 
 struct end {
     bool source;
+    bool aborts;                      /* in Perform */
     const char *root;
     pid_t pid;
     int to, from;                     /* descriptors of this process */
@@ -136,7 +137,7 @@ readLine(int fd, char *buffer, size_t size, size_t *length)
 
 /* What a process that has one end does; never returns. */
 static void
-runEnd(bool source, const char *root, int in, int out)
+runEnd(bool source, const char *root, bool aborts, int in, int out)
 {
     static char buffer[1 << 18];
     static const char *const words[] = { "none", "migrated", "rolled back", "undecided", "lost" };
@@ -163,6 +164,9 @@ runEnd(bool source, const char *root, int in, int out)
             virMigrationPutMessage(m, text);
             free(text);
         }
+        dprintf(out, "@%s\n", virMigrationPhaseGetName(virMigrationGetPhase(m)));
+        if (aborts && virMigrationGetPhase(m) == VIR_MIGRATION_PHASE_PERFORM)
+            virMigrationAbort(m);
         rc = virMigrationStep(m, 5);
         while (virMigrationGetMessage(m, &text) > 0) {
             dprintf(out, "%s\n", text);
@@ -191,7 +195,7 @@ startEnd(struct end *end, int dieAt)
         fcntl(there[0], F_SETFL, O_NONBLOCK);
         durable.dieAt = dieAt;
         durable.report = back[1];
-        runEnd(end->source, end->root, there[0], back[1]);
+        runEnd(end->source, end->root, end->aborts, there[0], back[1]);
     }
     CHECK(end->pid > 0);
     close(there[0]);
@@ -404,19 +408,24 @@ endGuest(const char *root)
     virConnectClose(conn);
 }
 
+/* The guest's newest number. The file may have a hole: the QEMU that was to receive it has made the file empty. */
 static long
 lastCount(void)
 {
-    char *text = readFile(scratchPath("torture.out")), *line;
-    long count = 0;
+    char end[128] = "", *line;
+    int fd = open(scratchPath("torture.out"), O_RDONLY | O_CLOEXEC);
+    off_t size = lseek(fd, 0, SEEK_END);
+    ssize_t n = pread(fd, end, sizeof(end) - 1, size > 127 ? size - 127 : 0);
 
-    if ((line = strrchr(text, '\n')) != NULL) {
-        while (line > text && line[-1] != '\n')
-            line--;
-        count = strtol(line, NULL, 10);
-    }
-    free(text);
-    return count;
+    close(fd);
+    if (n <= 0)
+        return 0;
+    end[n] = '\0';
+    if ((line = memrchr(end, '\n', (size_t)n)) == NULL)
+        return 0;
+    while (line > end && line[-1] != '\n' && line[-1] != '\0')
+        line--;
+    return strtol(line, NULL, 10);
 }
 
 static void
@@ -441,18 +450,17 @@ judge(struct run *run)
 
 /* One run, in folders of its own. */
 static void
-torture(struct run *run, enum harm harm, int at)
+torture(struct run *run, enum harm harm, int at, bool aborts, int number)
 {
-    static int number;
     static char roots[2][32];
     virConnectPtr conn;
     virDomainPtr domain;
 
     memset(run, 0, sizeof(*run));
-    snprintf(roots[0], sizeof(roots[0]), "%d/a", ++number);
+    snprintf(roots[0], sizeof(roots[0]), "%d/a", number);
     snprintf(roots[1], sizeof(roots[1]), "%d/b", number);
     CHECK_INT(mkdir(scratchPath("%d", number), 0700), 0);
-    *run = (struct run){ .harm = harm, .at = at, .ends = { { .source = true, .root = roots[0] }, { .root = roots[1] } } };
+    *run = (struct run){ .harm = harm, .at = at, .ends = { { .source = true, .aborts = aborts, .root = roots[0] }, { .root = roots[1] } } };
     CHECK_PTR(conn = openRoot(roots[0]));
     CHECK_PTR(domain = virDomainCreateXML(conn, countingXml("torture", "", "", ""), 0));
     WAIT_FOR(hasCounted("torture", 3), 20000);
@@ -470,18 +478,20 @@ struct counts { int messages[2], steps[2], phases; };
 
 /* A run in a process of its own, so that one that fails does not end the others. Without harm it counts. */
 static bool
-tortureApart(enum harm harm, int at, struct counts *counts)
+tortureApart(enum harm harm, int at, bool aborts, struct counts *counts)
 {
+    static int number;
     int pipes[2], status = -1;
     pid_t pid;
 
     CHECK_INT(pipe2(pipes, O_CLOEXEC), 0);
     fflush(stdout);
+    number++;
     if ((pid = fork()) == 0) {
         static struct run run;
         struct counts mine;
 
-        torture(&run, harm, at);
+        torture(&run, harm, at, aborts, number);
         mine = (struct counts){ { run.messages[0], run.messages[1] }, { run.ends[0].steps, run.ends[1].steps }, run.phases };
         if (write(pipes[1], &mine, sizeof(mine)) != sizeof(mine))
             wrong++;
@@ -511,14 +521,14 @@ pointsOf(const struct counts *counts, enum harm harm)
     }
 }
 
-/* Every n-th point, or all with every == 1. */
+/* Every n-th point, or all with every == 1; on the way there, or on the way back after an abort. */
 static void
-runMatrix(unsigned int every, unsigned int seed)
+runMatrix(bool aborts, unsigned int every, unsigned int seed)
 {
     int runs = 0, bad = 0, all = 0;
     struct counts counts;
 
-    CHECK(tortureApart(HARM_NONE, -1, &counts));
+    CHECK(tortureApart(HARM_NONE, -1, aborts, &counts));
     for (enum harm harm = HARM_CALL_LOST; harm < HARM_KINDS; harm++) {
         int points = pointsOf(&counts, harm), ran = 0, failed = 0;
 
@@ -527,20 +537,101 @@ runMatrix(unsigned int every, unsigned int seed)
             if (((unsigned int)all + seed) % every != 0)
                 continue;
             ran++;
-            failed += !tortureApart(harm, at, NULL);
+            failed += !tortureApart(harm, at, aborts, NULL);
         }
         printf("%-22s %3d points, %3d runs, %3d failed\n", harmNames[harm], points, ran, failed);
         runs += ran;
         bad += failed;
     }
-    printf("%d of %d runs (each %uth, seed %u), %d failed\n", runs, all, every, seed, bad);
+    printf("%s: %d of %d runs (each %uth, seed %u), %d failed\n", aborts ? "aborted" : "there", runs, all, every, seed, bad);
     CHECK_INT(bad, 0);
 }
 
-TEST_LIMIT(no_fault_loses_or_doubles_the_guest, 1800)
+static void
+runChosen(bool aborts)
 {
     const char *all = getenv("VIRT_TORTURE"), *seed = getenv("VIRT_TORTURE_SEED");
 
     needsQemu();
-    runMatrix(all != NULL ? 1 : 8, seed != NULL ? (unsigned int)atoi(seed) : 1);
+    runMatrix(aborts, all != NULL ? 1 : 6, seed != NULL ? (unsigned int)atoi(seed) : 1);
+}
+
+TEST_LIMIT(no_fault_loses_or_doubles_the_guest, 1800)
+{
+    runChosen(false);
+}
+
+TEST_LIMIT(no_fault_on_the_way_back_loses_or_doubles_it, 1800)
+{
+    runChosen(true);
+}
+
+/* ---- one process that has both ends, killed at any moment ---- */
+
+static void
+runBoth(const char *a, const char *b)
+{
+    virConnectPtr source = openRoot(a), destination = openRoot(b);
+    char *record = source != NULL ? newestRecord(source) : NULL;
+    virMigrationPtr m = NULL;
+    virDomainPtr domain;
+
+    if (source == NULL || destination == NULL)
+        _exit(3);
+    if (record != NULL) {
+        m = virMigrationNewFromRecord(record, source, destination);
+    } else if ((domain = virDomainLookupByName(source, "torture")) != NULL) {
+        m = virMigrationNew(domain, destination, NULL, 0, VIR_MIGRATE_LIVE);
+        virDomainFree(domain);
+    }
+    if (m == NULL)
+        _exit(4);
+    while (virMigrationStep(m, 5) > 0)
+        ;
+    _exit(virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED ? 0 : 5);
+}
+
+TEST_LIMIT(a_controller_killed_at_any_moment_is_followed_by_another, 600)
+{
+    const char *seed = getenv("VIRT_TORTURE_SEED");
+    int times = getenv("VIRT_TORTURE") != NULL ? 20 : 5;
+    unsigned int state = seed != NULL ? (unsigned int)atoi(seed) : 1;
+
+    needsQemu();
+    for (int i = 0; i < times; i++) {
+        char a[32], b[32];
+        virConnectPtr conn;
+        virDomainPtr domain;
+        int status, ms;
+        pid_t pid;
+
+        snprintf(a, sizeof(a), "%d/a", i);
+        snprintf(b, sizeof(b), "%d/b", i);
+        CHECK_INT(mkdir(scratchPath("%d", i), 0700), 0);
+        CHECK_PTR(conn = openRoot(a));
+        CHECK_PTR(domain = virDomainCreateXML(conn, countingXml("torture", "", "", ""), 0));
+        WAIT_FOR(hasCounted("torture", 3), 20000);
+        virDomainFree(domain);
+        virConnectClose(conn);
+        state = state * 1103515245u + 12345u;
+        ms = (int)(state >> 16) % 400;
+        harnessContext("killed after %d ms (run %d)", ms, i);
+        for (int life = 0; life < 2; life++) {
+            if ((pid = fork()) == 0)
+                runBoth(a, b);
+            if (life == 0) {
+                usleep((useconds_t)ms * 1000);
+                kill(pid, SIGKILL);
+            }
+            CHECK_INT(waitpid(pid, &status, 0), pid);
+            if (life == 1)
+                CHECK_MSG(status == 0, "the next one ends with status 0x%x", status);
+        }
+        WANT(!runsAt(a), "it runs at the source");
+        WANT(runsAt(b), "it does not run at the destination");
+        long before = lastCount();
+        WAIT_FOR(lastCount() > before, 5000);
+        CHECK_INT(wrong, 0);
+        endGuest(b);
+    }
 }
