@@ -85,6 +85,19 @@ qemuMigrationSend(struct qemuMigration *m, struct qemuMonitor *mon, const char *
     return 0;
 }
 
+VIRT_INTERNAL int
+qemuMigrationSendStream(struct qemuMigration *m, struct qemuMonitor *mon, int fd)
+{
+    qemuMonitorId id;
+
+    if (m->npending == sizeof(m->pending) / sizeof(m->pending[0]))
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "too many commands under way");
+    if ((id = qemuMonitorSendFd(mon, QEMU_MIGRATION_STREAM + strlen("fd:"), fd)) == 0)
+        return -1;
+    m->pending[m->npending++] = id;
+    return 0;
+}
+
 /* All replies: 1; not all within timeout ms: 0; a command was refused: -1, and the replies to those behind it are dropped. */
 VIRT_INTERNAL int
 qemuMigrationCollect(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)

@@ -144,6 +144,9 @@ VIRT_INTERNAL int qemuMigrationFailed(struct qemuMigration *m);
 VIRT_INTERNAL int qemuMigrationCheckCall(const struct virMigrationCall *call);
 /* Sends one more command, whose reply Collect takes; args is taken over. */
 VIRT_INTERNAL int qemuMigrationSend(struct qemuMigration *m, struct qemuMonitor *mon, const char *command, cJSON *args);
+/* Hands QEMU the application's stream; the URI for it is QEMU_MIGRATION_STREAM. */
+#define QEMU_MIGRATION_STREAM "fd:virt-stream"
+VIRT_INTERNAL int qemuMigrationSendStream(struct qemuMigration *m, struct qemuMonitor *mon, int fd);
 /* All replies: 1; not all within timeout ms: 0; a command was refused: -1, and the replies to those behind it are dropped. */
 VIRT_INTERNAL int qemuMigrationCollect(struct qemuMigration *m, struct qemuMonitor *mon, int timeout);
 /* Takes in what QEMU has said, after waiting for it for at most timeout ms. */

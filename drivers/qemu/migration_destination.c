@@ -215,6 +215,10 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
 
     free(m->uri);
     m->uri = NULL;
+    if (call->stream >= 0) {
+        m->uri = virStringCopy(QEMU_MIGRATION_STREAM);
+        return virStringCopy(QEMU_MIGRATION_STREAM);
+    }
     if (given != NULL && strncmp(given, "unix:", 5) == 0) {
         const char *path = strncmp(given, "unix://", 7) == 0 ? given + 7 : given + 5;
 
@@ -275,6 +279,8 @@ qemuMigrationSendIncoming(struct qemuMigration *m, struct qemuMonitor *mon, cons
         return -1;
     if (first && ((capabilities = qemuMigrationCapabilities(m)) == NULL
                   || qemuMigrationSend(m, mon, "migrate-set-capabilities", capabilities) < 0))
+        return -1;
+    if (call->stream >= 0 && qemuMigrationSendStream(m, mon, call->stream) < 0)
         return -1;
     return qemuMigrationSend(m, mon, "migrate-incoming", virJsonObject("s:uri", uri, NULL));
 }

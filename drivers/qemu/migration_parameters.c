@@ -47,9 +47,12 @@ qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const
     unsigned long long initial = qemuMigrationNumber(call, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL, 0);
     unsigned long long increment = qemuMigrationNumber(call, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT, 0);
     unsigned long long cache = qemuMigrationNumber(call, VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE, 0);
-    cJSON *parameters, *capabilities = qemuMigrationCapabilities(m);
+    cJSON *parameters, *capabilities;
 
-    if (capabilities == NULL)
+    if (call->stream < 0 && strncmp(uri, "fd:", 3) == 0)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "the destination receives from a stream that it was handed, but the source of domain "
+                              "'%s' has none (virMigrationSetStream)", m->vm->name);
+    if ((capabilities = qemuMigrationCapabilities(m)) == NULL)
         return -1;
     if (bandwidth > (1ULL << 43) - 1) {
         cJSON_Delete(capabilities);
@@ -69,7 +72,9 @@ qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const
     }
     if (qemuMigrationSend(m, mon, "migrate-set-parameters", parameters) < 0)
         return -1;
-    return qemuMigrationSend(m, mon, "migrate", virJsonObject("s:uri", uri, NULL));
+    if (call->stream >= 0 && qemuMigrationSendStream(m, mon, call->stream) < 0)
+        return -1;
+    return qemuMigrationSend(m, mon, "migrate", virJsonObject("s:uri", call->stream >= 0 ? QEMU_MIGRATION_STREAM : uri, NULL));
 }
 
 /* ---------- settings ---------- */

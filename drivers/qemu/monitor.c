@@ -13,6 +13,7 @@
 #include "../common/platform.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -71,6 +72,8 @@ struct qemuMonitor {
     size_t inLength, inSize, inScanned;
     char *out;                        /* what QEMU has not taken yet */
     size_t outLength;
+    int handed;                        /* a descriptor that goes with the byte at handedAt; -1: none */
+    size_t handedAt;
 
     qemuMonitorId lastId, handshake;
     bool negotiated;
@@ -238,11 +241,43 @@ qemuMonitorTakeLines(struct qemuMonitor *mon)
     }
 }
 
+/* Sends as much as there is room for; a descriptor goes with the first byte of the command it belongs to. */
+static ssize_t
+qemuMonitorWrite(struct qemuMonitor *mon)
+{
+    union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { { 0 } };
+    struct iovec data = { mon->out, mon->outLength };
+    struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+    struct cmsghdr *head;
+    ssize_t n;
+
+    if (mon->handed >= 0 && mon->handedAt > 0) {
+        data.iov_len = mon->handedAt;
+    } else if (mon->handed >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof(control.bytes);
+        head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(head), &mon->handed, sizeof(int));
+    }
+    if ((n = sendmsg(mon->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)) > 0 && mon->handed >= 0) {
+        if (mon->handedAt == 0) {
+            close(mon->handed);
+            mon->handed = -1;
+        } else {
+            mon->handedAt -= (size_t)n;
+        }
+    }
+    return n;
+}
+
 static void
 qemuMonitorFlush(struct qemuMonitor *mon)
 {
     while (mon->outLength > 0 && !mon->failed) {
-        ssize_t n = send(mon->fd, mon->out, mon->outLength, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = qemuMonitorWrite(mon);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -517,7 +552,9 @@ qemuMonitorAppend(struct qemuMonitor *mon, const char *text, size_t length)
     mon->outLength += length;
     qemuMonitorFlush(mon);
     if (mon->outLength == 0) {
-        free(mon->out);
+        if (mon->handed >= 0)
+        close(mon->handed);
+    free(mon->out);
         mon->out = NULL;
     }
     return 0;
@@ -593,6 +630,29 @@ qemuMonitorSend(struct qemuMonitor *mon, const char *command, cJSON *args, bool 
     if (call != NULL)
         qemuMonitorCallFree(call);
     return id;
+}
+
+VIRT_INTERNAL qemuMonitorId
+qemuMonitorSendFd(struct qemuMonitor *mon, const char *name, int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    bool busy;
+
+    if (copy < 0) {
+        virReportSystemError(errno, "domain '%s': descriptor %d cannot be handed to QEMU", mon->name, fd);
+        return 0;
+    }
+    pthread_mutex_lock(&mon->lock);
+    if (!(busy = mon->handed >= 0)) {
+        mon->handed = copy;
+        mon->handedAt = mon->outLength;
+    }
+    pthread_mutex_unlock(&mon->lock);
+    if (!busy)
+        return qemuMonitorSend(mon, "getfd", virJsonObject("s:fdname", name, NULL), false);
+    close(copy);
+    virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': QEMU does not read its monitor", mon->name);
+    return 0;
 }
 
 VIRT_INTERNAL int
@@ -778,6 +838,7 @@ qemuMonitorNew(const char *name, qemuMonitorEventFunc func, void *opaque, void (
     mon->newsEnd = &mon->news;
     pthread_mutex_init(&mon->lock, NULL);
     virPlatformCondInit(&mon->changed);
+    mon->handed = -1;
     return mon;
 }
 
@@ -900,6 +961,8 @@ qemuMonitorUnref(void *opaque)
     pthread_cond_destroy(&mon->changed);
     pthread_mutex_destroy(&mon->lock);
     free(mon->broken);
+    if (mon->handed >= 0)
+        close(mon->handed);
     free(mon->in);
     free(mon->out);
     free(mon->name);

@@ -70,6 +70,8 @@ VIRT_INTERNAL qemuMonitorId qemuMonitorSend(struct qemuMonitor *mon, const char 
 VIRT_INTERNAL int qemuMonitorReceive(struct qemuMonitor *mon, qemuMonitorId id, int timeout, cJSON **reply);
 /* Nobody will ask for this reply: it is dropped when it comes. */
 VIRT_INTERNAL void qemuMonitorForget(struct qemuMonitor *mon, qemuMonitorId id);
+/* Hands QEMU a descriptor, which it knows by that name then; fd stays the caller's. As qemuMonitorSend. */
+VIRT_INTERNAL qemuMonitorId qemuMonitorSendFd(struct qemuMonitor *mon, const char *name, int fd);
 /* Sends and forgets. 0 or -1. */
 VIRT_INTERNAL int qemuMonitorPost(struct qemuMonitor *mon, const char *command, cJSON *args);
 /*
