@@ -1108,6 +1108,7 @@ virCallMaps(const char *function, const unsigned char *maps, int count, int leng
 
 /* Phases are calls of this file's own, in the migration chapter. */
 #define PHASE(result, name, group, slot, access, ...) VIRT_DEFINE(static, result, name, group, slot, access, __VA_ARGS__)
+#define SLOT(...)
 #define CALL(result, name, group, slot, access, ...)  VIRT_DEFINE(, result, name, group, slot, access, __VA_ARGS__)
 #include "drivers/calls.def"
 
@@ -2908,6 +2909,8 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/migration/events.c"
 # include "drivers/migration/trace.c"
 # include "drivers/migration/blocking.c"
+# include "drivers/common/problems.c"
+# include "drivers/migration/check.c"
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU
 #  include "drivers/common/xml.c"
 #  include "drivers/common/process.c"
@@ -2926,6 +2929,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"
+#  include "drivers/test/check.c"
 #  include "drivers/test/fault.c"
 #  include "drivers/test/job.c"
 #  include "drivers/test/migration.c"
@@ -2954,6 +2958,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"
 #  include "drivers/qemu/migration_parameters.c"
+#  include "drivers/qemu/migration_check.c"
 #  include "drivers/qemu/migration_source.c"
 #  include "drivers/qemu/migration_destination.c"
 #  include "drivers/qemu/deviceset.c"

@@ -3890,6 +3890,22 @@ VIRT_API virMigrationPtr virMigrationNew(virDomainPtr domain, virConnectPtr dcon
                                          unsigned int flags);
 
 /*
+ * Looks for everything that would stop this migration, with the arguments of virMigrationNew(): what
+ * the source would refuse, and what the destination would. Nothing is changed on either host, no hook
+ * script is called, and no job is taken. What only the transfer can show (a wire that breaks, memory
+ * that runs out) it cannot know, and what it finds may have changed a moment later.
+ *
+ * *problems becomes an array of texts that ends with a NULL; the caller frees each text and the array
+ * with free().
+ *
+ * Returns how many there are, 0 if nothing stands in the way, or -1 if the check itself failed: wrong
+ * arguments, as virMigrationNew(); VIR_ERR_NO_SUPPORT if a driver cannot tell. virt's own.
+ */
+VIRT_API int virMigrationCheck(virDomainPtr domain, virConnectPtr dconn,
+                               virTypedParameterPtr params, unsigned int nparams,
+                               unsigned int flags, char ***problems);
+
+/*
  * As virMigrationNew(), but the source's end alone: what the destination has to do is asked for by
  * messages.
  *

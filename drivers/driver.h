@@ -158,6 +158,9 @@ enum virMigrationResult {
  * And around them:
  *   decide   source, when the destination does not answer: DONE with *started, if something that both sides obey (a lease) says how it
  *            ended; it is on record then. AGAIN: not known. May be absent.
+ *   check    source: everything that begin would refuse (OUT problems: as virMigrationCheck gives them; the number is the result), and the cookie
+ *            that begin would give, or NULL where there is none. Changes nothing, takes no job, writes no record. -1: the check itself failed.
+ *   checkIncoming  destination: the same of prepare, for that cookie. Both may be absent: there is no virMigrationCheck then.
  *   list     either side: what it has on record, each as JSON text: version 1, migration, side ("source", "destination"), name and uuid of
  *            the guest, flags, params (virTypedParamsToJson), stage (the driver's own word), over (bool), since (ms since 1970).
  *            flags: VIR_CONNECT_LIST_MIGRATIONS_*.

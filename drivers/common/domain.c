@@ -556,6 +556,21 @@ virDomainListAdd(struct virDomainList *list, xmlDocPtr doc, enum virDomainAddMod
     }
 }
 
+VIRT_INTERNAL int
+virDomainListCheckAdd(struct virDomainList *list, xmlDocPtr doc, enum virDomainAddMode mode)
+{
+    struct virDocumentHot hot;
+    struct virDomainObj *vm;
+    int rc;
+
+    if (virDocumentHot(doc, &hot) < 0)
+        return -1;
+    pthread_mutex_lock(&list->lock);
+    rc = virDomainListCheckTaken(list, &hot, mode, &vm);
+    pthread_mutex_unlock(&list->lock);
+    return rc < 0 ? -1 : 0;
+}
+
 VIRT_INTERNAL void
 virDomainListRemove(struct virDomainList *list, struct virDomainObj *vm)
 {

@@ -148,6 +148,8 @@ enum virDomainAddMode {
  * finishes the work and ends the job. *isNew: whether it was added.
  */
 VIRT_INTERNAL struct virDomainObj *virDomainListAdd(struct virDomainList *list, xmlDocPtr doc, enum virDomainAddMode mode, const char *api, bool *isNew);
+/* Whether virDomainListAdd would refuse the document for what is there now: 0, or -1 with its error. */
+VIRT_INTERNAL int virDomainListCheckAdd(struct virDomainList *list, xmlDocPtr doc, enum virDomainAddMode mode);
 /* Takes it out of the list (undefined and not running). */
 VIRT_INTERNAL void virDomainListRemove(struct virDomainList *list, struct virDomainObj *vm);
 /*

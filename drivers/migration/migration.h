@@ -6,6 +6,7 @@
  *   record.c      messages and records as JSON text
  *   events.c      the events of its phases
  *   trace.c       its course, as a table and a time line
+ *   check.c       what would stop it, asked without beginning it
  *   blocking.c    libvirt's blocking calls, a loop over the object
  */
 #ifndef VIRT_MIGRATION_MIGRATION_H

@@ -4,7 +4,8 @@
  * start fails, and what it printed to stderr is in the error.
  *
  *   prepare begin -, start begin -, started begin -, stopped end REASON, release end REASON, migrate begin - (its stdout, if any, is the
- *   document to use), restore begin -, reconnect begin -
+ *   document to use), restore begin -, reconnect begin -,
+ *   migrate-out begin UUID (virt's own: before a migration from this host does anything; the migration's uuid)
  */
 #ifndef VIRT_QEMU_HOOKS_H
 #define VIRT_QEMU_HOOKS_H

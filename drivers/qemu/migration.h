@@ -11,6 +11,7 @@
  *   migration_settle.c        what is made of the records when the directory is opened, and of what nobody steps any more
  *   migration_source.c        Begin, Perform, Halt, Confirm
  *   migration_destination.c   Prepare, Finish
+ *   migration_check.c         what keeps a guest from being moved
  *   migration_parameters.c    what QEMU is told of how to migrate
  *   migration.c               what the phases have in common; abort, wait, drop
  */
@@ -110,6 +111,9 @@ VIRT_INTERNAL int qemuMigrationPerform(virDomainPtr domain, const struct virMigr
 VIRT_INTERNAL int qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled,
                                       char **cookieout, virDomainPtr *guest);
 VIRT_INTERNAL int qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call);
+VIRT_INTERNAL int qemuMigrationCheck(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout, char ***problems);
+VIRT_INTERNAL int qemuMigrationCheckIncoming(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein,
+                                             char ***problems);
 VIRT_INTERNAL int qemuMigrationList(virConnectPtr conn, char ***records, unsigned int flags);
 VIRT_INTERNAL int qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
                                        int cancelled);
@@ -248,6 +252,14 @@ struct qemuMigrationCookie {
     int state, reason;
 };
 VIRT_INTERNAL int qemuMigrationParseCookie(const char *text, const char *uuid, struct qemuMigrationCookie *cookie);
+/*
+ * What keeps a guest from being moved, in migration_check.c: without problems they stop at the first error, with it they note all of them.
+ * Guest: the source's; Safe: the destination's, of the document as it is to run there.
+ */
+struct virProblems;
+VIRT_INTERNAL int qemuMigrationCheckGuest(struct virDomainObj *vm, const struct virMigrationCall *call, struct virProblems *problems);
+VIRT_INTERNAL int qemuMigrationCheckSafe(const struct qemuMigrationCookie *cookie, xmlDocPtr doc, unsigned int flags,
+                                         struct virProblems *problems);
 VIRT_INTERNAL const char *qemuMigrationParam(const struct virMigrationCall *call, const char *name);
 VIRT_INTERNAL unsigned long long qemuMigrationNumber(const struct virMigrationCall *call, const char *name, unsigned long long otherwise);
 

@@ -25,24 +25,6 @@
 
 /* ---------- Prepare ---------- */
 
-/* Disks that only the source's host can reach are lost by moving; whoever knows better says UNSAFE. */
-static int
-qemuMigrationCheckSafe(const struct qemuMigrationCookie *cookie, xmlDocPtr doc, unsigned int flags)
-{
-    if (cookie->sameHost || (flags & (VIR_MIGRATE_UNSAFE | VIR_MIGRATE_OFFLINE)) != 0)
-        return 0;
-    VIRT_XML_EACH(disk, virXmlFind(virXmlRoot(doc), "devices"), "disk") {
-        const char *path = virXmlString(disk, "source/@file");
-
-        if (path == NULL || virXmlFind(disk, "readonly") != NULL || virXmlEquals(disk, "@device", "cdrom"))
-            continue;
-        if (access(path, R_OK | W_OK) < 0)
-            return virReportError(VIR_ERR_MIGRATE_UNSAFE, "disk '%s': '%s' of host '%s' is not here: %s",
-                                  virXmlString(disk, "target/@dev"), path, cookie->hostname, strerror(errno));
-    }
-    return 0;
-}
-
 /* The hook may change the document: what it prints is taken, as long as the guest cannot see the difference. */
 static int
 qemuMigrationRunHook(struct qemuHost *host, const char *name, xmlDocPtr *doc)
@@ -76,7 +58,7 @@ qemuMigrationIncomingDocument(struct qemuHost *host, const struct virMigrationCa
     if (doc == NULL)
         return NULL;
     if ((name != NULL && virXmlSet(virXmlRoot(doc), "name", "%s", name) < 0) || qemuHostCompleteDocument(doc, false, host) < 0
-        || qemuMigrationCheckSafe(cookie, doc, call->flags) < 0
+        || qemuMigrationCheckSafe(cookie, doc, call->flags, NULL) < 0
         || qemuMigrationRunHook(host, name != NULL ? name : cookie->name, &doc) < 0) {
         virXmlFree(doc);
         return NULL;

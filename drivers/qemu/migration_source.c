@@ -8,6 +8,7 @@
  */
 #include "migration.h"
 #include "process.h"
+#include "hooks.h"
 
 #include "../common/document.h"
 #include "../common/json.h"
@@ -23,44 +24,17 @@
 
 /* ---------- Begin ---------- */
 
-/* What cannot move, said before anything is done. */
+/* Whoever runs this host is asked before anything has happened. */
 static int
-qemuMigrationCheckDevices(struct virDomainObj *vm)
+qemuMigrationAskHook(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call)
 {
-    VIRT_CLEANUP_XML xmlDocPtr doc = virDomainObjDocument(vm, false);
-    xmlNodePtr devices;
+    VIRT_CLEANUP_FREE char *xml = NULL;
 
-    if (doc == NULL)
-        return -1;
-    devices = virXmlFind(virXmlRoot(doc), "devices");
-    VIRT_XML_EACH(hostdev, devices, "hostdev") {
-        return virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "domain '%s' has a device of this host (hostdev '%s'): it cannot be migrated",
-                              vm->name, virXmlString(hostdev, "alias/@name"));
-    }
-    VIRT_XML_EACH(filesystem, devices, "filesystem") {
-        return virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "domain '%s' sees a folder of this host (filesystem '%s'): it cannot be migrated",
-                              vm->name, virXmlString(filesystem, "alias/@name"));
-    }
-    return 0;
-}
-
-static int
-qemuMigrationCheckGuest(struct virDomainObj *vm, const struct virMigrationCall *call)
-{
-    bool offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0;
-    int state = atomic_load(&vm->state);
-
-    if (offline && vm->id >= 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is running: an offline migration is for one that is not", vm->name);
-    if (offline)
+    if (!qemuHooksPresent(host))
         return 0;
-    if (vm->id < 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
-    if (state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_PAUSED)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is neither running nor paused: it cannot be migrated", vm->name);
-    if (state == VIR_DOMAIN_PAUSED && (call->flags & VIR_MIGRATE_ABORT_ON_ERROR) != 0 && vm->reason == VIR_DOMAIN_PAUSED_IOERROR)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is paused by an I/O error", vm->name);
-    return qemuMigrationCheckDevices(vm);
+    if ((xml = virDomainObjText(vm, vm->id < 0)) == NULL)
+        return -1;
+    return qemuHooksRun(host, vm->name, "migrate-out", "begin", call->uuid, xml, NULL);
 }
 
 /* With its lock held: what Begin answers, also again; and an error that is kept, or, without one, that it is over. */
@@ -83,7 +57,7 @@ qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const str
     int rc = VIR_MIGRATION_FAILED;
 
     virUuidFormat(vm->uuid, guest);
-    if (qemuMigrationCheckGuest(vm, call) < 0 || qemuDomainOf(vm) == NULL
+    if (qemuMigrationCheckGuest(vm, call, NULL) < 0 || qemuMigrationAskHook(host, vm, call) < 0 || qemuDomainOf(vm) == NULL
         || (m = qemuMigrationNew(host, vm, call, vm->name, guest, false, QEMU_STAGE_BEGUN)) == NULL)
         return VIR_MIGRATION_FAILED;
     m->id = vm->id;

@@ -213,31 +213,41 @@ testDestinationGivesUp(struct testHost *host, struct testMigration *m)
 
 /* ---------- begin ---------- */
 
-static int
-testMigrationCheckCall(const struct virMigrationCall *call)
+VIRT_INTERNAL int
+testMigrationCheckCall(const struct virMigrationCall *call, struct virProblems *problems)
 {
     static const char *const known[] = {
         VIR_MIGRATE_PARAM_URI, VIR_MIGRATE_PARAM_DEST_NAME, VIR_MIGRATE_PARAM_DEST_XML, VIR_MIGRATE_PARAM_PERSIST_XML,
         VIR_MIGRATE_PARAM_BANDWIDTH, VIR_MIGRATE_PARAM_LISTEN_ADDRESS, VIR_MIGRATE_PARAM_DOWNTIME,
     };
     unsigned int refused = call->flags & ~(unsigned int)TEST_FLAGS;
+    bool offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0;
 
-    if (refused != 0)
-        return virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the test driver does not support migration flags 0x%x", refused);
+    if (refused != 0) {
+        virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the test driver does not support migration flags 0x%x", refused);
+        if (virProblemsNote(problems) < 0)
+            return -1;
+    }
     for (int i = 0; i < call->nparams; i++) {
         size_t k = 0;
 
         while (k < sizeof(known) / sizeof(known[0]) && strcmp(known[k], call->params[i].field) != 0)
             k++;
-        if (k == sizeof(known) / sizeof(known[0]))
-            return virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the test driver does not support migration parameter '%s'",
-                                  call->params[i].field);
+        if (k < sizeof(known) / sizeof(known[0]))
+            continue;
+        virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the test driver does not support migration parameter '%s'", call->params[i].field);
+        if (virProblemsNote(problems) < 0)
+            return -1;
     }
-    if ((call->flags & VIR_MIGRATE_OFFLINE) != 0 && (call->flags & VIR_MIGRATE_POSTCOPY) != 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "offline migration moves no memory: there is no post-copy");
-    if ((call->flags & VIR_MIGRATE_OFFLINE) != 0 && (call->flags & VIR_MIGRATE_PERSIST_DEST) == 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "offline migration moves a definition: it needs the flag "
-                              "VIR_MIGRATE_PERSIST_DEST");
+    if (offline && (call->flags & VIR_MIGRATE_POSTCOPY) != 0) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "offline migration moves no memory: there is no post-copy");
+        if (virProblemsNote(problems) < 0)
+            return -1;
+    }
+    if (offline && (call->flags & VIR_MIGRATE_PERSIST_DEST) == 0) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "offline migration moves a definition: it needs the flag VIR_MIGRATE_PERSIST_DEST");
+        return virProblemsNote(problems);
+    }
     return 0;
 }
 
@@ -288,7 +298,7 @@ testMigrationDocument(xmlDocPtr taken, const struct virMigrationCall *call, cons
     return virXmlFormat(doc);
 }
 
-static char *
+VIRT_INTERNAL char *
 testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const struct virMigrationCall *call)
 {
     bool offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0, persist = (call->flags & VIR_MIGRATE_PERSIST_DEST) != 0;
@@ -380,7 +390,7 @@ testSourceTake(virDomainPtr domain, const struct virMigrationCall *call, enum te
     pthread_mutex_unlock(&host->lock);
     if (kind != TEST_FAULT_NONE)
         virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': a fault was injected into begin", domain->name);
-    taken = kind == TEST_FAULT_NONE && testMigrationCheckCall(call) == 0 && (vm = virDomainObjOf(domain)) != NULL &&
+    taken = kind == TEST_FAULT_NONE && testMigrationCheckCall(call, NULL) == 0 && (vm = virDomainObjOf(domain)) != NULL &&
             virDomainObjBeginJob(vm, "migration", false) == 0;
     pthread_mutex_lock(&host->lock);
     if (!taken)
@@ -431,13 +441,7 @@ testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call,
 
 /* ---------- prepare ---------- */
 
-/* What the source has said of the guest. */
-struct testGuest {
-    char *document, *definition;
-    int state;                           /* VIR_DOMAIN_NOSTATE: it was not said */
-};
-
-static void
+VIRT_INTERNAL void
 testGuestClear(struct testGuest *guest)
 {
     free(guest->document);
@@ -445,7 +449,7 @@ testGuestClear(struct testGuest *guest)
 }
 
 /* The cookie is that of begin, or, from a source without begin, the guest's document as it is there. The caller clears it, also on failure. */
-static int
+VIRT_INTERNAL int
 testGuestParse(const char *text, const struct virMigrationCall *call, struct testGuest *guest)
 {
     VIRT_CLEANUP_JSON cJSON *cookie = NULL;
@@ -564,7 +568,7 @@ testDestinationTake(struct testConnect *test, const struct virMigrationCall *cal
     pthread_mutex_unlock(&host->lock);
     if (kind == TEST_FAULT_FAIL)
         virReportError(VIR_ERR_OPERATION_FAILED, "host '%s': a fault was injected into prepare", host->name);
-    else if (testMigrationCheckCall(call) == 0 && testGuestParse(cookiein, call, &guest) == 0 &&
+    else if (testMigrationCheckCall(call, NULL) == 0 && testGuestParse(cookiein, call, &guest) == 0 &&
              (doc = virDocumentParse(guest.document, NULL)) != NULL)
         vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "migration", &isNew);
     pthread_mutex_lock(&host->lock);

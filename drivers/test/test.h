@@ -6,6 +6,7 @@
 
 #include "../driver.h"
 #include "../common/domain.h"
+#include "../common/problems.h"
 #include "../common/uri.h"
 
 #define TEST_CELLS_MAX 8
@@ -302,6 +303,20 @@ VIRT_INTERNAL void testMigrationRefresh(struct testHost *host);
 /* The same with the host locked; after a crash, every record is settled first. */
 VIRT_INTERNAL void testHostSettle(struct testHost *host);
 
+/* What the source has said of the guest: testGuestParse, after which the caller clears it, also on failure. */
+struct testGuest {
+    char *document, *definition;
+    int state;                           /* VIR_DOMAIN_NOSTATE: it was not said */
+};
+VIRT_INTERNAL int testGuestParse(const char *text, const struct virMigrationCall *call, struct testGuest *guest);
+VIRT_INTERNAL void testGuestClear(struct testGuest *guest);
+/* Without problems it stops at the first error. */
+VIRT_INTERNAL int testMigrationCheckCall(const struct virMigrationCall *call, struct virProblems *problems);
+VIRT_INTERNAL char *testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const struct virMigrationCall *call);
+/* check.c */
+VIRT_INTERNAL int testDomainMigrateCheck(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout, char ***problems);
+VIRT_INTERNAL int testDomainMigrateCheckIncoming(virConnectPtr conn, const struct virMigrationCall *call, const char *cookiein,
+                                                 char ***problems);
 VIRT_INTERNAL int testDomainMigrateBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout);
 VIRT_INTERNAL int testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call, const char *cookiein,
                                            char **cookieout, char **uri);
