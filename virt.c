@@ -2926,7 +2926,6 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/common/domain_calls.c"
 #  include "drivers/common/host_stats.c"
 #  include "drivers/common/stats.c"
-#  include "drivers/lock/file.c"
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"
