@@ -175,38 +175,118 @@ showStep(virMigrationPtr m, virMigrationPhase phase, bool *drawn)
     showPhase(m, phase);
 }
 
+/* Says once that it is not known where the guest is, and what can be done. */
+static void
+showDoubt(virMigrationPtr m, bool *shown)
+{
+    char *doubt = *shown ? NULL : virMigrationGetDoubt(m);
+
+    if (doubt == NULL)
+        return;
+    fprintf(stderr, "undecided: %s\n", doubt);
+    *shown = true;
+    free(doubt);
+}
+
+/* Where that fails the migration goes on as it is. */
+static void
+startPostcopy(struct virtsh *sh, virDomainPtr dom)
+{
+    if (virDomainMigrateStartPostCopy(dom, 0) == 0)
+        return;
+    fprintf(stderr, "post-copy: %s\n", virGetLastErrorMessage());
+    virtshForgetError(sh);
+}
+
+static unsigned long long
+iterationOf(virMigrationPtr m)
+{
+    virTypedParameterPtr params = NULL;
+    unsigned long long iteration = 0;
+    int count = 0;
+
+    if (virMigrationGetStats(m, &params, &count) == 0)
+        virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION, &iteration);
+    virTypedParamsFree(params, count);
+    return iteration;
+}
+
+/* What is to be done to a migration under way: each once. */
+struct interventions {
+    unsigned long long timeout;
+    bool abort, time, postcopy, doubt;
+    struct timespec start;
+};
+
+static void
+intervene(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, struct interventions *done)
+{
+    if (interrupted != 0 && !done->abort) {
+        virMigrationAbort(m);
+        done->abort = true;
+    }
+    showDoubt(m, &done->doubt);
+    if (dom == NULL)
+        return;
+    if (virtshHas(sh, "postcopy-after-precopy") && !done->postcopy
+        && virMigrationGetPhase(m) == VIR_MIGRATION_PHASE_PERFORM && iterationOf(m) > 1) {
+        startPostcopy(sh, dom);
+        done->postcopy = true;
+    }
+    if (done->timeout == 0 || done->time || secondsSince(&done->start) < (double) done->timeout)
+        return;
+    done->time = true;
+    if (virtshHas(sh, "timeout-postcopy"))
+        startPostcopy(sh, dom);
+    else if (virDomainSuspend(dom) < 0)
+        virtshForgetError(sh);              /* it may just have arrived */
+}
+
 /* Steps until it is over. Ctrl-C asks for its end; the steps after that lead the guest back. When the
  * time of --timeout has passed the guest is paused, so that it writes no more, and arrives. */
 static bool
 stepMigration(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, unsigned long long timeout)
 {
-    bool aborting = false, suspended = timeout == 0, drawn = false;
+    struct interventions done = { .timeout = timeout };
+    bool drawn = false;
     virMigrationPhase phase;
-    struct timespec start;
     int rc;
 
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_MONOTONIC, &done.start);
     do {
         phase = virMigrationGetPhase(m);
         rc = virMigrationStep(m, STEP_TIME);
         if (rc >= 0 && virtshHas(sh, "verbose"))
             showStep(m, phase, &drawn);
         virtshTakeEvents();
-        if (interrupted != 0 && !aborting) {
-            virMigrationAbort(m);
-            aborting = true;
-        }
-        if (rc > 0 && !suspended && secondsSince(&start) >= (double) timeout) {
-            if (virDomainSuspend(dom) < 0)
-                virtshForgetError(sh);      /* it may just have arrived */
-            suspended = true;
-        }
+        if (rc > 0)
+            intervene(sh, m, dom, &done);
     } while (rc > 0);
     return rc == 0;
 }
 
+/* The course of a migration, also of one that failed, goes to --timeline's file. */
 static bool
-reportOutcome(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom)
+writeTimeline(struct virtsh *sh, virMigrationPtr m)
+{
+    const char *path = virtshString(sh, "timeline");
+    size_t length = path != NULL ? strlen(path) : 0;
+    bool picture = length > 4 && strcmp(path + length - 4, ".svg") == 0, ok;
+    char *text;
+    FILE *file;
+
+    if (path == NULL)
+        return true;
+    if ((text = virtshOwn(sh, virMigrationGetTrace(m, picture ? VIR_MIGRATION_TRACE_SVG : 0))) == NULL)
+        return false;
+    if ((file = fopen(path, "w")) == NULL)
+        return virtshFail(sh, "cannot write file '%s'", path);
+    ok = fputs(text, file) >= 0;
+    return (fclose(file) == 0 && ok) || virtshFail(sh, "cannot write file '%s'", path);
+}
+
+static bool
+reportOutcome(struct virtsh *sh, virMigrationPtr m, const char *name)
 {
     virErrorPtr error = virMigrationGetError(m);
     virMigrationOutcome outcome = virMigrationGetOutcome(m);
@@ -216,29 +296,63 @@ reportOutcome(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom)
     virtshForgetError(sh);
     if (error != NULL && error->message != NULL)
         virtshNoteError(sh, "%s", error->message);
-    if (outcome == VIR_MIGRATION_OUTCOME_UNDECIDED)
-        return virtshFail(sh, "It is undecided where domain '%s' is; at the source it stays paused",
-                          virDomainGetName(dom));
+    if (outcome == VIR_MIGRATION_OUTCOME_LOST)
+        return virtshFail(sh, "Domain '%s' runs nowhere", name);
     return false;
+}
+
+static bool
+runMigration(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, const char *name,
+             unsigned long long timeout)
+{
+    void (*before)(int);
+    bool ok;
+
+    interrupted = 0;
+    before = signal(SIGINT, noteInterrupt);
+    ok = stepMigration(sh, m, dom, timeout);
+    signal(SIGINT, before);
+    if (ok && !writeTimeline(sh, m))
+        ok = false;
+    return reportOutcome(sh, m, name) && ok;
+}
+
+bool
+virtshStepMigration(struct virtsh *sh, virMigrationPtr m, const char *name)
+{
+    return runMigration(sh, m, NULL, name, 0);
 }
 
 static bool
 migrateTo(struct virtsh *sh, virDomainPtr dom, virConnectPtr destination,
           virTypedParameterPtr params, int count, unsigned long long timeout)
 {
-    void (*before)(int);
     virMigrationPtr m = virMigrationNew(dom, destination, params, (unsigned int) count,
                                         virtshFlags(sh));
     bool ok;
 
     if (m == NULL)
         return false;
-    interrupted = 0;
-    before = signal(SIGINT, noteInterrupt);
-    ok = stepMigration(sh, m, dom, timeout) && reportOutcome(sh, m, dom);
-    signal(SIGINT, before);
+    ok = runMigration(sh, m, dom, virDomainGetName(dom), timeout);
     virMigrationFree(m);
     return ok;
+}
+
+/* --check: nothing is done; what stands in the way is printed, one problem a line. */
+static bool
+checkMigration(struct virtsh *sh, virDomainPtr dom, virConnectPtr destination,
+               virTypedParameterPtr params, int count)
+{
+    char **problems = NULL;
+    int found = virMigrationCheck(dom, destination, params, (unsigned int) count, virtshFlags(sh),
+                                  &problems);
+
+    for (int i = 0; i < found; i++) {
+        virtshPrint(sh, "%s\n", problems[i]);
+        free(problems[i]);
+    }
+    free(problems);
+    return found == 0;
 }
 
 static bool
@@ -253,11 +367,14 @@ cmdMigrate(struct virtsh *sh)
 
     if (!virtshExclusive(sh, "live", "offline")
         || !virtshRequires(sh, "persistent-xml", "persistent")
+        || !virtshExclusive(sh, "timeout-suspend", "timeout-postcopy")
+        || !virtshRequires(sh, "postcopy-after-precopy", "postcopy")
+        || !virtshRequires(sh, "timeout-postcopy", "postcopy")
         || !virtshNumber(sh, "timeout", INT_MAX, &timeout))
         return false;
     if (timeout > 0 && !virtshHas(sh, "live"))
         return virtshFail(sh, "migrate: Unexpected timeout for offline migration");
-    if (virtshHas(sh, "timeout-suspend") && timeout == 0)
+    if ((virtshHas(sh, "timeout-suspend") || virtshHas(sh, "timeout-postcopy")) && timeout == 0)
         return virtshFail(sh, "migrate: Unexpected --timeout-* option without --timeout");
     if ((dom = virtshDomain(sh)) == NULL || !collectParams(sh, &params, &count))
         return false;
@@ -265,7 +382,8 @@ cmdMigrate(struct virtsh *sh)
     if ((destination = virConnectOpenAuth(virtshString(sh, "desturi"), virConnectAuthPtrDefault,
                                           0)) == NULL)
         return false;
-    ok = migrateTo(sh, dom, destination, params, count, timeout);
+    ok = virtshHas(sh, "check") ? checkMigration(sh, dom, destination, params, count)
+                                : migrateTo(sh, dom, destination, params, count, timeout);
     virConnectClose(destination);
     return ok;
 }
@@ -308,6 +426,8 @@ static const struct virtshOption migrateOptions[] = {
     { .name = "abort-on-error", VIRTSH_FLAG, "abort on soft errors during migration",
       .bit = VIR_MIGRATE_ABORT_ON_ERROR },
     { .name = "postcopy", VIRTSH_FLAG, "enable post-copy migration", .bit = VIR_MIGRATE_POSTCOPY },
+    { .name = "postcopy-after-precopy", VIRTSH_FLAG,
+      "automatically switch to post-copy migration after one pass of pre-copy" },
     { .name = "postcopy-resume", VIRTSH_FLAG, "resume failed post-copy migration",
       .bit = VIR_MIGRATE_POSTCOPY_RESUME },
     { .name = "zerocopy", VIRTSH_FLAG, "use zero-copy mechanism for migrating memory pages",
@@ -321,6 +441,7 @@ static const struct virtshOption migrateOptions[] = {
     { .name = "timeout", VIRTSH_NUMBER,
       "suspend the guest if live migration exceeds timeout (in seconds)" },
     { .name = "timeout-suspend", VIRTSH_FLAG, "suspend the guest after timeout (the default)" },
+    { .name = "timeout-postcopy", VIRTSH_FLAG, "switch to post-copy after timeout" },
     { .name = "xml", VIRTSH_STRING, "filename containing updated XML for the target" },
     { .name = "migrate-disks", VIRTSH_STRING, "comma separated list of disks to be migrated" },
     { .name = "disks-port", VIRTSH_NUMBER,
@@ -351,6 +472,9 @@ static const struct virtshOption migrateOptions[] = {
       "override the destination host name used for TLS verification" },
     { .name = "downtime", VIRTSH_NUMBER,
       "maximum tolerable downtime in milliseconds", .named = true },
+    { .name = "check", VIRTSH_FLAG, "migrate nothing: list all that would stop the migration" },
+    { .name = "timeline", VIRTSH_STRING, "write its course to a file: .svg a picture, else a table",
+      .named = true },
     VIRTSH_END,
 };
 

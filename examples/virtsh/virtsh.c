@@ -30,6 +30,7 @@
 const struct virtshGroup virtshGroups[] = {
     { "Domain Management", "domain", virtshDomainCommands },
     { "Domain Migration", "migration", virtshMigrationCommands },
+    { "Migration Records", "records", virtshMigrationRecordCommands },
     { "Domain Monitoring", "monitor", virtshMonitorCommands },
     { "Statistics and Memory", "statistics", virtshStatsCommands },
     { "Domain Events", "events", virtshEventCommands },

@@ -96,6 +96,7 @@ struct virtshGroup {
 extern const struct virtshGroup virtshGroups[];     /* virtsh.c; ends with a NULL title */
 extern const struct virtshCommand virtshDomainCommands[];
 extern const struct virtshCommand virtshMigrationCommands[];
+extern const struct virtshCommand virtshMigrationRecordCommands[];
 extern const struct virtshCommand virtshMonitorCommands[];
 extern const struct virtshCommand virtshStatsCommands[];
 extern const struct virtshCommand virtshEventCommands[];
@@ -207,6 +208,12 @@ const char *virtshWord(const char *const *words, size_t count, int value);
 char *virtshCpuList(struct virtsh *sh, const unsigned char *map, int cpus);
 const char *virtshStateName(int state);
 const char *virtshReasonName(int state, int reason);
+
+/* -- migrate.c --------------------------------------------------------------------------------- */
+
+/* Steps it to its end, as --verbose and --timeline of the running command say. False, after a message,
+ * unless the guest has migrated. */
+bool virtshStepMigration(struct virtsh *sh, virMigrationPtr m, const char *name);
 
 /* -- help.c ---------------------------------------------------------------------------------- */
 
