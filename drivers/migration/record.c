@@ -257,8 +257,10 @@ virMigrationReadProgress(const cJSON *json, virMigrationPtr m)
     int phase = virMigrationPhaseFromName(virJsonString(json, "phase"));
     bool value = false;
 
-    if (virJsonString(json, "side") != NULL)
+    if (virJsonString(json, "side") != NULL) {
+        m->entered = m->ends != VIR_MIGRATION_ENDS_DESTINATION ? virTimeNowUs() : 0;     /* begun it is: an abort has something to take back */
         return 0;
+    }
     if (phase < 0 || outcome == NULL)
         return virReportError(VIR_ERR_INVALID_ARG, "a migration record that says neither 'side' nor a valid 'phase' and 'outcome'");
     for (int i = 0; i < VIR_MIGRATION_PHASE_LAST; i++)

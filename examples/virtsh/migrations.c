@@ -195,6 +195,20 @@ settle(struct virtsh *sh, virMigrationPtr m, bool source, virMigrationOutcome ou
     return rc == 0;
 }
 
+/* Whether the guest is the source's own: it runs there, so it cannot have arrived. */
+static bool
+runsHere(struct virtsh *sh, const char *record)
+{
+    virDomainPtr dom = virDomainLookupByUUIDString(sh->conn, member(sh, record, "uuid"));
+    int state = VIR_DOMAIN_NOSTATE;
+
+    if (dom == NULL || virDomainGetState(dom, &state, NULL, 0) < 0)
+        virtshForgetError(sh);              /* gone already */
+    if (dom != NULL)
+        virDomainFree(dom);
+    return state == VIR_DOMAIN_RUNNING;
+}
+
 static bool
 cmdMigrateSettle(struct virtsh *sh)
 {
@@ -213,6 +227,9 @@ cmdMigrateSettle(struct virtsh *sh)
         return virtshFail(sh, "migration '%s' is over on this host: there is nothing to settle",
                           virtshString(sh, "migration"));
     source = strcmp(member(sh, record, "side"), "source") == 0;
+    if (source && outcome == VIR_MIGRATION_OUTCOME_MIGRATED && runsHere(sh, record))
+        return virtshFail(sh, "Domain '%s' runs here: it has not migrated",
+                          member(sh, record, "name"));
     if ((m = virMigrationNewFromRecord(record, source ? sh->conn : NULL,
                                        source ? NULL : sh->conn)) == NULL)
         return false;

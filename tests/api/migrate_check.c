@@ -91,6 +91,43 @@ TEST(an_empty_list_means_that_the_migration_goes)
     CHECK_INT(virConnectClose(destination), 0);
 }
 
+/* Its controller has died; another takes it up from the host's list, only to end it. */
+TEST(an_abort_of_what_a_host_has_on_record_takes_it_back)
+{
+    virConnectPtr source = openHost("check-f"), destination = openHost("check-g");
+    virDomainPtr domain, there;
+    char **records = NULL;
+    virMigrationPtr m;
+    int rc;
+
+    CHECK_PTR(domain = virDomainLookupByName(source, "test"));
+    CHECK_PTR(there = virDomainLookupByName(destination, "test"));
+    CHECK_OK(virDomainDestroy(there));
+    CHECK_OK(virDomainUndefine(there));
+    CHECK_PTR(m = virMigrationNew(domain, destination, NULL, 0, VIR_MIGRATE_LIVE));
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_PERFORM)
+        CHECK_INT(virMigrationStep(m, 0), 1);
+    virMigrationFree(m);
+    CHECK_INT(virConnectListAllDomains(destination, NULL, 0), 1);
+
+    CHECK_INT(virConnectListMigrations(source, &records, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE), 1);
+    CHECK_PTR(m = virMigrationNewFromRecord(records[0], source, destination));
+    freeProblems(records);
+    CHECK_OK(virMigrationAbort(m));
+    while ((rc = virMigrationStep(m, 100)) > 0)
+        ;
+    CHECK_INT(rc, 0);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    virMigrationFree(m);
+    CHECK_INT(virDomainIsActive(domain), 1);
+    CHECK_INT(virConnectListAllDomains(destination, NULL, 0), 0);
+    CHECK_INT(virConnectListMigrations(source, NULL, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE), 0);
+    virDomainFree(domain);
+    virDomainFree(there);
+    CHECK_INT(virConnectClose(source), 0);
+    CHECK_INT(virConnectClose(destination), 0);
+}
+
 TEST(wrong_arguments_are_errors_of_the_check)
 {
     virConnectPtr conn = openHost("check-e");
