@@ -912,6 +912,13 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *  directory of the QEMU driver, with any number of connections to it. Guests outlive the process:
  *  whoever opens the directory next finds them as they are.
  *
+ *  qemu:///embed takes two more parameters, for all connections of the process to that directory:
+ *
+ *      migration-expiry=N       seconds after which a migration that nobody steps is taken back, or a
+ *                               guest prepared here that hears nothing goes, 300
+ *      migration-records=N      how many records of migrations that are over are kept, 1000; none
+ *                               for longer than a day
+ *
  *  The test driver's URIs take parameters, so that migrations can be tried and broken:
  *
  *      host=NAME                another default host, of this name: somewhere to migrate to

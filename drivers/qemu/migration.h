@@ -236,6 +236,7 @@ VIRT_INTERNAL int qemuMigrationAbortDropped(struct qemuMigration *m);
 VIRT_INTERNAL int qemuMigrationStayDropped(struct qemuMigration *m);
 /* Without its lock: looks whether one that was aborted and is left has come to its end. */
 VIRT_INTERNAL void qemuMigrationSettleDropped(struct qemuMigration *m);
+#define QEMU_MIGRATION_RECORDS 1000        /* kept of migrations that are over */
 #define QEMU_MIGRATION_EXPIRY 300          /* s without a call after which one counts as left by its controller */
 
 /* What the runtime calls; see qemu.h. */

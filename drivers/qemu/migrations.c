@@ -15,7 +15,6 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
-#define QEMU_MIGRATIONS_KEPT 1000          /* that are over, in a host */
 #define QEMU_MIGRATIONS_AGE  86400000ull   /* ms for which they are kept */
 
 VIRT_INTERNAL bool
@@ -72,7 +71,7 @@ qemuMigrationPrune(struct qemuHost *host)
 {
     const unsigned long long now = qemuMigrationWallClock();
     struct qemuMigration **link;
-    size_t kept = 0;
+    int kept = 0;
 
     pthread_mutex_lock(&host->lock);
     for (link = &host->migrationList; *link != NULL;) {          /* the newest first */
@@ -80,7 +79,7 @@ qemuMigrationPrune(struct qemuHost *host)
 
         if (!qemuMigrationIsOver(m) || m->users > 0) {
             link = &m->next;
-        } else if (++kept > QEMU_MIGRATIONS_KEPT || atomic_load(&m->changed) + QEMU_MIGRATIONS_AGE < now) {
+        } else if (++kept > atomic_load(&host->migrationRecords) || atomic_load(&m->changed) + QEMU_MIGRATIONS_AGE < now) {
             qemuMigrationRemoveRecord(m);
             qemuMigrationUnlink(link);
         } else {
@@ -390,6 +389,5 @@ qemuMigrationList(virConnectPtr conn, char ***records, unsigned int flags)
     return n;
 }
 
-#undef QEMU_MIGRATIONS_KEPT
 #undef QEMU_MIGRATIONS_AGE
 #undef VIRT_FROM

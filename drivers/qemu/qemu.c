@@ -399,6 +399,7 @@ qemuHostNew(const char *key, void *root)
         return NULL;
     host->migration = &qemuMigrationHooks;
     atomic_init(&host->migrationExpiry, QEMU_MIGRATION_EXPIRY);
+    atomic_init(&host->migrationRecords, QEMU_MIGRATION_RECORDS);
     if ((config.hub = host->hub = virEventHubNew()) == NULL || (host->domains = virDomainListNew(&config)) == NULL) {
         qemuHostFree(host);
         return NULL;
@@ -434,24 +435,51 @@ qemuConnectSessionRoot(void)
     return virStringFormat("%s/.local/share/virt", home);
 }
 
+/* The numbers that a URI may set of a host. */
+static const struct qemuConnectNumber {
+    const char *name;
+    int least, most;
+    size_t place;                     /* an atomic_int of struct qemuHost */
+} qemuConnectNumbers[] = {
+    { "migration-expiry", 1, 86400, offsetof(struct qemuHost, migrationExpiry) },
+    { "migration-records", 0, 1000000, offsetof(struct qemuHost, migrationRecords) },
+};
+
+/* A parameter that sets a number: 0, *number and *value; 1: it is not one of those; -1 with the error set. */
+static int
+qemuConnectParseNumber(const char *name, const char *text, const struct qemuConnectNumber **number, int *value)
+{
+    for (size_t i = 0; i < sizeof(qemuConnectNumbers) / sizeof(qemuConnectNumbers[0]); i++) {
+        *number = &qemuConnectNumbers[i];
+        if (strcmp(name, (*number)->name) != 0)
+            continue;
+        if (virStringToInt(text, 10, value) < 0 || *value < (*number)->least || *value > (*number)->most)
+            return virReportError(VIR_ERR_INVALID_ARG, "%s '%s' is not a number between %d and %d", name, text, (*number)->least,
+                                  (*number)->most);
+        return 0;
+    }
+    return 1;
+}
+
 /* Ignored, a parameter would open something else than what was meant: those of libvirt's remote connections mean nothing here. */
 static int
 qemuConnectCheckParams(const struct virUri *uri)
 {
+    const struct qemuConnectNumber *number;
+    int value;
+
     for (size_t i = 0; i < uri->nparams; i++) {
         const char *name = uri->params[i].name;
-        int seconds;
+        int rc = qemuConnectParseNumber(name, uri->params[i].value, &number, &value);
 
-        if (strcmp(name, "root") != 0 && strcmp(name, "migration_expiry") != 0)
-            return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root and migration_expiry are known, "
-                                  "as in qemu:///embed?root=DIR", name);
+        if (rc < 0)
+            return -1;
+        if (rc > 0 && strcmp(name, "root") != 0)
+            return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root, migration-expiry and "
+                                  "migration-records are known, as in qemu:///embed?root=DIR", name);
         if (strcmp(uri->path, "/embed") != 0)
             return virReportError(VIR_ERR_INVALID_ARG, "parameter '%s' is for qemu:///embed; qemu://%s has a directory of its own",
                                   name, uri->path);
-        if (strcmp(name, "migration_expiry") == 0
-            && (virStringToInt(uri->params[i].value, 10, &seconds) < 0 || seconds < 1 || seconds > 86400))
-            return virReportError(VIR_ERR_INVALID_ARG, "migration_expiry '%s' is not a number of seconds between 1 and 86400",
-                                  uri->params[i].value);
     }
     return 0;
 }
@@ -483,7 +511,8 @@ static int
 qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags)
 {
     VIRT_CLEANUP_FREE char *root = NULL, *real = NULL, *key = NULL;
-    int expiry;
+    const struct qemuConnectNumber *number;
+    int value;
 
     (void)auth;
     (void)flags;
@@ -498,8 +527,9 @@ qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
         || (conn->priv = virSharedAcquire(key, qemuHostNew, real, qemuHostFree)) == NULL)
         return -1;
     conn->hub = qemuHostOf(conn)->hub;
-    if (virUriParam(uri, "migration_expiry") != NULL && virStringToInt(virUriParam(uri, "migration_expiry"), 10, &expiry) == 0)
-        atomic_store(&qemuHostOf(conn)->migrationExpiry, expiry);
+    for (size_t i = 0; i < uri->nparams; i++)
+        if (qemuConnectParseNumber(uri->params[i].name, uri->params[i].value, &number, &value) == 0)
+            atomic_store((atomic_int *)(void *)((char *)conn->priv + number->place), value);
     return 1;
 }
 

@@ -61,6 +61,7 @@ struct qemuHost {
     struct qemuMigration *migrationList;
     struct qemuMigrationTimer *migrationTimer;       /* NULL: nothing is waited for, or there is no event loop */
     atomic_int migrationExpiry;    /* s */
+    atomic_int migrationRecords;   /* of migrations that are over, as many are kept */
     _Atomic unsigned long long migrationSwept;       /* us: when expiry was last looked for */
 };
 

@@ -33,7 +33,8 @@ enduranceStart(struct endurance *e)
     for (int i = 0; i < 2; i++) {
         char uri[512];
 
-        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("%d", i));
+        /* records would be kept for a day */
+        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&migration-records=1", scratchPath("%d", i));
         CHECK_PTR(e->conn[i] = virConnectOpen(uri));
     }
     snprintf(xml, sizeof(xml),
