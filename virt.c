@@ -2519,8 +2519,7 @@ virMigrationTurnBack(virMigrationPtr m)
     virMigrationEnter(m, m->phase == VIR_MIGRATION_PHASE_BEGIN && m->entered == 0 ? VIR_MIGRATION_PHASE_OVER : next);
 }
 
-/* The destination has been asked for what decides, and has not answered for a while. With m->lock held. */
-static bool
+VIRT_INTERNAL bool
 virMigrationIsInDoubt(virMigrationPtr m)
 {
     return (m->phase == VIR_MIGRATION_PHASE_FINISH || m->phase == VIR_MIGRATION_PHASE_CANCEL) && m->domain != NULL && m->entered != 0
@@ -2700,77 +2699,6 @@ virMigrationAbort(virMigrationPtr m)
     return 0;
 }
 
-int
-virMigrationSettle(virMigrationPtr m, virMigrationOutcome outcome)
-{
-    bool waits;
-    int rc = 0;
-
-    if (!virMigrationIs(__func__, m))
-        return -1;
-    pthread_mutex_lock(&m->lock);
-    waits = m->phase == VIR_MIGRATION_PHASE_FINISH || m->phase == VIR_MIGRATION_PHASE_CANCEL;
-    if (outcome != VIR_MIGRATION_OUTCOME_MIGRATED && outcome != VIR_MIGRATION_OUTCOME_ROLLED_BACK)
-        rc = virReportError(VIR_ERR_INVALID_ARG, "a migration is settled as migrated or as rolled back, not as %d", (int)outcome);
-    else if (m->stepping || (m->ends != VIR_MIGRATION_ENDS_DESTINATION && !waits) || m->phase == VIR_MIGRATION_PHASE_OVER || m->uuid[0] == '\0')
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "migration %s is in phase %s%s: there is nothing to settle", m->uuid,
-                            virMigrationPhases[m->phase].name, m->stepping ? ", and a thread steps it" : "");
-    if (rc == 0)
-        virLog(VIR_LOG_WARN, "migration", "%s: settled by its user: %s", m->uuid,
-               outcome == VIR_MIGRATION_OUTCOME_MIGRATED ? "migrated" : "rolled back");
-    if (rc == 0 && outcome == VIR_MIGRATION_OUTCOME_ROLLED_BACK && m->error.code == VIR_ERR_OK) {
-        virReportError(VIR_ERR_OPERATION_ABORTED, "migration %s was settled as rolled back by its user", m->uuid);
-        virErrorCopy(&m->error, virThreadError());
-        virResetLastError();
-    }
-    if (rc == 0 && m->ends == VIR_MIGRATION_ENDS_DESTINATION) {
-        virMigrationEnter(m, outcome == VIR_MIGRATION_OUTCOME_MIGRATED ? VIR_MIGRATION_PHASE_FINISH : VIR_MIGRATION_PHASE_CANCEL);
-        m->asked = true;
-    } else if (rc == 0) {
-        virMigrationEnter(m, outcome == VIR_MIGRATION_OUTCOME_MIGRATED ? VIR_MIGRATION_PHASE_CONFIRM : VIR_MIGRATION_PHASE_ROLLBACK);
-    }
-    pthread_mutex_unlock(&m->lock);
-    if (rc < 0)
-        virErrorDispatch(NULL);
-    return rc;
-}
-
-char *
-virMigrationGetDoubt(virMigrationPtr m)
-{
-    char *text = NULL;
-
-    if (!virMigrationIs(__func__, m))
-        return NULL;
-    pthread_mutex_lock(&m->lock);
-    if (virMigrationIsInDoubt(m))
-        text = virStringFormat("migration %s: the destination was asked to %s domain '%s' %llu s ago, and has not answered. The source waits, "
-                               "and asks again. If the destination's host is known to be dead for good, settle this as rolled back; if the guest is "
-                               "known to run there, as migrated", m->uuid, m->phase == VIR_MIGRATION_PHASE_FINISH ? "start" : "end",
-                               m->domain->name, (virTimeNowUs() - m->entered) / 1000000);
-    pthread_mutex_unlock(&m->lock);
-    return text;
-}
-
-int
-virMigrationSetStream(virMigrationPtr m, int fd)
-{
-    int rc = 0;
-
-    if (!virMigrationIs(__func__, m))
-        return -1;
-    pthread_mutex_lock(&m->lock);
-    if (fd < 0 || m->ends == VIR_MIGRATION_ENDS_BOTH || (m->phase != VIR_MIGRATION_PHASE_BEGIN && m->phase != VIR_MIGRATION_PHASE_PREPARE))
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "a stream (descriptor %d) can be given to a source or a destination alone, before it "
-                            "transfers", fd);
-    else
-        m->stream = fd;
-    pthread_mutex_unlock(&m->lock);
-    if (rc < 0)
-        virErrorDispatch(NULL);
-    return rc;
-}
-
 virMigrationPhase
 virMigrationGetPhase(virMigrationPtr m)
 {
@@ -2906,6 +2834,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/migration/arguments.c"
 # include "drivers/migration/record.c"
 # include "drivers/migration/halves.c"
+# include "drivers/migration/settle.c"
 # include "drivers/migration/events.c"
 # include "drivers/migration/trace.c"
 # include "drivers/migration/blocking.c"

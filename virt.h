@@ -4067,8 +4067,9 @@ VIRT_API int virMigrationAbort(virMigrationPtr m);
  * carry it out. **If it is wrong, the guest runs twice or not at all.** On the destination's end alone
  * it is the answer for a source that is dead: start what is complete here, or remove it.
  *
- * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if there is nothing to settle: no request that decides
- * is open, or another thread steps it.
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if there is nothing to settle (no request that decides
+ * is open, or another thread steps it), or if it cannot be so: what was not moved completely is not at
+ * the destination.
  */
 VIRT_API int virMigrationSettle(virMigrationPtr m, virMigrationOutcome outcome);
 

@@ -131,6 +131,27 @@ virMigrationMakeReply(virMigrationPtr m, virMigrationPhase phase, enum virMigrat
     m->replyDue = m->reply != NULL;
 }
 
+/* ---- the stream ---- */
+
+int
+virMigrationSetStream(virMigrationPtr m, int fd)
+{
+    int rc = 0;
+
+    if (!virMigrationIs(__func__, m))
+        return -1;
+    pthread_mutex_lock(&m->lock);
+    if (fd < 0 || m->ends == VIR_MIGRATION_ENDS_BOTH || (m->phase != VIR_MIGRATION_PHASE_BEGIN && m->phase != VIR_MIGRATION_PHASE_PREPARE))
+        rc = virReportError(VIR_ERR_OPERATION_INVALID, "a stream (descriptor %d) can be given to a source or a destination alone, before it "
+                            "transfers", fd);
+    else
+        m->stream = fd;
+    pthread_mutex_unlock(&m->lock);
+    if (rc < 0)
+        virErrorDispatch(NULL);
+    return rc;
+}
+
 /* ---- messages ---- */
 
 int

@@ -4,6 +4,7 @@
  *   arguments.c   what virMigrationNew is given: parameters, flags, drivers
  *   halves.c      the two ends as objects of their own, which speak in messages
  *   record.c      messages and records as JSON text
+ *   settle.c      what an undecided one waits for, and the word of a person who knows
  *   events.c      the events of its phases
  *   trace.c       its course, as a table and a time line
  *   check.c       what would stop it, asked without beginning it
@@ -107,6 +108,8 @@ VIRT_INTERNAL bool virMigrationIs(const char *function, virMigrationPtr m);
 /* An object with these ends, at its beginning; takes its own references. NULL with the error set. */
 VIRT_INTERNAL virMigrationPtr virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, int nparams,
                                                unsigned int flags);
+/* The destination has been asked for what decides, and has not answered for a while. With m->lock held. */
+VIRT_INTERNAL bool virMigrationIsInDoubt(virMigrationPtr m);
 /* The one place where the phase changes. With m->lock held. */
 VIRT_INTERNAL void virMigrationEnter(virMigrationPtr m, virMigrationPhase next);
 

@@ -380,3 +380,27 @@ TEST(each_phase_is_an_event_at_both_ends)
         leave(&hosts);
     }
 }
+
+TEST(what_was_not_moved_completely_is_not_settled_as_migrated)
+{
+    virMigrationPtr m;
+    struct pair hosts;
+
+    open(&hosts, "&memory-mib=64&bandwidth=16", "&fault=cancel:hang");
+    CHECK_PTR(m = virMigrationNew(hosts.domain, hosts.b, NULL, 0, VIR_MIGRATE_LIVE));
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_PERFORM)
+        CHECK_INT(virMigrationStep(m, 20), 1);
+    CHECK_INT(virMigrationStep(m, 20), 1);
+    CHECK_OK(virMigrationAbort(m));
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_CANCEL)
+        CHECK_INT(virMigrationStep(m, 20), 1);
+    CHECK_INT(virMigrationStep(m, 20), 1);
+    CHECK_FAILS(virMigrationSettle(m, VIR_MIGRATION_OUTCOME_MIGRATED), VIR_ERR_OPERATION_INVALID);
+    CHECK_OK(virMigrationSettle(m, VIR_MIGRATION_OUTCOME_ROLLED_BACK));
+    while (virMigrationStep(m, 20) > 0)
+        ;
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_INT(runsOn(hosts.a), 1);
+    virMigrationFree(m);
+    leave(&hosts);
+}
