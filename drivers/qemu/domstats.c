@@ -8,6 +8,7 @@
 
 #include "../common/json.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -224,13 +225,13 @@ static const struct qemuMemoryFigure {
 };
 enum { QEMU_MEMORY_FIGURES = sizeof(qemuMemoryFigures) / sizeof(qemuMemoryFigures[0]) };
 
-/* One figure of the answer to qom-get guest-stats; false where the guest has not told it. */
+/* One figure of the answer to qom-get guest-stats; false where the guest has not told it, for which QEMU says all ones. */
 static bool
 qemuMemoryFigure(const cJSON *reply, const struct qemuMemoryFigure *figure, unsigned long long *value)
 {
     const cJSON *from = figure->tag == VIR_DOMAIN_MEMORY_STAT_LAST_UPDATE ? reply : virJsonGet(reply, "stats");
 
-    if (from == NULL || virJsonULongLong(from, figure->key, value) < 0)
+    if (from == NULL || virJsonULongLong(from, figure->key, value) < 0 || *value == ULLONG_MAX)
         return false;
     *value /= figure->unit;
     return true;

@@ -122,6 +122,8 @@ TEST(all_at_once_has_every_group)
     CHECK(figure(record, "cpu.time") > 0);
     CHECK_UINT(figure(record, "balloon.maximum"), 32768);
     CHECK(figure(record, "balloon.rss") > 1024);
+    CHECK_NULL(virTypedParamsGet(record->params, record->nparams, "balloon.unused"));     /* there is no balloon driver to tell */
+    CHECK_NULL(virTypedParamsGet(record->params, record->nparams, "balloon.major_fault"));
     CHECK_UINT(figure(record, "vcpu.current"), 1);
     CHECK_UINT(figure(record, "vcpu.0.state"), VIR_VCPU_RUNNING);
     figure(record, "vcpu.0.time");
