@@ -85,6 +85,21 @@ supervise()
     supervisor=$!
 }
 
+# What stands in the way is said, in words, each time.
+says_what_is_wrong()
+{
+    [ -x "$work/native/supervisor" ] || { echo "not built"; return 1; }
+    mkdir -p "$work/root"
+    "$work/native/supervisor" "$work/root" "$work/nowhere.xml" > "$work/out" 2>&1 && return 1
+    [ "$(cat "$work/out")" = "cannot read $work/nowhere.xml" ] || { cat "$work/out"; return 1; }
+    sed "s|<source file=.*|<source file='$work/nowhere.img'/>|" examples/firmware/guest.xml > "$work/guest.xml"
+    supervise
+    wait_for 20 "appliance: .*$work/nowhere.img" 2 || return
+    kill -TERM $supervisor
+    wait $supervisor || { cat "$work/out"; return 1; }
+    supervisor=
+}
+
 # Started, started again after its death, found again after the supervisor's, ended with it.
 keeps_a_guest_running()
 {
@@ -215,6 +230,7 @@ else
     skip "make, for aarch64" "no compiler or emulator for it, or no sources of libxml2 and cJSON"
 fi
 if command -v qemu-system-x86_64 > /dev/null; then
+    check "the supervisor says what is wrong" says_what_is_wrong
     check "the supervisor keeps a guest running" keeps_a_guest_running
 else
     skip "the supervisor keeps a guest running" "no qemu-system-x86_64"

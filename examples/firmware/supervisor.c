@@ -156,6 +156,7 @@ turn(void)
 /* The guest's document has a uuid, so that the next supervisor defines the same guest again and not a second one. */
 static struct {
     virDomainPtr guest;
+    const char *name;                            /* the handle's; to ask for it would end the error that say() is given */
     int restart, grace;                          /* timers */
     int starts, ending, over;
 } super;
@@ -163,7 +164,7 @@ static struct {
 static void
 say(const char *what)
 {
-    printf("%s: %s\n", virDomainGetName(super.guest), what);
+    printf("%s: %s\n", super.name, what);
     fflush(stdout);
 }
 
@@ -261,9 +262,11 @@ prepare(const char *root, const char *path)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     virEventRegisterImpl(addHandle, updateHandle, removeHandle, addTimeout, updateTimeout, removeTimeout);
     snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", root);
-    if ((xml = contents(path)) == NULL)
+    if ((xml = contents(path)) == NULL) {
         fprintf(stderr, "cannot read %s\n", path);
-    else if ((conn = virConnectOpen(uri)) != NULL)
+        exit(1);
+    }
+    if ((conn = virConnectOpen(uri)) != NULL)
         super.guest = virDomainDefineXML(conn, xml);
     free(xml);
     if (super.guest == NULL ||
@@ -272,6 +275,7 @@ prepare(const char *root, const char *path)
         fprintf(stderr, "%s\n", virGetLastErrorMessage());
         exit(1);
     }
+    super.name = virDomainGetName(super.guest);
     super.restart = addTimeout(-1, start, NULL, NULL);
     super.grace = addTimeout(-1, mercy, NULL, NULL);
     addHandle(signalfd(-1, &signals, SFD_CLOEXEC), VIR_EVENT_HANDLE_READABLE, asked, NULL, NULL);
