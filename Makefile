@@ -17,6 +17,7 @@
 #   make conformity     virt.h and the drop-in headers beside libvirt's
 #   make clients        programs of the distribution, written for libvirt, on build/libvirt.so.0
 #   make clean
+#   make help           this
 #
 #   make matrix         every form, target and compiler, tests run, as a table (some 15 minutes)
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
@@ -40,13 +41,21 @@ DOCDIR  ?= $(PREFIX)/share/doc/virt
 PACKAGES = libxml-2.0 libcjson
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
+# Before any rule is read, or make's own complaints about the words come first.
+ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(MANDIR) $(DOCDIR)),6)
+ $(error PREFIX and the folders must be one word each; only DESTDIR may have spaces)
+endif
+ifneq ($(words $(BUILD)),1)
+ $(error BUILD must be one word: make cannot build '$(BUILD)')
+endif
+
 VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
 .PHONY: model matrix torture run-torture demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
         install-docs uninstall docs check-install clean \
-        deps tests run-demo run-check run-bench
+        help deps tests run-demo run-check run-bench
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -293,13 +302,6 @@ size:
 
 # ---------- installing ----------
 
-ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(MANDIR) $(DOCDIR)),6)
- $(error PREFIX and the folders must be one word each; only DESTDIR may have spaces)
-endif
-ifneq ($(words $(BUILD)),1)
- $(error BUILD must be one word: make cannot build '$(BUILD)')
-endif
-
 # MODE:FILE:PLACE. The library is "virt-embed", so that it can stand beside the real libvirt.
 INSTALLED = 644:virt.h:$(INCLUDEDIR)/virt.h \
             644:$(BUILD)/libvirt-embed.a:$(LIBDIR)/libvirt-embed.a \
@@ -356,6 +358,9 @@ check-install:
 
 clean:
 	rm -rf $(BUILD)
+
+help:
+	@sed -n '/^\#/!q; s/^\# \{0,1\}//p' Makefile
 
 # ---------- drop-ins for programs written for libvirt ----------
 

@@ -92,7 +92,8 @@ installed_files()
     local chapters
     (umask 077 && install_here -j"$jobs" install install-docs) || return 1     # what is installed is for everybody
     [ -z "$(find "$root" -mindepth 1 -type d ! -perm -755 -o -type f ! -perm -444)" ] || return 1
-    if make -s BUILD="$work/a b" lib 2> "$work/refused" || ! grep -q 'BUILD must be one word' "$work/refused"; then return 1; fi
+    if make -s BUILD="$work/a b" lib 2> "$work/refused" || ! grep -q 'BUILD must be one word' "$work/refused" ||
+        [ "$(wc -l < "$work/refused")" != 1 ]; then cat "$work/refused"; return 1; fi
     chapters=$(grep -c '^ \*  [0-9]*\. [A-Z v]' virt.h)
     (cd "$root" && find . -type f -o -type l | grep -v '/html/' | sort) > "$work/found"
     sort > "$work/expected" << END
