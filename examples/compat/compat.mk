@@ -52,12 +52,12 @@ COMPAT_INCLUDE = $(DESTDIR)$(PREFIX)/include
 COMPAT_API     = $(PREFIX)/share/libvirt/api
 COMPAT_VERSION = 9.0.0
 
-# In the tree the headers reach for virt.h and absent.def by their place; installed, these lie beside.
+# In the tree the headers reach for virt.h and absent.def by their place; installed, these lie beside, and
+# make install's virt.h stays its own.
 install-compat: libvirt.so
 	install -d "$(COMPAT_INCLUDE)/libvirt" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(COMPAT_API)"
-	install -m 644 virt.h "$(COMPAT_INCLUDE)/virt.h"
-	install -m 644 examples/compat/include/libvirt/*.h examples/compat/absent.def "$(COMPAT_INCLUDE)/libvirt/"
-	sed -i -e 's|"../../../../virt.h"|"../virt.h"|' -e 's|"../../absent.def"|"absent.def"|' \
+	install -m 644 virt.h examples/compat/include/libvirt/*.h examples/compat/absent.def "$(COMPAT_INCLUDE)/libvirt/"
+	sed -i -e 's|"../../../../virt.h"|"virt.h"|' -e 's|"../../absent.def"|"absent.def"|' \
 	    "$(COMPAT_INCLUDE)"/libvirt/*.h
 	install -m 755 $(COMPAT_LIBS) "$(DESTDIR)$(LIBDIR)/"
 	for l in libvirt libvirt-qemu libvirt-lxc; do ln -sf $$l.so.0 "$(DESTDIR)$(LIBDIR)/$$l.so" || exit; done
@@ -70,8 +70,8 @@ install-compat: libvirt.so
 
 # What install-compat lays out. A libvirt that it has replaced does not come back.
 uninstall-compat:
-	rm -f "$(COMPAT_INCLUDE)/virt.h" "$(COMPAT_INCLUDE)/libvirt/absent.def"
-	for h in $(notdir $(wildcard examples/compat/include/libvirt/*.h)); do rm -f "$(COMPAT_INCLUDE)/libvirt/$$h"; done
+	rm -f "$(COMPAT_INCLUDE)/libvirt/absent.def"
+	for h in virt.h $(notdir $(wildcard examples/compat/include/libvirt/*.h)); do rm -f "$(COMPAT_INCLUDE)/libvirt/$$h"; done
 	for l in libvirt libvirt-qemu libvirt-lxc; do \
 	    rm -f "$(DESTDIR)$(LIBDIR)/$$l.so.0" "$(DESTDIR)$(LIBDIR)/$$l.so" "$(DESTDIR)$(LIBDIR)/pkgconfig/$$l.pc" \
 	        "$(DESTDIR)$(COMPAT_API)/$$l-api.xml"; done
