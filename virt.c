@@ -20,6 +20,9 @@
  * (virLogger), the driver registry (virDrivers), the list of shared states (virSharedList), and the event loop in
  * force (virLoop) with the default loop's tables (virPoll, in common/loop.c).
  */
+#ifdef __cplusplus
+# error "virt.c is C: compile it with a C compiler, and include virt.h from C++"
+#endif
 #ifndef VIRT_SEPARATE_OBJECTS
 # define VIRT_ONE_UNIT 1
 #endif

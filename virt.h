@@ -107,7 +107,7 @@ extern "C" {
  * In front of every public function: visible from outside when virt is built as a shared library.
  * An application that compiles virt.c into one of its own files can define VIRT_STATIC before
  * including it: then every function is static, no symbol leaves the file, and the same process can
- * load the real libvirt as well.
+ * load the real libvirt as well. That file has to be C; virt.h alone may be included from C++.
  * On Windows the DLL is compiled with VIRT_DLL_EXPORT defined, and who uses the DLL may define
  * VIRT_DLL_IMPORT; with neither, virt is a part of the program.
  */
@@ -484,7 +484,8 @@ VIRT_API int virGetLastErrorDomain(void);
 
 /*
  * Gives the sentence of the thread's last error; "no error" if there is none, never NULL. It lives
- * as long as the error.
+ * as long as the error, which any other call ends: who wants the guest's name beside it asks for
+ * virDomainGetName() before the call that may fail.
  * Since libvirt 1.0.6.
  */
 VIRT_API const char *virGetLastErrorMessage(void);
