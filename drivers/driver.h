@@ -162,7 +162,8 @@ enum virMigrationResult {
  *            that begin would give, or NULL where there is none. Changes nothing, takes no job, writes no record. -1: the check itself failed.
  *   checkIncoming  destination: the same of prepare, for that cookie. Both may be absent: there is no virMigrationCheck then.
  *   list     either side: what it has on record, each as JSON text: version 1, migration, side ("source", "destination"), name and uuid of
- *            the guest, flags, params (virTypedParamsToJson), stage (the driver's own word), over (bool), since (ms since 1970).
+ *            the guest, flags, params (virTypedParamsToJson), stage (the driver's own word), over (bool), performed (bool:
+ *            source: perform has ended well), since (ms since 1970).
  *            flags: VIR_CONNECT_LIST_MIGRATIONS_*.
  *   stats    either side: what is known of its progress (VIR_DOMAIN_JOB_*), without waiting; nothing is no error. May be absent: then
  *            domain.getJobStats is asked, which must not wait either.

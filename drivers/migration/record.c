@@ -258,6 +258,9 @@ virMigrationReadProgress(const cJSON *json, virMigrationPtr m)
     bool value = false;
 
     if (virJsonString(json, "side") != NULL) {
+        /* what the destination was asked before that needs no asking again, and it may never answer */
+        if (m->ends != VIR_MIGRATION_ENDS_DESTINATION && virJsonBool(json, "performed", &value) == 0 && value)
+            virMigrationEnter(m, VIR_MIGRATION_PHASE_PERFORM);
         m->entered = m->ends != VIR_MIGRATION_ENDS_DESTINATION ? virTimeNowUs() : 0;     /* begun it is: an abort has something to take back */
         return 0;
     }

@@ -56,7 +56,9 @@ qemuMigrationHead(const struct qemuMigration *m)
     return virJsonObject("i:version", QEMU_RECORD_VERSION, "s:migration", m->uuid, "s:side", m->incoming ? "destination" : "source",
                          "s:name", m->name, "s:uuid", m->guest, "i:id", m->id, "u:flags", (unsigned long long)m->flags,
                          "a:params", virTypedParamsToJson(m->params, m->nparams), "s:stage", qemuRecordStages[atomic_load(&m->stage)],
-                         "b:over", qemuMigrationIsOver(m), "u:since", m->since, "u:changed", atomic_load(&m->changed), NULL);
+                         "b:over", qemuMigrationIsOver(m),
+                         "b:performed", m->stage == QEMU_STAGE_TRANSFERRED || m->stage == QEMU_STAGE_LEAVING || m->stage == QEMU_STAGE_LEFT,
+                         "u:since", m->since, "u:changed", atomic_load(&m->changed), NULL);
 }
 
 static cJSON *

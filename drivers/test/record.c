@@ -189,6 +189,7 @@ testMigrationFormat(const struct testMigration *m)
                          "S:name", m->vm != NULL ? m->vm->name : NULL, "S:uuid", m->vm != NULL ? uuid : NULL,
                          "u:flags", (unsigned long long)m->flags, "a:params", virTypedParamsToJson(m->params, m->nparams),
                          "s:stage", testStageNames[m->stage], "b:over", (int)testMigrationIsOver(m),
+                         "b:performed", m->stage == TEST_PERFORMED || m->stage == TEST_LEAVING || m->stage == TEST_LEFT,
                          "u:since", (unsigned long long)m->since, NULL);
     return json != NULL ? virJsonFormat(json) : NULL;
 }

@@ -404,3 +404,37 @@ TEST(what_was_not_moved_completely_is_not_settled_as_migrated)
     virMigrationFree(m);
     leave(&hosts);
 }
+
+TEST(a_source_alone_is_settled_from_what_its_host_knows)
+{
+    static const struct { virMigrationOutcome said; int here; } words[] = {
+        { VIR_MIGRATION_OUTCOME_ROLLED_BACK, 1 }, { VIR_MIGRATION_OUTCOME_MIGRATED, 0 },
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        char **records = NULL, *text;
+        virMigrationPtr m;
+        struct pair hosts;
+
+        open(&hosts, "&memory-mib=16", "");
+        CHECK_PTR(m = virMigrationNew(hosts.domain, hosts.b, NULL, 0, VIR_MIGRATE_LIVE));
+        while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_FINISH)
+            CHECK_INT(virMigrationStep(m, 20), 1);
+        virMigrationFree(m);                     /* its controller is gone, and the destination with it */
+        CHECK_INT(virConnectListMigrations(hosts.a, &records, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE), 1);
+        CHECK_PTR(m = virMigrationNewFromRecord(records[0], hosts.a, NULL));
+        free(records[0]);
+        free(records);
+        while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_FINISH)
+            CHECK_INT(virMigrationStep(m, 20), 1);
+        CHECK_INT(virMigrationGetMessage(m, &text), 1);
+        free(text);
+        CHECK_OK(virMigrationSettle(m, words[i].said));
+        while (virMigrationStep(m, 20) > 0)
+            ;
+        CHECK_INT(virMigrationGetOutcome(m), words[i].said);
+        CHECK_INT(runsOn(hosts.a), words[i].here);
+        virMigrationFree(m);
+        leave(&hosts);
+    }
+}
