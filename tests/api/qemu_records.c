@@ -109,7 +109,10 @@ end(struct pair *pair)
     closeBoth(pair);
 }
 
-/* 0: it is not there; else its state + 1 */
+/* ABSENT, or its state + 1 */
+#define ABSENT  0
+#define RUNNING (VIR_DOMAIN_RUNNING + 1)
+#define PAUSED  (VIR_DOMAIN_PAUSED + 1)
 static int
 stateAt(virConnectPtr conn)
 {
@@ -118,13 +121,13 @@ stateAt(virConnectPtr conn)
 
     if (guest == NULL)
         return 0;
-    CHECK_OK(virDomainGetState(guest, &state, NULL, 0));
+    if (virDomainGetState(guest, &state, NULL, 0) < 0) {
+        CHECK_ERROR(VIR_ERR_NO_DOMAIN);                /* it has just ended */
+        state = ABSENT - 1;
+    }
     virDomainFree(guest);
     return state + 1;
 }
-#define ABSENT  0
-#define RUNNING (VIR_DOMAIN_RUNNING + 1)
-#define PAUSED  (VIR_DOMAIN_PAUSED + 1)
 
 /* ---- records ---- */
 
