@@ -54,7 +54,7 @@ main(void)
     }
     if (m != NULL) {
         migrated = virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED;
-        printf("%s\n", migrated ? "it runs there" : virMigrationGetError(m)->message);
+        printf("%s\n", migrated ? "it runs there" : virMigrationGetError(m) != NULL ? virMigrationGetError(m)->message : "it is not over");
     } else {
         fprintf(stderr, "%s\n", virGetLastErrorMessage());
     }

@@ -2,6 +2,7 @@
  * The programs of examples/ and the one on README's first screen do what they say they do. They were built by the Makefile, README's by this test
  * with the command that README gives.
  */
+#include "../../virt.h"
 #include "../harness.h"
 
 static char *
@@ -85,6 +86,36 @@ TEST(migrate_walks_through_five_phases)
     CHECK_CONTAINS(output, "confirm ");
     CHECK_CONTAINS(output, "outcome: migrated");
     free(output);
+}
+
+TEST(halves_are_two_programs_with_a_pipe_between_them)
+{
+    const char *folder = getenv("VIRT_TEST_EXAMPLES");
+    char uris[2][512], command[4096], *output;
+    virConnectPtr conn;
+    virDomainPtr domain;
+
+    needsQemu();
+    folder = folder != NULL ? folder : "build/examples";
+    snprintf(uris[0], sizeof(uris[0]), "qemu:///embed?root=%s", scratchPath("a"));
+    snprintf(uris[1], sizeof(uris[1]), "qemu:///embed?root=%s", scratchPath("b"));
+    CHECK_PTR(conn = virConnectOpen(uris[0]));
+    CHECK_PTR(domain = virDomainCreateXML(conn, "<domain type='qemu'><name>small</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>"
+                                          "<os><type arch='x86_64'>hvm</type></os></domain>", 0));
+    virDomainFree(domain);
+    virConnectClose(conn);
+    snprintf(command, sizeof(command), "exec 2>&1; mkfifo %s && timeout 60 %s/halves '%s' < %s | timeout 60 %s/halves '%s' small > %s",
+             scratchPath("wire"), folder, uris[1], scratchPath("wire"), folder, uris[0], scratchPath("wire"));
+    CHECK_MSG(runShell(command, &output) == 0, "%s: %s", command, output);
+    CHECK_CONTAINS(output, "source: perform");
+    CHECK_CONTAINS(output, "source: migrated");
+    CHECK_CONTAINS(output, "destination: migrated");
+    free(output);
+    CHECK_PTR(conn = virConnectOpen(uris[1]));
+    CHECK_PTR(domain = virDomainLookupByName(conn, "small"));
+    CHECK_OK(virDomainDestroy(domain));
+    virDomainFree(domain);
+    virConnectClose(conn);
 }
 
 TEST(protocols_shows_what_confirm_is_for)
