@@ -92,7 +92,7 @@ qemuMigrationSendStream(struct qemuMigration *m, struct qemuMonitor *mon, int fd
 
     if (m->npending == sizeof(m->pending) / sizeof(m->pending[0]))
         return virReportError(VIR_ERR_INTERNAL_ERROR, "too many commands under way");
-    if ((id = qemuMonitorSendFd(mon, QEMU_MIGRATION_STREAM + strlen("fd:"), fd)) == 0)
+    if ((id = qemuMonitorSendFd(mon, QEMU_MIGRATION_STREAM_NAME, fd)) == 0)
         return -1;
     m->pending[m->npending++] = id;
     return 0;

@@ -149,7 +149,8 @@ VIRT_INTERNAL int qemuMigrationCheckCall(const struct virMigrationCall *call);
 /* Sends one more command, whose reply Collect takes; args is taken over. */
 VIRT_INTERNAL int qemuMigrationSend(struct qemuMigration *m, struct qemuMonitor *mon, const char *command, cJSON *args);
 /* Hands QEMU the application's stream; the URI for it is QEMU_MIGRATION_STREAM. */
-#define QEMU_MIGRATION_STREAM "fd:virt-stream"
+#define QEMU_MIGRATION_STREAM_NAME "virt-stream"
+#define QEMU_MIGRATION_STREAM      "fd:" QEMU_MIGRATION_STREAM_NAME
 VIRT_INTERNAL int qemuMigrationSendStream(struct qemuMigration *m, struct qemuMonitor *mon, int fd);
 /* All replies: 1; not all within timeout ms: 0; a command was refused: -1, and the replies to those behind it are dropped. */
 VIRT_INTERNAL int qemuMigrationCollect(struct qemuMigration *m, struct qemuMonitor *mon, int timeout);

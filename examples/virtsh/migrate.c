@@ -279,7 +279,7 @@ writeTimeline(struct virtsh *sh, virMigrationPtr m)
         return true;
     if ((text = virtshOwn(sh, virMigrationGetTrace(m, picture ? VIR_MIGRATION_TRACE_SVG : 0))) == NULL)
         return false;
-    if ((file = fopen(path, "w")) == NULL)
+    if ((file = fopen(path, "wb")) == NULL)
         return virtshFail(sh, "cannot write file '%s'", path);
     ok = fputs(text, file) >= 0;
     return (fclose(file) == 0 && ok) || virtshFail(sh, "cannot write file '%s'", path);
