@@ -3836,7 +3836,7 @@ typedef enum {
 /* What VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE tells of a phase. */
 typedef enum {
     VIR_MIGRATION_PHASE_BEGAN = 0,          /* it is about to be carried out for the first time */
-    VIR_MIGRATION_PHASE_DONE = 1,
+    VIR_MIGRATION_PHASE_DONE = 1,           /* it has ended well */
     VIR_MIGRATION_PHASE_FAILED = 2,         /* the way back follows */
 } virMigrationPhaseState;
 
