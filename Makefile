@@ -3,6 +3,7 @@
 #   make demo           two hosts, a guest, and its live migration phase by phase
 #   make check          build and run the tests; TESTS="unit/xml api/domain" runs some of them
 #   make bench          compare with libvirt (where installed) and with raw QEMU
+#   make bench-waiting  what a migration costs its thread while it waits, and how soon an abort is obeyed
 #   make lib            build/libvirt-embed.a and .so (not needed: virt.c can be compiled as it is)
 #   make examples       build/examples/hello and so on, virtsh included
 #   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
@@ -21,6 +22,7 @@
 #
 #   make matrix         every form, target and compiler, tests run, as a table (some 15 minutes)
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
+#   make fuzz           what a migration takes in from outside, with libFuzzer, for SECONDS=600 in all; KEEP=1 renews the corpus
 #   make torture        every fault at every step of a migration, on real guests (some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
@@ -53,7 +55,7 @@ VERSION := $(shell sed -n 's/^\#define VIRT_VERSION *"\(.*\)".*/\1/p' virt.h)
 SONAME   = libvirt-embed.so.0
 
 .DEFAULT_GOAL := lib
-.PHONY: model matrix torture run-torture demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
+.PHONY: model fuzz matrix torture run-torture demo check check-asan check-tsan check-valgrind bench lib examples guests amalgamation dist size install \
         install-docs uninstall docs check-install clean \
         help deps tests run-demo run-check run-bench
 .SUFFIXES:
@@ -69,7 +71,7 @@ ifneq ($(findstring mingw,$(CC)),)
  AR         = $(CC:gcc=ar)
  WIN_LIBS   = -lws2_32
  NO_PARTS   = drivers/qemu/%
- NO_TESTS   = unit/file unit/process unit/host unit/qemu_% api/corpus api/examples api/qemu_%
+ NO_TESTS   = unit/file unit/fuzz unit/process unit/host unit/qemu_% api/corpus api/examples api/qemu_%
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
@@ -232,6 +234,10 @@ model:
 	@tests/deps model
 	@tests/model/check $(DEEP)
 
+fuzz:
+	@tests/deps fuzz
+	@BUILD=$(BUILD) tests/fuzz/run $(if $(KEEP),-k) $(or $(SECONDS),600)
+
 tests: $(TESTS:%=$(BUILD)/tests/%$(EXE))
 
 run-check:
@@ -281,6 +287,14 @@ bench: deps
 run-bench: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)/bench/rawqmp \
            $(GUESTS)
 	tests/bench/compare $(BUILD) $(BENCH)
+
+bench-waiting: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-bench-waiting
+
+run-bench-waiting: $(BUILD)/bench/waiting-virt $(BUILD)/guest/light.img
+	$(BUILD)/bench/waiting-virt $(BUILD)/guest/light.img
+
+.PHONY: bench-waiting run-bench-waiting
 
 $(BUILD)/bench/%-virt: tests/bench/%.c $(BUILD)/libvirt-embed.a
 	@mkdir -p $(@D)

@@ -2060,6 +2060,7 @@ virConnectDomainEventDeregister(virConnectPtr conn, virConnectDomainEventCallbac
 
 /* How long an answer that decides may be missing, in us, before the migration is called undecided. */
 #define VIRT_MIGRATION_PATIENCE 3000000u
+#define VIRT_MIGRATION_SLICE    100      /* ms; see virMigrationRunFor */
 
 /* Each runs its phase once, for at most call->timeout ms. m->lock is not held; only the stepping thread touches cookies, uri and guest. */
 static enum virMigrationResult virMigrationBegin(virMigrationPtr m, const struct virMigrationCall *call, char **cookie);
@@ -2611,6 +2612,34 @@ virMigrationRun(virMigrationPtr m, int timeout)
     return m->phase != VIR_MIGRATION_PHASE_OVER;
 }
 
+/*
+ * The current phase for so long. An abort by another thread ends a transfer by itself; in the other phases it is heard between two calls of the
+ * driver, so those are short.
+ */
+static int
+virMigrationRunFor(virMigrationPtr m, int timeout)
+{
+    const virMigrationPhase phase = m->phase;
+    unsigned long long now = virTimeNowUs(), end = now + (timeout > 0 ? (unsigned long long)timeout * 1000 : 0);
+    bool more;
+    int rc;
+
+    do {
+        int left = timeout < 0 ? -1 : end > now ? (int)((end - now + 999) / 1000) : 0;
+        unsigned long long until;
+
+        more = phase != VIR_MIGRATION_PHASE_PERFORM && (left < 0 || left > VIRT_MIGRATION_SLICE);
+        left = more ? VIRT_MIGRATION_SLICE : left;
+        until = now + (left > 0 ? (unsigned long long)left * 1000 : 0);
+        rc = virMigrationRun(m, left);
+        now = virTimeNowUs();
+        pthread_mutex_lock(&m->lock);
+        more = more && now >= until && m->phase == phase && m->entered != 0 && (!m->abort || m->turned);
+        pthread_mutex_unlock(&m->lock);
+    } while (more);
+    return rc;
+}
+
 VIRT_INTERNAL bool
 virMigrationIs(const char *function, virMigrationPtr m)
 {
@@ -2647,7 +2676,7 @@ virMigrationStep(virMigrationPtr m, int timeout)
         return -1;
     }
     if (run)
-        rc = virMigrationRun(m, timeout < 0 ? -1 : timeout);
+        rc = virMigrationRunFor(m, timeout < 0 ? -1 : timeout);
     pthread_mutex_lock(&m->lock);
     m->stepping = false;
     pthread_mutex_unlock(&m->lock);
@@ -2821,6 +2850,7 @@ virMigrationGetDomain(virMigrationPtr m)
 }
 
 #undef VIRT_MIGRATION_PATIENCE
+#undef VIRT_MIGRATION_SLICE
 #undef VIRT_FROM
 
 /* ================================================== 11  The parts ================================================== */

@@ -9,6 +9,7 @@
 #define VIRT_FROM VIR_FROM_NONE
 
 #define VIR_MIGRATION_VERSION 1
+#define VIR_MIGRATION_PARAMS_MAX 1024      /* each is compared with all others */
 
 /* ---------- common members ---------- */
 
@@ -101,6 +102,8 @@ virMigrationParseArguments(const cJSON *json, unsigned int *flags, virTypedParam
     if (virJsonULongLong(json, "flags", &value) < 0 || value > UINT32_MAX)
         return virReportError(VIR_ERR_INVALID_ARG, "a %s without valid flags", what);
     *flags = (unsigned int)value;
+    if (cJSON_GetArraySize(virJsonGet(json, "params")) > VIR_MIGRATION_PARAMS_MAX)
+        return virReportError(VIR_ERR_INVALID_ARG, "a %s with more than %d parameters", what, VIR_MIGRATION_PARAMS_MAX);
     return virTypedParamsFromJson(virJsonGet(json, "params"), params, nparams, what);
 }
 
@@ -346,4 +349,5 @@ virMigrationNewFromRecord(const char *record, virConnectPtr sconn, virConnectPtr
 }
 
 #undef VIR_MIGRATION_VERSION
+#undef VIR_MIGRATION_PARAMS_MAX
 #undef VIRT_FROM

@@ -1,0 +1,291 @@
+/*
+ * What a migration takes in from outside, as functions of any bytes: included behind virt.c by libfuzzer.c (make fuzz) and by
+ * tests/unit/fuzz.c, which runs the corpus.
+ *
+ * Each function ends by itself, whatever it is given, and leaves nothing behind. Beside what the sanitizers see it looks for texts that are
+ * taken, but not given back as they were taken. Nothing here starts a process or removes a file: what a document or a record names is only
+ * looked at.
+ */
+#ifndef TESTS_FUZZ_H
+#define TESTS_FUZZ_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Every migration of a corpus has this uuid. */
+#define FUZZ_UUID "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+
+struct fuzzTarget {
+    const char *name;                 /* its corpus is tests/fuzz/corpus/NAME */
+    void (*run)(const char *text);
+};
+
+#define FUZZ_MUST(cond)                                                                     \
+    do {                                                                                    \
+        if (!(cond)) {                                                                      \
+            fprintf(stderr, "%s:%d: not so: %s: %s\n", __FILE__, __LINE__, #cond,           \
+                    virGetLastErrorMessage());                                              \
+            abort();                                                                        \
+        }                                                                                   \
+    } while (0)
+
+/* ---- two simulated hosts, the guest at the first ---- */
+
+struct fuzzHosts {
+    virConnectPtr a, b;
+    virDomainPtr domain;
+};
+
+static void
+fuzzHostsOpen(struct fuzzHosts *hosts)
+{
+    virDomainPtr there;
+
+    FUZZ_MUST((hosts->a = virConnectOpen("test:///default?host=fuzz-a&memory-mib=1")) != NULL);
+    FUZZ_MUST((hosts->b = virConnectOpen("test:///default?host=fuzz-b")) != NULL);
+    FUZZ_MUST((there = virDomainLookupByName(hosts->b, "test")) != NULL);
+    FUZZ_MUST(virDomainDestroy(there) == 0 && virDomainUndefine(there) == 0);
+    virDomainFree(there);
+    FUZZ_MUST((hosts->domain = virDomainLookupByName(hosts->a, "test")) != NULL);
+}
+
+static void
+fuzzHostsClose(struct fuzzHosts *hosts)
+{
+    virDomainFree(hosts->domain);
+    FUZZ_MUST(virConnectClose(hosts->a) == 0);
+    FUZZ_MUST(virConnectClose(hosts->b) == 0);
+}
+
+/* ---- messages ---- */
+
+/* What is taken says the same when it is written and taken again. */
+static void
+fuzzMessageAgain(const char *text)
+{
+    struct virMigrationMessage *once = virMigrationParseMessage(text), *twice;
+    char *first, *second;
+
+    if (once == NULL)
+        return;
+    FUZZ_MUST((first = virMigrationFormatMessage(once)) != NULL);
+    FUZZ_MUST((twice = virMigrationParseMessage(first)) != NULL);
+    FUZZ_MUST((second = virMigrationFormatMessage(twice)) != NULL);
+    FUZZ_MUST(strcmp(first, second) == 0);
+    free(first);
+    free(second);
+    virMigrationMessageFree(once);
+    virMigrationMessageFree(twice);
+}
+
+static void
+fuzzStep(virMigrationPtr m, int times)
+{
+    char *text;
+
+    while (times-- > 0) {
+        FUZZ_MUST(virMigrationStep(m, 0) >= 0);
+        if (m->ends != VIR_MIGRATION_ENDS_BOTH && virMigrationGetMessage(m, &text) > 0) {
+            fuzzMessageAgain(text);
+            free(text);
+        }
+    }
+}
+
+/* Lines, each of which both ends are given. */
+static void
+fuzzMessages(const char *text)
+{
+    virMigrationPtr source, destination;
+    struct fuzzHosts hosts;
+    int lines = 0;
+
+    fuzzHostsOpen(&hosts);
+    FUZZ_MUST((source = virMigrationNewSource(hosts.domain, NULL, 0, VIR_MIGRATE_LIVE)) != NULL);
+    snprintf(source->uuid, sizeof(source->uuid), "%s", FUZZ_UUID);
+    FUZZ_MUST((destination = virMigrationNewDestination(hosts.b)) != NULL);
+    fuzzStep(source, 2);
+    while (*text != '\0' && lines++ < 16) {
+        size_t length = strcspn(text, "\n");
+        char *line = strndup(text, length);
+
+        FUZZ_MUST(line != NULL);
+        fuzzMessageAgain(line);
+        if (virMigrationPutMessage(source, line) == 0)
+            fuzzStep(source, 3);
+        if (virMigrationPutMessage(destination, line) == 0)
+            fuzzStep(destination, 2);
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+    FUZZ_MUST(virMigrationAbort(source) == 0);
+    fuzzStep(source, 3);
+    virMigrationFree(source);
+    virMigrationFree(destination);
+    fuzzHostsClose(&hosts);
+}
+
+/* ---- records of an object ---- */
+
+/* The object that is made of an object's record. */
+static virMigrationPtr
+fuzzRecordAgain(virMigrationPtr m, virConnectPtr a, virConnectPtr b, char **record)
+{
+    virMigrationPtr again;
+
+    FUZZ_MUST((*record = virMigrationGetRecord(m)) != NULL);
+    FUZZ_MUST((again = virMigrationNewFromRecord(*record, a, b)) != NULL);
+    return again;
+}
+
+static void
+fuzzRecordFor(const char *text, virConnectPtr a, virConnectPtr b)
+{
+    virMigrationPtr m = virMigrationNewFromRecord(text, a, b), again, more;
+    char *first, *second, *third;
+
+    if (m == NULL)
+        return;
+    again = fuzzRecordAgain(m, a, b, &first);
+    more = fuzzRecordAgain(again, a, b, &second);
+    FUZZ_MUST((third = virMigrationGetRecord(more)) != NULL);
+    FUZZ_MUST(strcmp(second, third) == 0);       /* the first may be a host's, which says less of where an object stands */
+    free(first);
+    free(second);
+    free(third);
+    virMigrationFree(more);
+    fuzzStep(m, 6);
+    fuzzStep(again, 3);
+    virMigrationAbort(again);
+    fuzzStep(again, 6);
+    free(virMigrationGetDoubt(m));
+    free(virMigrationGetTrace(m, 0));
+    free(virMigrationGetTrace(m, VIR_MIGRATION_TRACE_SVG));
+    virMigrationFree(m);
+    virMigrationFree(again);
+}
+
+static void
+fuzzRecords(const char *text)
+{
+    struct fuzzHosts hosts;
+
+    for (int ends = 0; ends < 3; ends++) {
+        fuzzHostsOpen(&hosts);
+        fuzzRecordFor(text, ends != 1 ? hosts.a : NULL, ends != 2 ? hosts.b : NULL);
+        fuzzHostsClose(&hosts);
+    }
+}
+
+/* ---- the drivers' cookies ---- */
+
+/* The simulated destination takes them in Prepare and in Finish, and looks at them in virMigrationCheck. */
+static void
+fuzzTestCookie(const char *text)
+{
+    struct virMigrationCall call = { .uuid = FUZZ_UUID, .flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST, .stream = -1 };
+    char *cookie = NULL, *uri = NULL, **problems = NULL;
+    virDomainPtr guest = NULL;
+    struct fuzzHosts hosts;
+
+    fuzzHostsOpen(&hosts);
+    if (virTestDriver.migration.checkIncoming(hosts.b, &call, text, &problems) >= 0 && problems != NULL) {
+        for (size_t i = 0; problems[i] != NULL; i++)
+            free(problems[i]);
+        free(problems);
+    }
+    for (int round = 0; round < 2; round++) {
+        if (virTestDriver.migration.prepare(hosts.b, &call, text, &cookie, &uri) == VIR_MIGRATION_DONE)
+            FUZZ_MUST(cookie != NULL && uri != NULL);
+        free(cookie);
+        free(uri);
+        cookie = uri = NULL;
+    }
+    virTestDriver.migration.finish(hosts.b, &call, text, 0, &cookie, &guest);
+    free(cookie);
+    cookie = NULL;
+    if (guest != NULL)
+        virDomainFree(guest);
+    guest = NULL;
+    virTestDriver.migration.finish(hosts.b, &call, text, 1, &cookie, &guest);
+    free(cookie);
+    if (guest != NULL)
+        virDomainFree(guest);
+    fuzzHostsClose(&hosts);
+}
+
+#if VIRT_WITH_QEMU
+/* What QEMU's destination does before it starts anything; and, in Finish, with the source's statistics. */
+static void
+fuzzQemuCookie(const char *text)
+{
+    struct qemuHost host = { .run = (char[]){ "/nowhere" } };
+    VIRT_CLEANUP_JSON cJSON *json = virJsonParse(text, strlen(text), "migration cookie");
+    struct virProblems found = { 0 };
+    struct qemuMigrationCookie cookie;
+    virTypedParameterPtr params = NULL;
+    cJSON *back;
+    int n = 0;
+
+    if (json != NULL && qemuMigrationStatsFromJson(virJsonGet(json, "stats"), &params, &n) == 0) {
+        FUZZ_MUST((back = qemuMigrationStatsToJson(params, n)) != NULL);
+        cJSON_Delete(back);
+        virTypedParamsFree(params, n);
+    }
+    if (qemuMigrationParseCookie(text, FUZZ_UUID, &cookie) == 0) {
+        xmlDocPtr doc = virDocumentParse(cookie.xml, qemuDocumentTypes());
+
+        if (doc != NULL) {
+            qemuMigrationStripDocument(&host, doc);
+            FUZZ_MUST(qemuMigrationCheckSafe(&cookie, doc, 0, &found) == 0);
+            FUZZ_MUST(qemuMigrationCheckMedia(&cookie, doc, 0, &found) == 0);
+            xmlFreeDoc(doc);
+        }
+        virProblemsClear(&found);
+        cJSON_Delete(cookie.json);
+    }
+}
+
+/* ---- the records in a state directory ---- */
+
+static char fuzzFolder[1024];         /* set by who includes this: it exists, and nothing else is in it */
+
+static void
+fuzzHostRecord(const char *text)
+{
+    struct qemuHost host = { .migrations = fuzzFolder };
+    const char *file = strstr(text, "\"destination\"") != NULL ? FUZZ_UUID ".destination.json" : FUZZ_UUID ".source.json";
+    struct qemuMigration *once, *twice;
+    cJSON *head;
+    char *path;
+
+    FUZZ_MUST((path = virStringFormat("%s/%s", host.migrations, file)) != NULL);
+    FUZZ_MUST(virFileWrite(path, text, strlen(text), 0600) == 0);
+    if ((once = qemuMigrationLoad(&host, file)) != NULL) {
+        FUZZ_MUST((head = qemuMigrationHead(once)) != NULL);
+        cJSON_Delete(head);
+        FUZZ_MUST(qemuMigrationSaveRecord(once) == 0);
+        FUZZ_MUST((twice = qemuMigrationLoad(&host, file)) != NULL);
+        FUZZ_MUST(strcmp(once->uuid, twice->uuid) == 0 && once->stage == twice->stage && once->flags == twice->flags
+                  && once->nparams == twice->nparams && once->since == twice->since);
+        qemuMigrationFree(once);
+        qemuMigrationFree(twice);
+    }
+    unlink(path);
+    free(path);
+}
+#endif
+
+static const struct fuzzTarget fuzzTargets[] = {
+    { "message", fuzzMessages },
+    { "record", fuzzRecords },
+    { "test-cookie", fuzzTestCookie },
+#if VIRT_WITH_QEMU
+    { "qemu-cookie", fuzzQemuCookie },
+    { "qemu-record", fuzzHostRecord },
+#endif
+};
+
+#endif
