@@ -55,7 +55,8 @@ virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams)
             return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' has type '%s', not '%s'", params[i].field,
                                   virTypedParamTypeName(params[i].type), virTypedParamTypeName(virMigrationParams[k].type));
         for (earlier = 0; earlier < i; earlier++)
-            if (strcmp(params[i].field, params[earlier].field) == 0 && strcmp(params[i].field, VIR_MIGRATE_PARAM_MIGRATE_DISKS) != 0)
+            if (strcmp(params[i].field, params[earlier].field) == 0 && strcmp(params[i].field, VIR_MIGRATE_PARAM_MIGRATE_DISKS) != 0
+                && strcmp(params[i].field, VIR_MIGRATE_PARAM_COMPRESSION) != 0)
                 return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' was given twice", params[i].field);
     }
     return 0;

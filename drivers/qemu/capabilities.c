@@ -23,7 +23,7 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
-#define QEMU_CAPABILITIES_FORMAT   1            /* of the file; one of another format is asked for anew */
+#define QEMU_CAPABILITIES_FORMAT   2            /* of the file; one of another format is asked for anew */
 #define QEMU_CAPABILITIES_DEADLINE 15000        /* ms, for each answer */
 
 struct qemuCapabilities {
@@ -92,15 +92,15 @@ qemuCapabilitiesReduceMachines(cJSON *reply)
     return machines;
 }
 
-/* An array of the names alone. */
+/* An array of the names alone, which stand under `key`. */
 static cJSON *
-qemuCapabilitiesReduceNames(cJSON *reply)
+qemuCapabilitiesReduceNames(cJSON *reply, const char *key)
 {
     cJSON *names = virJsonArray();
     const cJSON *each;
 
     cJSON_ArrayForEach(each, reply) {
-        const char *name = virJsonString(each, "name");
+        const char *name = virJsonString(each, key);
 
         if (names != NULL && name != NULL && virJsonAppendString(names, name) < 0) {
             cJSON_Delete(names);
@@ -126,7 +126,7 @@ static cJSON *
 qemuCapabilitiesAskAll(struct qemuMonitor *mon, const char *emulator, const struct stat *info)
 {
     VIRT_CLEANUP_JSON cJSON *version = NULL, *target = NULL;
-    cJSON *machines = NULL, *types = NULL, *cpus = NULL;
+    cJSON *machines = NULL, *types = NULL, *cpus = NULL, *migration = NULL;
     int major = 0, minor = 0, micro = 0, rc = qemuMonitorNegotiate(mon, QEMU_CAPABILITIES_DEADLINE);
 
     if (rc == 0)
@@ -146,7 +146,7 @@ qemuCapabilitiesAskAll(struct qemuMonitor *mon, const char *emulator, const stru
         || (machines = qemuCapabilitiesReduceMachines(machines)) == NULL)
         return NULL;
     if (qemuCapabilitiesAsk(mon, "qom-list-types",
-                            &types) < 0 || (types = qemuCapabilitiesReduceNames(types)) == NULL) {
+                            &types) < 0 || (types = qemuCapabilitiesReduceNames(types, "name")) == NULL) {
         cJSON_Delete(machines);
         return NULL;
     }
@@ -155,12 +155,17 @@ qemuCapabilitiesAskAll(struct qemuMonitor *mon, const char *emulator, const stru
         virResetLastError();
         cpus = virJsonArray();
     }
-    cpus = qemuCapabilitiesReduceNames(cpus);
+    cpus = qemuCapabilitiesReduceNames(cpus, "name");
+    if (qemuCapabilitiesAsk(mon, "query-migrate-capabilities", &migration) < 0) {
+        virResetLastError();
+        migration = virJsonArray();
+    }
+    migration = qemuCapabilitiesReduceNames(migration, "capability");
     return virJsonObject("i:format", QEMU_CAPABILITIES_FORMAT, "s:emulator", emulator,
                          "u:size", (unsigned long long)info->st_size, "u:mtime", (unsigned long long)info->st_mtime,
                          "u:version", (unsigned long long)(major * 1000000 + minor * 1000 + micro),
                          "s:arch", qemuArchFromTarget(virJsonString(target, "arch")),
-                         "a:machines", machines, "a:types", types, "a:cpus", cpus, NULL);
+                         "a:machines", machines, "a:types", types, "a:cpus", cpus, "a:migration", migration, NULL);
 }
 
 /* Starts the binary and asks; its own words, if it dies, are in the error. */
@@ -417,6 +422,18 @@ VIRT_INTERNAL bool
 qemuCapabilitiesHasDevice(const struct qemuCapabilities *caps, const char *name)
 {
     return bsearch(&name, caps->types, caps->ntypes, sizeof(*caps->types), qemuCapabilitiesCompare) != NULL;
+}
+
+VIRT_INTERNAL bool
+qemuCapabilitiesHasMigration(const struct qemuCapabilities *caps, const char *name)
+{
+    const cJSON *each;
+
+    cJSON_ArrayForEach(each, virJsonGet(caps->json, "migration")) {
+        if (cJSON_IsString(each) && strcmp(each->valuestring, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 VIRT_INTERNAL bool

@@ -28,6 +28,8 @@ VIRT_INTERNAL const char *qemuCapabilitiesMachine(const struct qemuCapabilities 
 VIRT_INTERNAL unsigned int qemuCapabilitiesMaxVcpus(const struct qemuCapabilities *caps, const char *machine);
 /* Whether QOM type (device, object, netdev, ...) `name` exists: query by qom-list-types. */
 VIRT_INTERNAL bool qemuCapabilitiesHasDevice(const struct qemuCapabilities *caps, const char *name);
+/* Whether a migration can have this capability: "postcopy-ram", "multifd", ... */
+VIRT_INTERNAL bool qemuCapabilitiesHasMigration(const struct qemuCapabilities *caps, const char *name);
 /* Whether /dev/kvm can be used by this binary. */
 VIRT_INTERNAL bool qemuCapabilitiesHasKvm(const struct qemuCapabilities *caps);
 /*
@@ -36,7 +38,7 @@ VIRT_INTERNAL bool qemuCapabilitiesHasKvm(const struct qemuCapabilities *caps);
  */
 VIRT_INTERNAL char *qemuCapabilitiesFindEmulator(const char *arch);
 /* Names of CPU models and of machines for the capabilities document: visit each; */
-/* {"version":..,"arch":..,"machines":[{name,alias,max-cpus,default}],"types":[..],"cpus":[..]} */
+/* {"version":..,"arch":..,"machines":[{name,alias,max-cpus,default}],"types":[..],"cpus":[..],"migration":[..]} */
 VIRT_INTERNAL const cJSON *qemuCapabilitiesJson(const struct qemuCapabilities *caps);
 /*
  * The capabilities document of this host with every emulator that is found; `get` gives a reference

@@ -22,7 +22,7 @@
 #define QEMU_MIGRATE_FLAGS                                                                                      \
     (VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE | VIR_MIGRATE_PAUSED |             \
      VIR_MIGRATE_CHANGE_PROTECTION | VIR_MIGRATE_UNSAFE | VIR_MIGRATE_OFFLINE | VIR_MIGRATE_COMPRESSED |          \
-     VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE)
+     VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_PARALLEL | VIR_MIGRATE_ZEROCOPY)
 
 /* ---------- answers ---------- */
 
@@ -64,7 +64,7 @@ qemuMigrationCheckCall(const struct virMigrationCall *call)
                               flags & ~(unsigned int)QEMU_MIGRATE_FLAGS);
     if ((flags & VIR_MIGRATE_OFFLINE) != 0 && (flags & VIR_MIGRATE_PERSIST_DEST) == 0)
         return virReportError(VIR_ERR_OPERATION_INVALID, "an offline migration moves the persistent document: it needs VIR_MIGRATE_PERSIST_DEST");
-    return 0;
+    return qemuMigrationCheckParameters(call);
 }
 
 /* ---------- commands under way ---------- */

@@ -88,7 +88,7 @@ struct qemuMigration {
     int state, reason;            /* the same in full */
     bool pausedByUs;              /* not LIVE: the CPUs were stopped before the transfer */
     bool startPaused;             /* destination: it stays paused */
-    qemuMonitorId pending[4];     /* commands under way, answered in this order */
+    qemuMonitorId pending[8];     /* commands under way, answered in this order */
     size_t npending;
     int port;                     /* the next to try */
     _Atomic unsigned long long started;             /* us: Perform began; read also without the lock */
@@ -163,6 +163,13 @@ VIRT_INTERNAL unsigned long long qemuMigrationWallClock(void);       /* ms */
 
 /* What QEMU is told of how to migrate, in migration_parameters.c. */
 VIRT_INTERNAL cJSON *qemuMigrationCapabilities(const struct qemuMigration *m);
+/* Whether flags and parameters fit together; those of the source alone; whether the emulator of a document (NULL: of the guest) can. */
+VIRT_INTERNAL int qemuMigrationCheckParameters(const struct virMigrationCall *call);
+VIRT_INTERNAL int qemuMigrationCheckSourceParameters(const struct virMigrationCall *call);
+struct virProblems;
+VIRT_INTERNAL int qemuMigrationCheckEmulator(const struct qemuMigration *m, xmlDocPtr doc, struct virProblems *problems);
+/* Sends them to either side's QEMU. */
+VIRT_INTERNAL int qemuMigrationSendSettings(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call);
 VIRT_INTERNAL int qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
                                            const char *uri);
 

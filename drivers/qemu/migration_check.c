@@ -99,7 +99,8 @@ qemuMigrationCheckBusy(struct virDomainObj *vm, struct virProblems *problems)
 VIRT_INTERNAL int
 qemuMigrationCheck(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout, char ***problems)
 {
-    struct qemuMigration m = { .host = qemuHostOf(domain->conn), .offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0 };
+    struct qemuMigration m = { .host = qemuHostOf(domain->conn), .offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0,
+                               .flags = call->flags, .params = call->params, .nparams = call->nparams };
     struct virProblems found = { 0 };
     char *cookie = NULL;
     int n = -1;
@@ -110,7 +111,8 @@ qemuMigrationCheck(virDomainPtr domain, const struct virMigrationCall *call, cha
     m.state = atomic_load(&m.vm->state);
     m.reason = atomic_load(&m.vm->reason);
     m.wasRunning = m.state == VIR_DOMAIN_RUNNING;
-    if ((qemuMigrationCheckCall(call) == 0 || virProblemsNote(&found) == 0) && qemuMigrationCheckBusy(m.vm, &found) == 0
+    if (((qemuMigrationCheckCall(call) == 0 && qemuMigrationCheckSourceParameters(call) == 0) || virProblemsNote(&found) == 0)
+        && qemuMigrationCheckEmulator(&m, NULL, &found) == 0 && qemuMigrationCheckBusy(m.vm, &found) == 0
         && qemuMigrationCheckGuest(m.vm, call, &found) == 0
         && ((cookie = qemuMigrationFormatCookie(&m, call)) != NULL || virProblemsNote(&found) == 0))
         n = virProblemsGive(&found, problems);
@@ -159,6 +161,9 @@ qemuMigrationCheckDocument(struct qemuHost *host, const struct virMigrationCall 
     if (!cookie->offline && virDomainListCheckAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE) < 0 && virProblemsNote(problems) < 0)
         return -1;
     if (qemuHostCompleteDocument(doc, false, host) < 0 && virProblemsNote(problems) < 0)
+        return -1;
+    if (qemuMigrationCheckEmulator(&(struct qemuMigration){ .host = host, .incoming = true, .offline = cookie->offline, .flags = call->flags,
+                                                            .params = call->params, .nparams = call->nparams }, doc, problems) < 0)
         return -1;
     return qemuMigrationCheckSafe(cookie, doc, call->flags, problems) < 0
            || (!cookie->offline && qemuMigrationCheckMedia(cookie, doc, call->flags, problems) < 0) ? -1 : 0;

@@ -124,7 +124,7 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     m->wasRunning = cookie->running;
     m->startPaused = !cookie->running || (call->flags & VIR_MIGRATE_PAUSED) != 0;
     m->port = QEMU_MIGRATE_PORT_FIRST;
-    if ((kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
+    if (qemuMigrationCheckEmulator(m, doc, NULL) < 0 || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
         || qemuMigrationSaveRecord(m) < 0) {
         qemuMigrationFailed(m);
         if (isNew)
@@ -249,18 +249,14 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
     return virStringFormat(v6 ? "tcp:[%s]:%d" : "tcp:%s:%d", address != NULL ? address : "", port);
 }
 
-/* Capabilities and the address, in one go. */
+/* Capabilities, parameters and the address, in one go. */
 static int
 qemuMigrationSendIncoming(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
                           const struct qemuMigrationCookie *cookie, bool first)
 {
     VIRT_CLEANUP_FREE char *uri = qemuMigrationListenUri(m, call, cookie);
-    cJSON *capabilities;
 
-    if (uri == NULL)
-        return -1;
-    if (first && ((capabilities = qemuMigrationCapabilities(m)) == NULL
-                  || qemuMigrationSend(m, mon, "migrate-set-capabilities", capabilities) < 0))
+    if (uri == NULL || (first && qemuMigrationSendSettings(m, mon, call) < 0))
         return -1;
     if (call->stream >= 0 && qemuMigrationSendStream(m, mon, call->stream) < 0)
         return -1;

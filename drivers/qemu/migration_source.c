@@ -57,14 +57,14 @@ qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const str
     int rc = VIR_MIGRATION_FAILED;
 
     virUuidFormat(vm->uuid, guest);
-    if (qemuMigrationCheckGuest(vm, call, NULL) < 0 || qemuMigrationAskHook(host, vm, call) < 0 || qemuDomainOf(vm) == NULL
+    if (qemuMigrationCheckSourceParameters(call) < 0 || qemuMigrationCheckGuest(vm, call, NULL) < 0 || qemuMigrationAskHook(host, vm, call) < 0 || qemuDomainOf(vm) == NULL
         || (m = qemuMigrationNew(host, vm, call, vm->name, guest, false, QEMU_STAGE_BEGUN)) == NULL)
         return VIR_MIGRATION_FAILED;
     m->id = vm->id;
     m->state = atomic_load(&vm->state);
     m->reason = atomic_load(&vm->reason);
     m->wasRunning = m->state == VIR_DOMAIN_RUNNING;
-    if ((m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
+    if (qemuMigrationCheckEmulator(m, NULL, NULL) == 0 && (m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
         && virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, m->uuid) == 0) {
         rc = qemuMigrationBegun(m, cookieout);
     } else {

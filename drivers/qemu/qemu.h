@@ -97,6 +97,7 @@ struct qemuDomain {
     /* ms, by virDomainMigrateSetMaxDowntime; 0: the default */
     _Atomic unsigned long long migrationDowntime;
     _Atomic unsigned long long migrationBandwidth;   /* MiB/s, by virDomainMigrateSetMaxSpeed; 0: no limit */
+    _Atomic unsigned long long migrationBandwidthPostcopy;       /* the same of post-copy */
     /*
      * virDomainPausedReason for the next STOP event; -1: what the event suggests (a migration:
      * MIGRATION)
