@@ -2920,6 +2920,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"
 #  include "drivers/qemu/migration_parameters.c"
+#  include "drivers/qemu/postcopy.c"
 #  include "drivers/qemu/migration_check.c"
 #  include "drivers/qemu/migration_source.c"
 #  include "drivers/qemu/migration_destination.c"

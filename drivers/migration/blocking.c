@@ -5,6 +5,15 @@
 
 #define VIRT_FROM VIR_FROM_NONE
 
+/* It was given away in post-copy, and stands there for want of memory: to libvirt's callers that is a failure, after which they go on with it. */
+static bool
+virMigrateWaits(virDomainPtr guest)
+{
+    int state, reason;
+
+    return virDomainGetState(guest, &state, &reason, 0) == 0 && state == VIR_DOMAIN_RUNNING && reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED;
+}
+
 static virDomainPtr
 virMigrateBlocking(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
 {
@@ -18,8 +27,12 @@ virMigrateBlocking(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPt
         ;
     if (virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED)
         guest = virMigrationGetDomain(m);
-    else if (virMigrationGetError(m) != NULL)
+    if (virMigrationGetError(m) != NULL && (guest == NULL || virMigrateWaits(guest))) {
         virErrorCopy(&error, virMigrationGetError(m));
+        if (guest != NULL)
+            virDomainFree(guest);
+        guest = NULL;
+    }
     virMigrationFree(m);
     if (guest != NULL)
         return guest;

@@ -46,7 +46,7 @@ qemuMigrationNumber(const struct virMigrationCall *call, const char *name, unsig
 }
 
 /* Two processes with the same place can meet at a path. */
-static char *
+VIRT_INTERNAL char *
 qemuCookiePlace(void)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "", link[64] = "";

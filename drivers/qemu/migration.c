@@ -22,7 +22,8 @@
 #define QEMU_MIGRATE_FLAGS                                                                                      \
     (VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE | VIR_MIGRATE_PAUSED |             \
      VIR_MIGRATE_CHANGE_PROTECTION | VIR_MIGRATE_UNSAFE | VIR_MIGRATE_OFFLINE | VIR_MIGRATE_COMPRESSED |          \
-     VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_PARALLEL | VIR_MIGRATE_ZEROCOPY)
+     VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_PARALLEL | VIR_MIGRATE_ZEROCOPY |        \
+     VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_POSTCOPY_RESUME)
 
 /* ---------- answers ---------- */
 
@@ -169,7 +170,7 @@ qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *
     struct qemuMigration *m;
     struct qemuDomain *priv;
 
-    *milliseconds = 0;
+    *milliseconds = (call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0 ? 100 : 0;
     pthread_mutex_lock(&host->lock);
     for (m = host->migrationList; m != NULL && (strcmp(m->uuid, call->uuid) != 0 || qemuMigrationIsOver(m)); m = m->next)
         ;
@@ -201,7 +202,8 @@ qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
         return -1;
     status = atomic_load(&qemuDomainPeek(vm)->migrationStatus);
     if (status == QEMU_MIGRATION_POSTCOPY_ACTIVE || status == QEMU_MIGRATION_POSTCOPY_PAUSED || status == QEMU_MIGRATION_POSTCOPY_RECOVER) {
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is in post-copy: aborting would destroy it", vm->name);
+        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is in post-copy: an abort would destroy it (VIR_DOMAIN_ABORT_JOB_POSTCOPY "
+                            "interrupts it)", vm->name);
     } else {
         atomic_store(&m->aborted, true);
         rc = qemuMonitorPost(mon, "migrate_cancel", NULL);
@@ -345,10 +347,15 @@ qemuMigrationAbortJob(virDomainPtr domain, unsigned int flags)
     struct qemuMigration *m;
     int rc;
 
-    virCheckFlags(0, -1);
+    virCheckFlags(VIR_DOMAIN_ABORT_JOB_POSTCOPY, -1);
     if (vm == NULL)
         return -1;
-    if ((m = qemuMigrationOf(vm)) == NULL && virDomainObjIsHeld(vm))
+    if ((m = qemuMigrationOf(vm)) != NULL && (flags & VIR_DOMAIN_ABORT_JOB_POSTCOPY) != 0) {
+        rc = qemuPostcopyInterrupt(vm, m);
+        qemuMigrationPut(m);
+        return rc;
+    }
+    if (m == NULL && virDomainObjIsHeld(vm))
         return virDomainObjReportHeld(vm, "virDomainAbortJob");
     if (m == NULL)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no job that could be aborted", vm->name);
@@ -373,6 +380,7 @@ qemuMigrationOnEvent(struct virDomainObj *vm, const char *event, const cJSON *da
 
     (void)event;
     (void)data;
+    qemuPostcopyUpdate(vm);
     if (m != NULL)
         qemuMigrationSettleDropped(m);
     qemuMigrationPut(m);
@@ -395,6 +403,7 @@ qemuMigrationOnStopped(struct virDomainObj *vm, int reason)
                 && !(destroyed && atomic_load(&m->dropped));
         atomic_store(&m->ended, true);
     }
+    qemuPostcopyKeep(qemuDomainPeek(vm), NULL, NULL, NULL);
     qemuMigrationWake(vm);
     if (m != NULL)
         qemuMigrationEndDropped(m, destroyed);

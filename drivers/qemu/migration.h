@@ -13,6 +13,7 @@
  *   migration_destination.c   Prepare, Finish
  *   migration_check.c         what keeps a guest from being moved
  *   migration_parameters.c    what QEMU is told of how to migrate
+ *   postcopy.c                post-copy, and how it goes on after an interruption
  *   migration.c               what the phases have in common; abort, wait, drop
  */
 #ifndef VIRT_QEMU_MIGRATION_H
@@ -100,6 +101,10 @@ struct qemuMigration {
     bool final;                   /* asked for the last time, since the transfer has ended */
     char *why;                    /* what QEMU says of its failure */
     unsigned long long finishing; /* us: destination: Finish was first asked */
+    char resumed[VIR_UUID_STRING_BUFLEN];           /* source: the migration that lets an interrupted post-copy go on */
+    unsigned long long resumedAt; /* us: when it sent `migrate` */
+    bool recovering;              /* ... and QEMU has found the destination since */
+    atomic_bool runsThere;        /* source: in post-copy, and the destination has said that it runs */
 };
 
 /* The phases and settings, as slots. */
@@ -173,7 +178,36 @@ VIRT_INTERNAL int qemuMigrationSendSettings(struct qemuMigration *m, struct qemu
 VIRT_INTERNAL int qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
                                            const char *uri);
 
-/* The destination, in migration_destination.c. Ends what Prepare has started. The error that is set stays. 0, or -1: it is not gone. */
+/*
+ * Post-copy, in postcopy.c. Update: what QEMU has said of a migration as state and event; RunningReason: for a guest that arrives now; CheckWhole: an
+ * error if it still lacks memory; Interrupt: virDomainAbortJobFlags; Wait: with m->lock held, 0: it is still on its way, -1: it was interrupted;
+ * Explain: Prepare failed: why, if that can be said better; -1. The phases of VIR_MIGRATE_POSTCOPY_RESUME; Keep, Kept: where the destination
+ * listens (Keep takes listening over; NULL, NULL, NULL: not any more; Kept: a copy, or NULL).
+ */
+VIRT_INTERNAL int qemuMigrationStartPostCopy(virDomainPtr domain, unsigned int flags);
+VIRT_INTERNAL void qemuPostcopyUpdate(struct virDomainObj *vm);
+VIRT_INTERNAL int qemuPostcopyRunningReason(struct virDomainObj *vm);
+VIRT_INTERNAL int qemuPostcopyCheckWhole(struct virDomainObj *vm);
+VIRT_INTERNAL int qemuPostcopyInterrupt(struct virDomainObj *vm, const struct qemuMigration *m);
+VIRT_INTERNAL int qemuPostcopyWait(struct qemuMigration *m);
+VIRT_INTERNAL int qemuPostcopyExplain(const struct qemuMigration *m);
+VIRT_INTERNAL int qemuPostcopyBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout);
+VIRT_INTERNAL int qemuPostcopyPrepare(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, char **cookieout,
+                                      char **uri);
+VIRT_INTERNAL int qemuPostcopyPerform(virDomainPtr domain, const struct virMigrationCall *call, const char *uri, char **cookieout);
+VIRT_INTERNAL int qemuPostcopyFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled,
+                                     char **cookieout, virDomainPtr *guest);
+VIRT_INTERNAL int qemuPostcopyHalt(virDomainPtr domain);
+VIRT_INTERNAL int qemuPostcopyConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, int cancelled);
+VIRT_INTERNAL void qemuPostcopyKeep(struct qemuDomain *priv, const char *migration, const char *uri, char *listening);
+VIRT_INTERNAL char *qemuPostcopyKept(struct qemuDomain *priv, const char *migration);
+
+/* The destination, in migration_destination.c. ListenUri: where to listen, for QEMU, and (m->uri) where the source finds that. */
+#define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */
+#define QEMU_MIGRATE_PORT_LAST  49215
+struct qemuMigrationCookie;
+VIRT_INTERNAL char *qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie);
+/* Ends what Prepare has started. The error that is set stays. 0, or -1: it is not gone. */
 VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m);
 /* It was told to start: does so. 1 it is here for good, 0 not yet, -1 it cannot be started. */
 VIRT_INTERNAL int qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *cookiein);
@@ -253,6 +287,8 @@ VIRT_INTERNAL_DATA const struct qemuMigrationHooks qemuMigrationHooks;
 /* Documents and cookies. In cookie.c. */
 /* Takes out what this host alone has given the guest: ptys, ports it chose, sockets in its run folder, tap devices it named. */
 VIRT_INTERNAL void qemuMigrationStripDocument(const struct qemuHost *host, xmlDocPtr doc);
+/* What two processes that can meet at a path have in common. */
+VIRT_INTERNAL char *qemuCookiePlace(void);
 VIRT_INTERNAL char *qemuMigrationFormatCookie(struct qemuMigration *m, const struct virMigrationCall *call);
 struct qemuMigrationCookie {
     cJSON *json;

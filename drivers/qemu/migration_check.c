@@ -107,6 +107,12 @@ qemuMigrationCheck(virDomainPtr domain, const struct virMigrationCall *call, cha
 
     if ((m.vm = virDomainObjOf(domain)) == NULL)
         return -1;
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
+        if (qemuPostcopyBegin(domain, call, &cookie) == VIR_MIGRATION_FAILED && virProblemsNote(&found) < 0)
+            return -1;
+        *cookieout = cookie;
+        return virProblemsGive(&found, problems);
+    }
     snprintf(m.uuid, sizeof(m.uuid), "%s", call->uuid);
     m.state = atomic_load(&m.vm->state);
     m.reason = atomic_load(&m.vm->reason);
@@ -176,6 +182,8 @@ qemuMigrationCheckIncoming(virConnectPtr dconn, const struct virMigrationCall *c
     struct virProblems found = { 0 };
     int rc, n = -1;
 
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0)         /* only QEMU knows, and is asked when it happens */
+        return virProblemsGive(&found, problems);
     if ((rc = qemuMigrationParseCookie(cookiein, call->uuid, &cookie)) < 0)
         rc = virProblemsNote(&found);
     else

@@ -19,8 +19,6 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
-#define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */
-#define QEMU_MIGRATE_PORT_LAST  49215
 #define QEMU_MIGRATE_LOADING    10000000   /* us for a copy whose source has died to be loaded to its end */
 
 /* ---------- Prepare ---------- */
@@ -185,8 +183,8 @@ qemuMigrationFamily(const char *host)
     return NULL;
 }
 
-/* Where to listen, for QEMU, and (m->uri) where the source finds that. A port that is taken leads here again. */
-static char *
+/* A port that is taken leads here again. */
+VIRT_INTERNAL char *
 qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
 {
     const char *given = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI);
@@ -289,7 +287,7 @@ qemuMigrationPrepareRun(struct qemuMigration *m, const struct virMigrationCall *
     }
     if (mon != NULL)
         qemuMonitorUnref(mon);
-    return rc < 0 ? -1 : mon == NULL ? 1 : rc;
+    return rc < 0 ? qemuPostcopyExplain(m) : mon == NULL ? 1 : rc;
 }
 
 static int
@@ -348,6 +346,8 @@ qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, c
     struct qemuMigrationCookie cookie;
     int rc;
 
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0)
+        return qemuPostcopyPrepare(dconn, call, cookiein, cookieout, uri);
     if (qemuMigrationParseCookie(cookiein, call->uuid, &cookie) < 0)
         return VIR_MIGRATION_FAILED;
     if ((m = qemuMigrationLock(host, call->uuid, true)) == NULL)
@@ -432,8 +432,9 @@ qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
         virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, reason);
         qemuEventLifecycle(m->vm, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
     } else if (!atomic_load(&m->ended)) {
-        qemuEventRunning(m->vm, VIR_DOMAIN_RUNNING_MIGRATED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
+        qemuEventRunning(m->vm, qemuPostcopyRunningReason(m->vm), -1);
         atomic_store(&priv->resumeReason, -1);
+        qemuPostcopyUpdate(m->vm);    /* what QEMU has said before the CPUs ran */
     }
     if (!atomic_load(&m->ended) && qemuStateSaveStatus(m->vm, false) < 0)
         virLog(VIR_LOG_WARN, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
@@ -460,7 +461,7 @@ qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *coo
         return 0;
     }
     if (!m->resuming) {
-        atomic_store(&qemuDomainPeek(m->vm)->resumeReason, VIR_DOMAIN_RUNNING_MIGRATED);
+        atomic_store(&qemuDomainPeek(m->vm)->resumeReason, qemuPostcopyRunningReason(m->vm));
         /* a guest that stays paused is only asked whether it is there */
         rc = qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL);
         m->resuming = rc == 0;
@@ -516,7 +517,9 @@ qemuMigrationCheckCopy(struct qemuMigration *m, int timeout)
     status = name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
     if (status == QEMU_MIGRATION_COMPLETED || qemuMigrationIsPostCopy(status))
         return 1;
-    if (status == QEMU_MIGRATION_ACTIVE && virTimeNowUs() - m->finishing < QEMU_MIGRATE_LOADING)
+    /* in post-copy it was given away with its devices' state still on the wire */
+    if (status == QEMU_MIGRATION_ACTIVE
+        && ((m->flags & VIR_MIGRATE_POSTCOPY) != 0 || virTimeNowUs() - m->finishing < QEMU_MIGRATE_LOADING))
         return 0;
     return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': not all of it has arrived (its QEMU says '%s')", m->name,
                           name != NULL ? name : "none");
@@ -627,6 +630,10 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
     struct qemuMigration *m = qemuMigrationLock(host, call->uuid, true);
     int rc;
 
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
+        qemuMigrationUnlock(m);
+        return qemuPostcopyFinish(dconn, call, cookiein, cancelled, cookieout, guest);
+    }
     *guest = NULL;
     if (m == NULL) {
         qemuMigrationRefuse(host, call, "", "00000000-0000-0000-0000-000000000000", true);
@@ -655,7 +662,5 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
     return rc;
 }
 
-#undef QEMU_MIGRATE_PORT_FIRST
-#undef QEMU_MIGRATE_PORT_LAST
 #undef QEMU_MIGRATE_LOADING
 #undef VIRT_FROM

@@ -57,7 +57,7 @@ qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const str
     int rc = VIR_MIGRATION_FAILED;
 
     virUuidFormat(vm->uuid, guest);
-    if (qemuMigrationCheckSourceParameters(call) < 0 || qemuMigrationCheckGuest(vm, call, NULL) < 0 || qemuMigrationAskHook(host, vm, call) < 0 || qemuDomainOf(vm) == NULL
+    if (qemuPostcopyCheckWhole(vm) < 0 || qemuMigrationCheckSourceParameters(call) < 0 || qemuMigrationCheckGuest(vm, call, NULL) < 0 || qemuMigrationAskHook(host, vm, call) < 0 || qemuDomainOf(vm) == NULL
         || (m = qemuMigrationNew(host, vm, call, vm->name, guest, false, QEMU_STAGE_BEGUN)) == NULL)
         return VIR_MIGRATION_FAILED;
     m->id = vm->id;
@@ -83,6 +83,10 @@ qemuMigrationBegin(virDomainPtr domain, const struct virMigrationCall *call, cha
     struct virDomainObj *vm;
     int rc;
 
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
+        qemuMigrationUnlock(m);
+        return qemuPostcopyBegin(domain, call, cookieout);
+    }
     if (m != NULL) {
         rc = qemuMigrationBegun(m, cookieout);
         qemuMigrationUnlock(m);
@@ -366,6 +370,10 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
     int rc;
 
     (void)cookiein;
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
+        qemuMigrationUnlock(m);
+        return qemuPostcopyPerform(domain, call, uri, cookieout);
+    }
     if (m == NULL) {
         virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s has begun here", call->uuid);
         return VIR_MIGRATION_FAILED;
@@ -475,6 +483,10 @@ qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
     char guest[VIR_UUID_STRING_BUFLEN];
     int rc;
 
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
+        qemuMigrationUnlock(m);
+        return qemuPostcopyHalt(domain);
+    }
     if (m == NULL) {
         virUuidFormat(domain->uuid, guest);
         qemuMigrationRefuse(host, call, domain->name, guest, false);
@@ -524,7 +536,7 @@ qemuMigrationLeaveWhenSent(struct qemuMigration *m, int timeout)
         }
         virResetLastError();
         if (!atomic_load(&m->ended) && qemuMigrationIsPostCopy(atomic_load(&priv->migrationStatus)))
-            return 0;
+            return qemuPostcopyWait(m);
     }
     if (qemuMigrationEnter(m, QEMU_STAGE_LEAVING) < 0) {
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
@@ -611,6 +623,10 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
     int rc = 1;
 
     (void)cookiein;
+    if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
+        qemuMigrationUnlock(m);
+        return qemuPostcopyConfirm(domain, call, cookiein, cancelled);
+    }
     if (m == NULL)
         return VIR_MIGRATION_DONE;
     do {

@@ -79,6 +79,8 @@ qemuDomainFreePriv(void *opaque)
     free(priv->startup);
     free(priv->crashed);
     free(priv->lastWords);
+    free(priv->recoveryUri);
+    free(priv->recoverySocket);
     free(priv);
 }
 
@@ -809,6 +811,7 @@ VIRT_INTERNAL const struct virDriver virQemuDriver = {
         .list                = qemuMigrationList,
         .check               = qemuMigrationCheck,
         .checkIncoming       = qemuMigrationCheckIncoming,
+        .startPostCopy       = qemuMigrationStartPostCopy,
         .setMaxDowntime      = qemuMigrationSetMaxDowntime,
         .getMaxDowntime      = qemuMigrationGetMaxDowntime,
         .setMaxSpeed         = qemuMigrationSetMaxSpeed,

@@ -132,6 +132,8 @@ struct qemuDomain {
     qemuMonitorId *startup;        /* STARTING: commands sent with the handshake, whose replies are awaited */
     size_t nstartup;
     qemuMonitorId startupChardevs, startupVnc;       /* 0: not asked */
+    /* an interrupted post-copy is to go on: the migration that asked last, where it is listened for, and a socket to remove then */
+    char recovery[VIR_UUID_STRING_BUFLEN], *recoveryUri, *recoverySocket;
     bool incoming;                 /* started to receive a migration, not run yet */
     bool shutdownSeen;             /* SHUTDOWN event: what follows is no crash */
     bool rebootWanted;             /* the next shutdown is the first half of a reboot */

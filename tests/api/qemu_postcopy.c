@@ -4,8 +4,7 @@
  */
 #include "../qemu_guest.h"
 
-#include <errno.h>
-#include <sys/socket.h>
+#include <pthread.h>
 
 struct pair { virConnectPtr source, destination; virDomainPtr domain; char serial[1024]; };
 
@@ -290,5 +289,232 @@ TEST(parameters_that_do_not_fit_their_flags_are_named)
     startPair(&pair, 0, "");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         checkRefused(&pair, VIR_MIGRATE_LIVE | cases[i].flags, cases[i].params, VIR_ERR_INVALID_ARG, cases[i].words);
+    endPair(&pair);
+}
+
+/* ---------- post-copy ---------- */
+
+static void
+checkStanding(virDomainPtr domain, int state, int reason)
+{
+    CHECK_INT(stateOf(domain), state);
+    CHECK_INT(reasonOf(domain), reason);
+}
+
+static virDomainPtr
+guestAt(virConnectPtr conn)
+{
+    virDomainPtr guest;
+
+    CHECK_PTR(guest = virDomainLookupByName(conn, "pair"));
+    return guest;
+}
+
+/* Steps until the guest runs at the destination while most of its memory is still at the source. */
+static virMigrationPtr
+stepIntoPostcopy(struct pair *pair, const char *params)
+{
+    virMigrationPtr m = newMigration(pair, params, VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY);
+
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_PERFORM)
+        CHECK_INT(virMigrationStep(m, 1000), 1);
+    CHECK_INT(virMigrationStep(m, 100), 1);
+    CHECK_INT(virMigrationGetPhase(m), VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_OK(virDomainMigrateStartPostCopy(pair->domain, 0));
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_CONFIRM) {
+        CHECK_INT(virMigrationStep(m, 1000), 1);
+        CHECK_MSG(virMigrationGetError(m) == NULL, "%s", virMigrationGetError(m)->message);
+    }
+    return m;
+}
+
+TEST(a_guest_runs_on_before_its_memory_has_come)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    virDomainPtr guest;
+
+    useLoop();
+    startPair(&pair, 24, "");
+    watchEvents(pair.source);
+    watchEvents(pair.destination);
+    m = stepIntoPostcopy(&pair, "bandwidth=1 bandwidth.postcopy=4");
+    guest = guestAt(pair.destination);
+    checkAnswer(pair.source, "query-migrate-parameters", "\"max-postcopy-bandwidth\":4194304");
+    checkStanding(guest, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY);
+    checkStanding(pair.domain, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY);
+    waitForMore(&pair, 2);            /* each page that it touches comes first, but at this pace */
+    CHECK_INT(virMigrationStep(m, 0), 1);
+    CHECK_INT(virMigrationGetPhase(m), VIR_MIGRATION_PHASE_CONFIRM);
+    CHECK_OK(virDomainMigrateSetMaxSpeed(pair.domain, 0, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY));
+    while (virMigrationStep(m, 100) > 0)
+        ;
+    LOOP_UNTIL(strstr(eventLog, "stopped.3") != NULL && strstr(eventLog, "resumed.3") != NULL
+               && strstr(strstr(eventLog, "resumed.3"), "resumed.1") != NULL, 5000);
+    checkMigrated(&pair, m);
+    CHECK_CONTAINS(eventLog, "suspended.7");
+    virDomainFree(guest);
+    virMigrationFree(m);
+    endPair(&pair);
+}
+
+TEST(an_interrupted_postcopy_goes_on)
+{
+    char command[1200];
+    struct pair pair;
+    virMigrationPtr m;
+    virDomainPtr guest;
+
+    useLoop();
+    startPair(&pair, 16, "");
+    watchEvents(pair.source);
+    watchEvents(pair.destination);
+    m = stepIntoPostcopy(&pair, "bandwidth=1 bandwidth.postcopy=1");
+    guest = guestAt(pair.destination);
+    CHECK_FAILS(virDomainAbortJob(pair.domain), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "post-copy");
+    CHECK_FAILS(virDomainAbortJob(guest), VIR_ERR_OPERATION_INVALID);
+    CHECK_FAILS(virDomainAbortJobFlags(pair.domain, VIR_DOMAIN_ABORT_JOB_POSTCOPY), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "would destroy it");
+    CHECK_INT(virMigrationStep(m, 0), 1);
+    for (int round = 0; round < 2; round++) {
+        virMigrationPtr again;
+
+        harnessContext("interruption %d", round);
+        CHECK_OK(virDomainAbortJobFlags(pair.domain, VIR_DOMAIN_ABORT_JOB_POSTCOPY));
+        LOOP_UNTIL(reasonOf(pair.domain) == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED && reasonOf(guest) == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED, 5000);
+        CHECK_FAILS(virDomainAbortJobFlags(pair.domain, VIR_DOMAIN_ABORT_JOB_POSTCOPY), VIR_ERR_OPERATION_INVALID);
+        /* whoever steps it is told, and it is over for him */
+        if (round == 0) {
+            CHECK_INT(virMigrationStep(m, 1000), 0);
+            CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+            CHECK_NOT_NULL(virMigrationGetError(m));
+            CHECK_CONTAINS(virMigrationGetError(m)->message, "VIR_MIGRATE_POSTCOPY_RESUME");
+            virMigrationFree(m);
+        }
+        again = newMigration(&pair, "bandwidth.postcopy=2", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_POSTCOPY_RESUME);
+        while (virMigrationGetPhase(again) != VIR_MIGRATION_PHASE_CONFIRM && virMigrationStep(again, 50) > 0)
+            ;
+        CHECK_MSG(virMigrationGetError(again) == NULL, "%s", virMigrationGetError(again)->message);
+        LOOP_UNTIL(reasonOf(guest) == VIR_DOMAIN_RUNNING_POSTCOPY, 5000);
+        checkStanding(pair.domain, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY);
+        m = again;
+        if (round == 0)
+            virMigrationFree(again);
+    }
+    CHECK_OK(virDomainMigrateSetMaxSpeed(pair.domain, 0, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY));
+    while (virMigrationStep(m, 100) > 0)
+        ;
+    LOOP_UNTIL(reasonOf(guest) == VIR_DOMAIN_RUNNING_MIGRATED, 5000);
+    checkMigrated(&pair, m);
+    CHECK_CONTAINS(eventLog, "suspended.8");
+    CHECK_CONTAINS(eventLog, "resumed.4");
+    snprintf(command, sizeof(command), "! ls %s/*/run/*.migrate", scratchDir());
+    CHECK_INT(runShell(command, NULL), 0);
+    virMigrationFree(m);
+    virDomainFree(guest);
+    endPair(&pair);
+}
+
+/* libvirt's way: the call fails, and a second one goes on. */
+static void *
+interruptLater(void *opaque)
+{
+    struct pair *pair = opaque;
+
+    for (int i = 0; i < 2000 && virDomainMigrateStartPostCopy(pair->domain, 0) < 0; i++)
+        usleep(10000);
+    for (int i = 0; i < 2000 && virDomainAbortJobFlags(pair->domain, VIR_DOMAIN_ABORT_JOB_POSTCOPY) < 0; i++)
+        usleep(10000);
+    return NULL;
+}
+
+TEST(a_blocking_call_fails_when_postcopy_is_interrupted_and_another_goes_on)
+{
+    const unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY;
+    struct pair pair;
+    virTypedParameterPtr params;
+    virDomainPtr guest;
+    pthread_t thread;
+    int n = readParams("bandwidth=1 bandwidth.postcopy=1", &params);
+
+    startPair(&pair, 16, "");
+    CHECK_INT(pthread_create(&thread, NULL, interruptLater, &pair), 0);
+    CHECK_FAILS_NULL(virDomainMigrate3(pair.domain, pair.destination, params, (unsigned int)n, flags), VIR_ERR_OPERATION_FAILED);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "post-copy was interrupted");
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    virTypedParamsFree(params, n);
+    n = readParams("bandwidth.postcopy=1000", &params);
+    CHECK_PTR(guest = virDomainMigrate3(pair.domain, pair.destination, params, (unsigned int)n, flags | VIR_MIGRATE_POSTCOPY_RESUME));
+    WAIT_FOR(reasonOf(guest) == VIR_DOMAIN_RUNNING_MIGRATED, 5000);
+    CHECK_INT(virConnectListAllDomains(pair.source, NULL, 0), 0);
+    waitForMore(&pair, 50);
+    virTypedParamsFree(params, n);
+    virDomainFree(guest);
+    endPair(&pair);
+}
+
+TEST(what_cannot_be_postcopy_says_why)
+{
+    struct pair pair;
+    virMigrationPtr m;
+
+    startPair(&pair, 8, "");
+    CHECK_FAILS(virDomainMigrateStartPostCopy(pair.domain, 0), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "is not being migrated from here");
+    CHECK_FAILS(virDomainAbortJobFlags(pair.domain, VIR_DOMAIN_ABORT_JOB_POSTCOPY), VIR_ERR_OPERATION_INVALID);
+    checkRefused(&pair, VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_PARALLEL, "", VIR_ERR_INVALID_ARG, "parallel connections");
+    checkRefused(&pair, VIR_MIGRATE_LIVE, "bandwidth.postcopy=3", VIR_ERR_INVALID_ARG, "no effect without VIR_MIGRATE_POSTCOPY");
+    checkRefused(&pair, VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_POSTCOPY_RESUME, "", VIR_ERR_OPERATION_INVALID,
+                 "no migration from here in post-copy");
+    m = newMigration(&pair, "bandwidth=1", VIR_MIGRATE_LIVE);
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_PERFORM)
+        CHECK_INT(virMigrationStep(m, 1000), 1);
+    CHECK_INT(virMigrationStep(m, 50), 1);
+    CHECK_FAILS(virDomainMigrateStartPostCopy(pair.domain, 0), VIR_ERR_OPERATION_INVALID);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "without VIR_MIGRATE_POSTCOPY");
+    CHECK_OK(virMigrationAbort(m));
+    while (virMigrationStep(m, 100) > 0)
+        ;
+    virMigrationFree(m);
+    endPair(&pair);
+}
+
+TEST(a_host_that_does_not_allow_postcopy_says_what_it_lacks)
+{
+    char emulator[1200], xml[8192], *system = NULL;
+    struct pair pair;
+    virTypedParameterPtr params;
+    virMigrationPtr m;
+    int n;
+
+    if (runShell("test \"$(id -u)\" = 0 && setpriv --bounding-set=-sys_ptrace true && test \"$(cat /proc/sys/vm/unprivileged_userfaultfd)\" = 0", NULL) != 0)
+        SKIP("userfaultfd cannot be forbidden here: needs root, setpriv and vm.unprivileged_userfaultfd=0");
+    CHECK_INT(runShell("command -v qemu-system-x86_64", &system), 0);
+    snprintf(emulator, sizeof(emulator), "%s", scratchPath("qemu-without"));
+    snprintf(xml, sizeof(xml), "#!/bin/sh\nexec setpriv --bounding-set=-sys_ptrace %.*s \"$@\"\n", (int)strcspn(system, "\n"), system);
+    writeFile(emulator, xml);
+    free(system);
+    snprintf(xml, sizeof(xml), "chmod 755 %s", emulator);
+    CHECK_INT(runShell(xml, NULL), 0);
+    startPair(&pair, 0, "");
+    snprintf(xml, sizeof(xml), "%s", pairXml(pair.serial, 0, "", ""));
+    snprintf(strstr(xml, "<devices>"), sizeof(xml) - 4096, "<devices><emulator>%s</emulator>%s", emulator,
+             strstr(pairXml(pair.serial, 0, "", ""), "<devices>") + strlen("<devices>"));
+    n = readParams("", &params);
+    {
+        int max = n;
+
+        CHECK_OK(virTypedParamsAddString(&params, &n, &max, VIR_MIGRATE_PARAM_DEST_XML, xml));
+    }
+    CHECK_PTR(m = virMigrationNew(pair.domain, pair.destination, params, (unsigned int)n, VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY));
+    virTypedParamsFree(params, n);
+    while (virMigrationStep(m, 100) > 0)
+        ;
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    CHECK_CONTAINS(virMigrationGetError(m)->message, "userfaultfd");
+    CHECK_INT(virMigrationGetError(m)->code, VIR_ERR_OPERATION_UNSUPPORTED);
+    CHECK_INT(stateOf(pair.domain), VIR_DOMAIN_RUNNING);
+    virMigrationFree(m);
     endPair(&pair);
 }
