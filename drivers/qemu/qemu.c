@@ -131,7 +131,7 @@ qemuDomainRefresh(struct virDomainObj *vm, void *opaque)
     struct qemuMonitor *mon = NULL;
 
     (void)opaque;
-    if (priv != NULL && priv->host->migrationList != NULL)
+    if (priv != NULL)
         qemuMigrationSweep(priv->host);
     if (priv == NULL || !qemuMonitorHasNews(atomic_load(&priv->monitorFd)))
         return;
