@@ -145,22 +145,22 @@ qemuRecordReadHead(const cJSON *json, struct qemuMigration *m)
 {
     const char *uuid = virJsonString(json, "migration"), *side = virJsonString(json, "side"), *guest = virJsonString(json, "uuid");
     unsigned long long flags = 0, changed = 0;
-    unsigned char raw[VIR_UUID_BUFLEN];
+    unsigned char raw[VIR_UUID_BUFLEN], rawGuest[VIR_UUID_BUFLEN];
     int version = 0, stage;
 
     if (virJsonInt(json, "version", &version) < 0 || version != QEMU_RECORD_VERSION)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "it has version %d, not %d", version, QEMU_RECORD_VERSION);
     m->incoming = side != NULL && strcmp(side, "destination") == 0;
     stage = qemuRecordStage(json, m->incoming);
-    if (uuid == NULL || virUuidParse(uuid, raw) < 0 || guest == NULL || virUuidParse(guest, raw) < 0 || stage < 0 || side == NULL
+    if (uuid == NULL || virUuidParse(uuid, raw) < 0 || guest == NULL || virUuidParse(guest, rawGuest) < 0 || stage < 0 || side == NULL
         || (!m->incoming && strcmp(side, "source") != 0) || virJsonString(json, "name") == NULL || virJsonInt(json, "id", &m->id) < 0
         || virJsonULongLong(json, "flags", &flags) < 0 || flags > UINT32_MAX || virJsonULongLong(json, "since", &m->since) < 0
         || virJsonULongLong(json, "changed", &changed) < 0 || virJsonInt(json, "state", &m->state) < 0
         || virJsonInt(json, "reason", &m->reason) < 0 || virJsonBool(json, "running", &m->wasRunning) < 0)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "it lacks, or has no valid migration, side, name, uuid, id, flags, stage, since, changed, "
                               "state, reason or running");
-    snprintf(m->uuid, sizeof(m->uuid), "%s", uuid);
-    snprintf(m->guest, sizeof(m->guest), "%s", guest);
+    virUuidFormat(raw, m->uuid);
+    virUuidFormat(rawGuest, m->guest);
     m->flags = (unsigned int)flags;
     m->offline = (m->flags & VIR_MIGRATE_OFFLINE) != 0;
     atomic_init(&m->changed, changed);

@@ -181,8 +181,14 @@ qemuMigrationStatsFromJson(const cJSON *json, virTypedParameterPtr *params, int 
     struct qemuStats stats = { 0 };
     const cJSON *each;
     unsigned long long value;
+    int n = 0;
 
+    /* what comes from the other host: it may be an array, or without end */
+    if (!cJSON_IsObject(json))
+        json = NULL;
     cJSON_ArrayForEach(each, json) {
+        if (n++ == 256)
+            break;
         if (strlen(each->string) >= VIR_TYPED_PARAM_FIELD_LENGTH || virJsonULongLong(json, each->string, &value) < 0)
             continue;
         if (strcmp(each->string, VIR_DOMAIN_JOB_OPERATION) == 0 || strcmp(each->string, VIR_DOMAIN_JOB_CONVERGENCE) == 0)

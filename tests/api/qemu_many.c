@@ -124,6 +124,11 @@ TEST_LIMIT(eight_guests_migrate_at_once_stepped_in_turn, 240)
     migrateMany(false);
 }
 
+TEST_LIMIT(eight_guests_migrate_at_once_from_eight_threads, 240)
+{
+    migrateMany(true);
+}
+
 /* ---- waiting, and not waiting ---- */
 
 static double

@@ -121,6 +121,16 @@ TEST_LIMIT(records_in_a_state_directory_do_no_harm, 120)
 
 /* ---- what the fuzzers have found, and what reading has ---- */
 
+TEST(statistics_of_the_other_host_may_be_anything)
+{
+    static const char *const cookies[] = {
+        "{\"stopped\":1,\"stats\":[1,2]}", "{\"stats\":7}", "{\"stats\":{\"\":1}}", "{\"stats\":{\"downtime\":-1,\"operation\":99999999999}}",
+    };
+
+    for (size_t i = 0; i < sizeof(cookies) / sizeof(cookies[0]); i++)
+        fuzzQemuCookie(cookies[i]);
+}
+
 TEST(a_message_with_parameters_without_end_is_refused_at_once)
 {
     const size_t n = 100000;
@@ -137,6 +147,21 @@ TEST(a_message_with_parameters_without_end_is_refused_at_once)
     CHECK_FAILS_NULL(message = virMigrationParseMessage(whole), VIR_ERR_INVALID_ARG);
     CHECK_CONTAINS(virGetLastErrorMessage(), "more than 1024 parameters");
     free(whole);
+}
+
+TEST(a_record_whose_uuids_have_more_dashes_is_taken_with_the_right_ones)
+{
+    static const char record[] =
+        "{\"version\":1,\"migration\":\"" FUZZ_UUID "\",\"side\":\"source\",\"name\":\"g\","
+        "\"uuid\":\"-bfeaf39a-b46c-4efd-8e6e-4035b95ebe33\",\"id\":1,\"flags\":0,\"params\":[],\"stage\":\"left\","
+        "\"since\":1,\"changed\":2,\"state\":1,\"reason\":1,\"running\":true}";
+    struct qemuHost host = { .migrations = (char *)(uintptr_t)scratchDir() };
+    struct qemuMigration *m;
+
+    writeFile(scratchPath(FUZZ_UUID ".source.json"), record);
+    CHECK_PTR(m = qemuMigrationLoad(&host, FUZZ_UUID ".source.json"));
+    CHECK_STR(m->guest, "bfeaf39a-b46c-4efd-8e6e-4035b95ebe33");
+    qemuMigrationFree(m);
 }
 
 #undef LARGEST
