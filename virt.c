@@ -2888,6 +2888,8 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/common/domain_calls.c"
 #  include "drivers/common/host_stats.c"
 #  include "drivers/common/stats.c"
+#  include "drivers/lock/lease.c"
+#  include "drivers/lock/file.c"
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"

@@ -90,7 +90,7 @@ hidden()
 separate()
 {
     mkdir -p "$work/separate"
-    printf '%s\n' virt.c drivers/common/*.c drivers/migration/*.c drivers/test/*.c | xargs -P "$jobs" -I{} sh -c "
+    printf '%s\n' virt.c drivers/common/*.c drivers/lock/*.c drivers/migration/*.c drivers/test/*.c | xargs -P "$jobs" -I{} sh -c "
         $cc -std=gnu11 -O1 $warnings $cflags -DVIRT_SEPARATE_OBJECTS -c -o \"$work/separate/\$(echo {} | tr / _).o\" {}" &&
         "$target-ar" rcs "$work/libvirt-embed.a" "$work"/separate/*.o &&
         program "$work/static.exe" examples/hello.c "$work/libvirt-embed.a" &&

@@ -1,0 +1,122 @@
+/*
+ * Leases: who may run a guest, on all hosts together.
+ *
+ * A lease has a key (the guest's uuid) and a state {holder, epoch}; each change is one compare-and-set on the pair, and
+ * the epoch never goes back. A holder is dead when its hypervisor does not sit on the lease any more: a seat is taken
+ * before the hypervisor starts, and lasts as long as it lives, whatever becomes of the process that started it. What
+ * else a guest needs for itself alone (its <lease> elements, its disks) is held by the guest, not by the host: when the
+ * guest moves, only its own lease changes hands.
+ *
+ *   lease.c      what is done with a lease, in terms of the few operations of a lock manager
+ *   file.c       the manager "file": a directory that hosts share
+ *   etcd.c       the manager "etcd": a key-value store that hosts share
+ *
+ * Functions return 0, or -1 with the error set (VIR_FROM_LOCKING), where nothing else is said; they may block for as
+ * long as the service needs, and can be called by several threads.
+ */
+#ifndef VIRT_LOCK_LOCK_H
+#define VIRT_LOCK_LOCK_H
+
+#include "../driver.h"
+
+#include <stdbool.h>
+
+#define VIRT_LOCK_NAME_MAX 256             /* bytes of a key or an owner, the NUL included */
+
+struct virLockState {
+    char holder[VIRT_LOCK_NAME_MAX];       /* "" is nobody */
+    unsigned long long epoch;              /* 0: never held */
+};
+
+/* What becomes of a guest whose lease is lost: the document's on_lockfailure. */
+enum virLockFailure { VIRT_LOCK_POWEROFF, VIRT_LOCK_RESTART, VIRT_LOCK_PAUSE, VIRT_LOCK_IGNORE };
+
+/* A place at a lease for a hypervisor that is about to start. */
+struct virLockSeat {
+    int fd;                                /* for it to inherit; close-on-exec here; -1: none. The caller closes its own */
+    bool monitor;                          /* it is one end of a socket pair, on which the hypervisor must serve a monitor
+                                              of its own: who keeps the lease stops the guest by it */
+    int keeper;                            /* the process that keeps the lease alive, a child of this one; 0: none */
+};
+
+struct virLock;
+
+/* A lock manager: what a service of leases can do. All keys and owners are shorter than VIRT_LOCK_NAME_MAX and not empty. */
+struct virLockManager {
+    const char *name;                      /* "file" of "file:/srv/leases" */
+    /* place: what follows the colon. Sets lock->priv. */
+    int (*open)(struct virLock *lock, const char *place);
+    void (*close)(struct virLock *lock);
+    /* The state; nobody and epoch 0 for a key never seen. What cannot be read is an error, never a free lease. */
+    int (*inquire)(struct virLock *lock, const char *key, struct virLockState *state);
+    /*
+     * 1: it was *from, exactly, and is *to now, durably. 0: it was something else, which *from is now. -1: whether it was
+     * changed is not known: inquire says.
+     */
+    int (*change)(struct virLock *lock, const char *key, struct virLockState *from, const struct virLockState *to);
+    /* Whether the owner sits on the key: 1, 0, or -1. In doubt it does. */
+    int (*lives)(struct virLock *lock, const char *key, const char *owner);
+    /* Takes a seat for lock->owner. An error (RESOURCE_BUSY) if it has one already. */
+    int (*sit)(struct virLock *lock, const char *key, enum virLockFailure failure, struct virLockSeat *seat);
+    /* The hypervisor that has inherited the seat has this pid. May be absent. */
+    int (*seated)(struct virLock *lock, const struct virLockSeat *seat, int pid);
+};
+
+struct virLock {
+    const struct virLockManager *manager;
+    char *place;
+    char *owner;                           /* this host, as others see it */
+    void *priv;                            /* the manager's */
+};
+
+VIRT_INTERNAL_DATA const struct virLockManager virLockFile;
+
+/* lease.c */
+
+/* place: "file:DIRECTORY"; owner: NULL: this host's name and `root`. NULL with the error set. */
+VIRT_INTERNAL struct virLock *virLockOpen(const char *place, const char *owner, const char *root);
+VIRT_INTERNAL void virLockClose(struct virLock *lock);
+
+VIRT_INTERNAL int virLockInquire(struct virLock *lock, const char *key, struct virLockState *state);
+VIRT_INTERNAL enum virLockFailure virLockFailureFromName(const char *name);        /* NULL: POWEROFF */
+
+/* A guest, as its leases know it. */
+struct virLeaseGuest {
+    const char *key;                       /* its uuid */
+    const char *what;                      /* its name, for errors */
+    char *const *resources;                /* keys of what it needs for itself alone */
+    size_t nresources;
+    enum virLockFailure failure;
+};
+
+/*
+ * It is to start here: its lease becomes this host's, unless a holder lives, and the resources become the guest's.
+ * RESOURCE_BUSY names who has what; nothing is held then.
+ */
+VIRT_INTERNAL int virLeaseAcquire(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long *epoch,
+                                  struct virLockSeat *seat);
+/* It has ended here: nobody's, unless somebody else has got it since. Its resources are anybody's then. */
+VIRT_INTERNAL int virLeaseRelease(struct virLock *lock, const char *key, unsigned long long epoch);
+/* It goes on here, if nobody has had it since *epoch, which is updated: RESOURCE_BUSY otherwise. */
+VIRT_INTERNAL int virLeaseResume(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long *epoch);
+
+/* A seat for a guest that is to arrive. */
+VIRT_INTERNAL int virLeaseSit(struct virLock *lock, const struct virLeaseGuest *guest, struct virLockSeat *seat);
+/* The hypervisor runs (pid), or did not start (0): the descriptor is closed. */
+VIRT_INTERNAL int virLeaseSeated(struct virLock *lock, struct virLockSeat *seat, int pid);
+
+/*
+ * Of a migration, whose Begin told the destination the epoch `told`. 1; 0: it cannot be, for certain; -1: not known, to be
+ * asked again.
+ *
+ * Transfer, by the destination, before the CPUs run: from the source (or nobody) to this host, if nobody has had it since;
+ * 0: RESOURCE_BUSY is set. GiveBack, by the destination, whose CPUs have never run and never will: to the source; 0: never.
+ * Keep, by the source, before its CPUs run again: what the destination was told becomes stale; *mine is the epoch of its
+ * last hold, and updated; 0: RESOURCE_BUSY is set.
+ */
+VIRT_INTERNAL int virLeaseTransfer(struct virLock *lock, const struct virLeaseGuest *guest, const char *source, unsigned long long told,
+                                   unsigned long long *epoch);
+VIRT_INTERNAL int virLeaseGiveBack(struct virLock *lock, const char *key, const char *source, unsigned long long told);
+VIRT_INTERNAL int virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long told, unsigned long long *mine);
+
+#endif

@@ -1,0 +1,253 @@
+/* Leases: what a lock manager promises, what is made of it, and many hosts at once. */
+#define VIRT_STATIC
+#include "../../virt.c"
+#include "../fault.h"
+#include "../harness.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char *
+place(void)
+{
+    static char text[300];
+
+    mkdir(scratchPath("leases"), 0700);
+    snprintf(text, sizeof(text), "file:%s", scratchPath("leases"));
+    return text;
+}
+
+static struct virLock *
+host(const char *name)
+{
+    struct virLock *lock = virLockOpen(place(), name, "/");
+
+    CHECK_PTR(lock);
+    return lock;
+}
+
+static const struct virLeaseGuest guest = { .key = "g1", .what = "one" };
+
+static void
+checkState(struct virLock *lock, const char *holder, unsigned long long epoch)
+{
+    struct virLockState state;
+
+    CHECK_OK(virLockInquire(lock, "g1", &state));
+    CHECK_STR(state.holder, holder);
+    CHECK_UINT(state.epoch, epoch);
+}
+
+TEST(a_lease_has_one_living_holder)
+{
+    struct virLock *a = host("a"), *b = host("b:/x/../%");
+    struct virLockSeat seat, other;
+    unsigned long long epoch, later;
+
+    checkState(a, "", 0);
+    CHECK_OK(virLeaseAcquire(a, &guest, &epoch, &seat));
+    CHECK_UINT(epoch, 1);
+    checkState(b, "a", 1);
+    CHECK_FAILS(virLeaseAcquire(b, &guest, &later, &other), VIR_ERR_RESOURCE_BUSY);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "'one' belongs to host 'a'");
+    CHECK_FAILS(virLeaseAcquire(a, &guest, &later, &other), VIR_ERR_RESOURCE_BUSY);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "still sits");
+    virLeaseSeated(a, &seat, 0);               /* a dies, and has not given anything back */
+    CHECK_OK(virLeaseAcquire(b, &guest, &later, &other));
+    CHECK_UINT(later, 2);
+    CHECK_OK(virLeaseRelease(a, "g1", epoch));
+    checkState(a, "b:/x/../%", 2);
+    virLeaseSeated(b, &other, 0);
+    CHECK_OK(virLeaseRelease(b, "g1", later));
+    CHECK_OK(virLeaseRelease(b, "g1", later));
+    checkState(a, "", 2);
+    CHECK_FAILS(virLeaseResume(a, &guest, &epoch), VIR_ERR_RESOURCE_BUSY);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "has run elsewhere");
+    CHECK_OK(virLeaseResume(b, &guest, &later));
+    checkState(a, "b:/x/../%", 3);
+    virLockClose(a);
+    virLockClose(b);
+}
+
+TEST(a_seat_lasts_as_long_as_the_hypervisor)
+{
+    struct virLock *a = host("a"), *b = host("b");
+    struct virLockSeat seat, other;
+    unsigned long long epoch;
+    pid_t child;
+
+    CHECK_OK(virLeaseAcquire(a, &guest, &epoch, &seat));
+    if ((child = fork()) == 0) {
+        pause();
+        _exit(0);
+    }
+    CHECK_OK(virLeaseSeated(a, &seat, (int)child));
+    CHECK_FAILS(virLeaseAcquire(b, &guest, &epoch, &other), VIR_ERR_RESOURCE_BUSY);
+    CHECK_INT(a->manager->lives(a, "g1", "a"), 1);
+    CHECK_INT(a->manager->lives(a, "g1", "b"), 0);
+    CHECK_INT(kill(child, SIGKILL), 0);
+    CHECK_INT(waitpid(child, NULL, 0), child);
+    CHECK_INT(a->manager->lives(a, "g1", "a"), 0);
+    CHECK_OK(virLeaseAcquire(b, &guest, &epoch, &other));
+    virLeaseSeated(b, &other, 0);
+    virLockClose(a);
+    virLockClose(b);
+}
+
+TEST(a_migration_moves_it_once)
+{
+    struct virLock *a = host("a"), *b = host("b"), *c = host("c");
+    struct virLockSeat seat, arriving, third;
+    unsigned long long mine, there = 0, other;
+
+    CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
+    CHECK_OK(virLeaseSit(b, &guest, &arriving));
+    CHECK_INT(virLeaseTransfer(b, &guest, "a", mine, &there), 1);
+    CHECK_UINT(there, mine + 1);
+    CHECK_INT(virLeaseTransfer(b, &guest, "a", mine, &there), 1);
+    checkState(c, "b", 2);
+    CHECK_INT(virLeaseKeep(a, &guest, 1, &mine), 0);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'b'");
+    virLeaseSeated(a, &seat, 0);
+    CHECK_FAILS(virLeaseAcquire(c, &guest, &other, &third), VIR_ERR_RESOURCE_BUSY);
+    /* b cannot start it after all, and gives it back */
+    CHECK_INT(virLeaseGiveBack(b, "g1", "a", 1), 1);
+    CHECK_INT(virLeaseGiveBack(b, "g1", "a", 1), 1);
+    checkState(c, "a", 3);
+    CHECK_INT(virLeaseKeep(a, &guest, 1, &mine), 1);
+    CHECK_UINT(mine, 3);
+    CHECK_INT(virLeaseTransfer(b, &guest, "a", 1, &there), 0);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'a'");
+    virLeaseSeated(b, &arriving, 0);
+    virLockClose(a);
+    virLockClose(b);
+    virLockClose(c);
+}
+
+TEST(a_source_that_keeps_it_makes_stale_what_was_told)
+{
+    struct virLock *a = host("a"), *b = host("b");
+    struct virLockSeat seat;
+    unsigned long long mine, there = 0, told;
+
+    CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
+    told = mine;
+    CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 1);
+    CHECK_UINT(mine, told + 1);
+    CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 1);
+    CHECK_UINT(mine, told + 1);
+    CHECK_INT(virLeaseTransfer(b, &guest, "a", told, &there), 0);
+    /* one whose source has died, and given it back, at the epoch that was told */
+    told = mine;
+    CHECK_OK(virLeaseRelease(a, "g1", mine));
+    CHECK_INT(virLeaseTransfer(b, &guest, "a", told, &there), 1);
+    CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 0);
+    virLeaseSeated(a, &seat, 0);
+    virLockClose(a);
+    virLockClose(b);
+}
+
+TEST(what_a_guest_needs_for_itself_is_the_guests)
+{
+    char *disks[] = { (char *)"disk:/a b/c.img", (char *)"lease:x/y" };
+    const struct virLeaseGuest one = { .key = "g1", .what = "one", .resources = disks, .nresources = 2 };
+    const struct virLeaseGuest two = { .key = "g2", .what = "two", .resources = disks + 1, .nresources = 1 };
+    struct virLock *a = host("a"), *b = host("b");
+    struct virLockSeat seat, other;
+    struct virLockState state;
+    unsigned long long mine, there = 0, epoch;
+
+    CHECK_OK(virLeaseAcquire(a, &one, &mine, &seat));
+    CHECK_FAILS(virLeaseAcquire(b, &two, &epoch, &other), VIR_ERR_RESOURCE_BUSY);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "lease:x/y is in use by domain g1");
+    CHECK_OK(virLockInquire(b, "g2", &state));
+    CHECK_STR(state.holder, "");
+    CHECK_INT(b->manager->lives(b, "g2", "b"), 0);
+    CHECK_INT(virLeaseTransfer(b, &one, "a", mine, &there), 1);
+    CHECK_OK(virLeaseSit(b, &one, &other));
+    virLeaseSeated(a, &seat, 0);
+    CHECK_FAILS(virLeaseAcquire(a, &two, &epoch, &seat), VIR_ERR_RESOURCE_BUSY);
+    CHECK_OK(virLeaseRelease(b, "g1", there));
+    CHECK_OK(virLeaseAcquire(a, &two, &epoch, &seat));
+    /* and the other way round: one may run again, but not with what two has */
+    virLeaseSeated(b, &other, 0);
+    CHECK_FAILS(virLeaseAcquire(b, &one, &there, &other), VIR_ERR_RESOURCE_BUSY);
+    virLeaseSeated(a, &seat, 0);
+    virLockClose(a);
+    virLockClose(b);
+}
+
+TEST(a_damaged_or_missing_place_is_no_free_lease)
+{
+    struct virLock *a = host("a");
+    struct virLockSeat seat;
+    unsigned long long epoch;
+
+    CHECK_OK(virFileWrite(scratchPath("leases/g1.lease"), "{\"holder\":1}", 12, 0600));
+    CHECK_FAILS(virLeaseAcquire(a, &guest, &epoch, &seat), VIR_ERR_INTERNAL_ERROR);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "is damaged");
+    CHECK_INT(a->manager->lives(a, "g1", "a"), 0);
+    CHECK_INT(rename(scratchPath("leases"), scratchPath("gone")), 0);
+    CHECK_FAILS(virLeaseAcquire(a, &guest, &epoch, &seat), VIR_ERR_SYSTEM_ERROR);
+    virLockClose(a);
+    CHECK_FAILS_NULL(virLockOpen("file:relative", NULL, "/"), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS_NULL(virLockOpen("file:", NULL, "/"), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS_NULL(virLockOpen("file:/does/not/exist", NULL, "/"), VIR_ERR_SYSTEM_ERROR);
+    CHECK_FAILS_NULL(virLockOpen("paper:/x", NULL, "/"), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_FAILS_NULL(virLockOpen(place(), "", "/"), VIR_ERR_INVALID_ARG);
+}
+
+/* Hosts as processes: each takes the lease, if it gets it, holds it for a moment, and gives it back or dies. */
+#define HOSTS  6
+#define ROUNDS 60
+
+static int
+fight(int number, int *inside)
+{
+    char name[10];
+    struct virLock *lock;
+    struct virLockSeat seat;
+    unsigned long long epoch, before = 0;
+    int won = 0;
+
+    snprintf(name, sizeof(name), "h%d", number);
+    if ((lock = virLockOpen(place(), name, "/")) == NULL)
+        return 100;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (virLeaseAcquire(lock, &guest, &epoch, &seat) < 0) {
+            if (virGetLastErrorCode() != VIR_ERR_RESOURCE_BUSY)
+                return 101;
+            usleep(100);
+            continue;
+        }
+        if (__atomic_add_fetch(inside, 1, __ATOMIC_SEQ_CST) != 1 || epoch <= before)
+            return 102;
+        before = epoch;
+        won++;
+        usleep(200);
+        __atomic_sub_fetch(inside, 1, __ATOMIC_SEQ_CST);
+        if (i % 3 != 0 && virLeaseRelease(lock, "g1", epoch) < 0)
+            return 103;
+        virLeaseSeated(lock, &seat, 0);
+    }
+    virLockClose(lock);
+    return won > 0 ? 0 : 1;
+}
+
+TEST(many_hosts_want_it_and_one_has_it)
+{
+    int *inside = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), status, idle = 0;
+    pid_t children[HOSTS];
+
+    for (int i = 0; i < HOSTS; i++)
+        if ((children[i] = fork()) == 0)
+            _exit(fight(i, inside));
+    for (int i = 0; i < HOSTS; i++) {
+        CHECK_INT(waitpid(children[i], &status, 0), children[i]);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+        idle += WEXITSTATUS(status);
+    }
+    CHECK(idle < HOSTS);
+    munmap(inside, 4096);
+}
+
