@@ -49,7 +49,7 @@ virLockMakeOwner(const char *owner, const char *root)
 }
 
 VIRT_INTERNAL struct virLock *
-virLockOpen(const char *place, const char *owner, const char *root)
+virLockOpen(const char *place, const char *owner, const char *root, bool disks)
 {
     const size_t length = strcspn(place, ":");
     const struct virLockManager *manager = virLockFindManager(place, length);
@@ -64,6 +64,7 @@ virLockOpen(const char *place, const char *owner, const char *root)
     if ((lock = virAllocate(sizeof(*lock))) == NULL)
         return NULL;
     lock->manager = manager;
+    lock->disks = disks;
     if ((lock->place = virStringCopy(place)) == NULL || (lock->owner = virLockMakeOwner(owner, root)) == NULL
         || manager->open(lock, place + length + 1) < 0) {
         free(lock->place);

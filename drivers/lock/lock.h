@@ -66,6 +66,7 @@ struct virLock {
     const struct virLockManager *manager;
     char *place;
     char *owner;                           /* this host, as others see it */
+    bool disks;                            /* disks have leases of their own */
     void *priv;                            /* the manager's */
 };
 
@@ -74,7 +75,7 @@ VIRT_INTERNAL_DATA const struct virLockManager virLockFile;
 /* lease.c */
 
 /* place: "file:DIRECTORY"; owner: NULL: this host's name and `root`. NULL with the error set. */
-VIRT_INTERNAL struct virLock *virLockOpen(const char *place, const char *owner, const char *root);
+VIRT_INTERNAL struct virLock *virLockOpen(const char *place, const char *owner, const char *root, bool disks);
 VIRT_INTERNAL void virLockClose(struct virLock *lock);
 
 VIRT_INTERNAL int virLockInquire(struct virLock *lock, const char *key, struct virLockState *state);

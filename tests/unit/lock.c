@@ -20,7 +20,7 @@ place(void)
 static struct virLock *
 host(const char *name)
 {
-    struct virLock *lock = virLockOpen(place(), name, "/");
+    struct virLock *lock = virLockOpen(place(), name, "/", true);
 
     CHECK_PTR(lock);
     return lock;
@@ -190,11 +190,11 @@ TEST(a_damaged_or_missing_place_is_no_free_lease)
     CHECK_INT(rename(scratchPath("leases"), scratchPath("gone")), 0);
     CHECK_FAILS(virLeaseAcquire(a, &guest, &epoch, &seat), VIR_ERR_SYSTEM_ERROR);
     virLockClose(a);
-    CHECK_FAILS_NULL(virLockOpen("file:relative", NULL, "/"), VIR_ERR_INVALID_ARG);
-    CHECK_FAILS_NULL(virLockOpen("file:", NULL, "/"), VIR_ERR_INVALID_ARG);
-    CHECK_FAILS_NULL(virLockOpen("file:/does/not/exist", NULL, "/"), VIR_ERR_SYSTEM_ERROR);
-    CHECK_FAILS_NULL(virLockOpen("paper:/x", NULL, "/"), VIR_ERR_CONFIG_UNSUPPORTED);
-    CHECK_FAILS_NULL(virLockOpen(place(), "", "/"), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS_NULL(virLockOpen("file:relative", NULL, "/", true), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS_NULL(virLockOpen("file:", NULL, "/", true), VIR_ERR_INVALID_ARG);
+    CHECK_FAILS_NULL(virLockOpen("file:/does/not/exist", NULL, "/", true), VIR_ERR_SYSTEM_ERROR);
+    CHECK_FAILS_NULL(virLockOpen("paper:/x", NULL, "/", true), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_FAILS_NULL(virLockOpen(place(), "", "/", true), VIR_ERR_INVALID_ARG);
 }
 
 /* Hosts as processes: each takes the lease, if it gets it, holds it for a moment, and gives it back or dies. */
@@ -211,7 +211,7 @@ fight(int number, int *inside)
     int won = 0;
 
     snprintf(name, sizeof(name), "h%d", number);
-    if ((lock = virLockOpen(place(), name, "/")) == NULL)
+    if ((lock = virLockOpen(place(), name, "/", true)) == NULL)
         return 100;
     for (int i = 0; i < ROUNDS; i++) {
         if (virLeaseAcquire(lock, &guest, &epoch, &seat) < 0) {
