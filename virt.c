@@ -2890,6 +2890,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/common/stats.c"
 #  include "drivers/lock/lease.c"
 #  include "drivers/lock/file.c"
+#  include "drivers/lock/resources.c"
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"

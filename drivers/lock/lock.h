@@ -8,6 +8,7 @@
  * guest moves, only its own lease changes hands.
  *
  *   lease.c      what is done with a lease, in terms of the few operations of a lock manager
+ *   resources.c  what a guest's document says of its leases
  *   file.c       the manager "file": a directory that hosts share
  *   etcd.c       the manager "etcd": a key-value store that hosts share
  *
@@ -18,6 +19,7 @@
 #define VIRT_LOCK_LOCK_H
 
 #include "../driver.h"
+#include "../common/xml.h"
 
 #include <stdbool.h>
 
@@ -89,6 +91,13 @@ struct virLeaseGuest {
     size_t nresources;
     enum virLockFailure failure;
 };
+
+/*
+ * resources.c: the guest that a completed document describes. Resources: its <lease> elements ("lease:LOCKSPACE/KEY") and, if `disks`, the files,
+ * devices and folders behind its disks ("disk:PATH"), where they are neither read only nor shareable. The caller clears it; not after a failure.
+ */
+VIRT_INTERNAL int virLeaseGuestRead(xmlDocPtr doc, bool disks, struct virLeaseGuest *guest);
+VIRT_INTERNAL void virLeaseGuestClear(struct virLeaseGuest *guest);
 
 /*
  * It is to start here: its lease becomes this host's, unless a holder lives, and the resources become the guest's.

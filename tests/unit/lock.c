@@ -197,6 +197,99 @@ TEST(a_damaged_or_missing_place_is_no_free_lease)
     CHECK_FAILS_NULL(virLockOpen(place(), "", "/", true), VIR_ERR_INVALID_ARG);
 }
 
+/* ---- what a document says ---- */
+
+#define GUEST(failure, devices)                                                                                              \
+    "<domain type='test'><name>one</name><uuid>0a1b2c3d-0000-4000-8000-000000000001</uuid><memory>1024</memory><os><type>hvm</type></os>" \
+    failure "<devices>" devices "</devices></domain>"
+
+static void
+readGuest(const char *xml, bool disks, struct virLeaseGuest *read)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = virDocumentParse(xml, NULL);
+
+    CHECK_PTR(doc);
+    CHECK_OK(virLeaseGuestRead(doc, disks, read));
+}
+
+TEST(a_document_says_what_its_guest_needs_for_itself)
+{
+    const char *xml = GUEST("<on_lockfailure>pause</on_lockfailure>",
+        "<lease><lockspace>space</lockspace><key>first</key><target path='/l' offset='1024'/></lease>"
+        "<lease><key>second</key><target path='/l'/></lease>"
+        "<disk type='file' device='disk'><source file='/a.img'/><target dev='vda' bus='virtio'/></disk>"
+        "<disk type='block' device='disk'><source dev='/dev/b'/><target dev='vdb' bus='virtio'/></disk>"
+        "<disk type='file' device='disk'><source file='/ro.img'/><target dev='vdc' bus='virtio'/><readonly/></disk>"
+        "<disk type='file' device='disk'><source file='/all.img'/><target dev='vdd' bus='virtio'/><shareable/></disk>"
+        "<disk type='file' device='cdrom'><source file='/cd.iso'/><target dev='sda' bus='sata'/></disk>"
+        "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/></disk>"
+        "<disk type='network' device='disk'><source protocol='nbd' name='x'><host name='h'/></source><target dev='vde' bus='virtio'/></disk>");
+    struct virLeaseGuest read;
+
+    readGuest(xml, true, &read);
+    CHECK_STR(read.key, "0a1b2c3d-0000-4000-8000-000000000001");
+    CHECK_STR(read.what, "one");
+    CHECK_INT(read.failure, VIRT_LOCK_PAUSE);
+    CHECK_UINT(read.nresources, 4);
+    CHECK_STR(read.resources[0], "lease:space/first");
+    CHECK_STR(read.resources[1], "lease:/second");
+    CHECK_STR(read.resources[2], "disk:/a.img");
+    CHECK_STR(read.resources[3], "disk:/dev/b");
+    virLeaseGuestClear(&read);
+    readGuest(xml, false, &read);
+    CHECK_UINT(read.nresources, 2);
+    virLeaseGuestClear(&read);
+    readGuest(GUEST("", ""), true, &read);
+    CHECK_UINT(read.nresources, 0);
+    CHECK_INT(read.failure, VIRT_LOCK_POWEROFF);
+    virLeaseGuestClear(&read);
+}
+
+TEST(a_long_name_of_a_disk_has_a_lease_too)
+{
+    char path[2][2000], xml[5000];
+    struct virLeaseGuest read[2];
+    struct virLock *a = host("a");
+    struct virLockSeat seat;
+    unsigned long long epoch;
+
+    for (int i = 0; i < 2; i++) {
+        memset(path[i], '/', sizeof(path[i]));
+        path[i][500 + i] = 'x';
+        strcpy(path[i] + sizeof(path[i]) - 10, "end.img");
+        snprintf(xml, sizeof(xml), GUEST("", "<disk type='file'><source file='%s'/><target dev='vda' bus='virtio'/></disk>"), path[i]);
+        readGuest(xml, true, &read[i]);
+        CHECK_UINT(read[i].nresources, 1);
+        CHECK_CONTAINS(read[i].resources[0], "/end.img");
+    }
+    CHECK(strcmp(read[0].resources[0], read[1].resources[0]) != 0);
+    CHECK_OK(virLeaseAcquire(a, &read[0], &epoch, &seat));
+    virLeaseSeated(a, &seat, 0);
+    virLockClose(a);
+    virLeaseGuestClear(&read[0]);
+    virLeaseGuestClear(&read[1]);
+}
+
+static int
+readOnce(void *opaque)
+{
+    struct virLeaseGuest read;
+
+    if (virLeaseGuestRead(opaque, true, &read) < 0)
+        return -1;
+    virLeaseGuestClear(&read);
+    return 0;
+}
+
+TEST(failing_allocations_read_a_document_or_say_so)
+{
+    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
+
+    CHECK_PTR(doc = virDocumentParse(GUEST("", "<lease><key>k</key><target path='/l'/></lease>"
+                                           "<disk type='file'><source file='/a.img'/><target dev='vda' bus='virtio'/></disk>"), NULL));
+    FAULT_EACH_ALLOCATION(readOnce, doc);
+}
+
 /* Hosts as processes: each takes the lease, if it gets it, holds it for a moment, and gives it back or dies. */
 #define HOSTS  6
 #define ROUNDS 60
