@@ -2919,6 +2919,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/domcaps.c"
 #  include "drivers/qemu/control.c"
 #  include "drivers/qemu/record.c"
+#  include "drivers/qemu/lease.c"
 #  include "drivers/qemu/migration_settle.c"
 #  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"

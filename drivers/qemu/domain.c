@@ -1,4 +1,5 @@
 /* The slots of group domain that need QEMU; those that do not are in common/domain_calls.c. */
+#include "lease.h"
 #include "process.h"
 #include "command.h"
 #include "state.h"
@@ -207,7 +208,7 @@ qemuDomainResume(virDomainPtr domain)
         rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain is pmsuspended");
     else if (vm->state == VIR_DOMAIN_RUNNING)
         rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain is already running");
-    else
+    else if ((rc = qemuLeaseResume(vm)) == 0)
         rc = qemuProcessCont(vm, VIR_DOMAIN_RUNNING_UNPAUSED);
     virDomainObjEndJob(vm);
     return rc;

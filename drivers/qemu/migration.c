@@ -268,6 +268,11 @@ qemuMigrationStayDropped(struct qemuMigration *m)
     }
     if (qemuMigrationEnter(m, QEMU_STAGE_RESUMING) < 0)
         return -1;
+    if (m->sent && (rc = qemuMigrationKeepLease(m)) <= 0) {
+        if (rc < 0)
+            qemuMigrationEnd(m, QEMU_STAGE_LOST);
+        return rc < 0 ? 0 : virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': whose lease it is, is not known", m->name);
+    }
     if (touched && !m->wasRunning) {
         virDomainObjSetState(m->vm, m->state, m->reason);
     } else if (touched && atomic_load(&m->vm->state) != VIR_DOMAIN_RUNNING) {

@@ -14,6 +14,7 @@
  *   migration_check.c         what keeps a guest from being moved
  *   migration_parameters.c    what QEMU is told of how to migrate
  *   postcopy.c                post-copy, and how it goes on after an interruption
+ *   lease.c                   the guest's lease, where the host has a lock manager
  *   migration.c               what the phases have in common; abort, wait, drop
  */
 #ifndef VIRT_QEMU_MIGRATION_H
@@ -89,6 +90,10 @@ struct qemuMigration {
     int state, reason;            /* the same in full */
     bool pausedByUs;              /* not LIVE: the CPUs were stopped before the transfer */
     bool startPaused;             /* destination: it stays paused */
+    unsigned long long told;      /* the epoch of the guest's lease in the Begin cookie; 0: there is no lease */
+    unsigned long long mine;      /* ... of this side's last hold */
+    char *peer;                   /* the other side, as the lock manager knows it */
+    bool moving;                  /* destination: the lease has been, or may have been, moved here */
     qemuMonitorId pending[8];     /* commands under way, answered in this order */
     size_t npending;
     int port;                     /* the next to try */
@@ -215,6 +220,7 @@ VIRT_INTERNAL int qemuMigrationStartIncoming(struct qemuMigration *m, int timeou
 /* The source, in migration_source.c: what its QEMU says of the transfer is taken in. 0, or -1 (it asks itself for another look). */
 VIRT_INTERNAL void qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info);
 VIRT_INTERNAL int qemuMigrationTransferred(struct qemuMigration *m);
+VIRT_INTERNAL int qemuMigrationKeepLease(struct qemuMigration *m);
 /* Brings the guest back to what it was. 1 done, 0 not yet, -1 it cannot be (its QEMU is gone, or does not go on). */
 VIRT_INTERNAL int qemuMigrationResume(struct qemuMigration *m, int timeout);
 /* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1, or -1: its QEMU cannot be killed. */

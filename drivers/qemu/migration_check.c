@@ -2,7 +2,7 @@
  * What keeps a guest from being moved, as rules: Begin and Prepare stop at the first that is broken, virMigrationCheck (its two slots are here)
  * goes through all of them.
  */
-#include "migration.h"
+#include "lease.h"
 #include "hooks.h"
 
 #include "../common/document.h"
@@ -117,9 +117,12 @@ qemuMigrationCheck(virDomainPtr domain, const struct virMigrationCall *call, cha
     m.state = atomic_load(&m.vm->state);
     m.reason = atomic_load(&m.vm->reason);
     m.wasRunning = m.state == VIR_DOMAIN_RUNNING;
+    m.name = m.vm->name;
+    virUuidFormat(m.vm->uuid, m.guest);
     if (((qemuMigrationCheckCall(call) == 0 && qemuMigrationCheckSourceParameters(call) == 0) || virProblemsNote(&found) == 0)
         && qemuMigrationCheckEmulator(&m, NULL, &found) == 0 && qemuMigrationCheckBusy(m.vm, &found) == 0
         && qemuMigrationCheckGuest(m.vm, call, &found) == 0
+        && (m.vm->id < 0 || qemuLeaseBegin(&m) == 0 || virProblemsNote(&found) == 0)
         && ((cookie = qemuMigrationFormatCookie(&m, call)) != NULL || virProblemsNote(&found) == 0))
         n = virProblemsGive(&found, problems);
     virProblemsClear(&found);
@@ -186,7 +189,7 @@ qemuMigrationCheckIncoming(virConnectPtr dconn, const struct virMigrationCall *c
         return virProblemsGive(&found, problems);
     if ((rc = qemuMigrationParseCookie(cookiein, call->uuid, &cookie)) < 0)
         rc = virProblemsNote(&found);
-    else
+    else if ((rc = qemuLeaseAgree(qemuHostOf(dconn), &cookie) == 0 ? 0 : virProblemsNote(&found)) == 0)
         rc = qemuMigrationCheckDocument(qemuHostOf(dconn), call, &cookie, &found);
     cJSON_Delete(cookie.json);
     if (rc == 0)

@@ -4,6 +4,7 @@
 #include "migration.h"
 #include "process.h"
 #include "hooks.h"
+#include "lease.h"
 #include "state.h"
 
 #include "../common/document.h"
@@ -95,7 +96,8 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     unsigned char raw[VIR_UUID_BUFLEN];
     bool isNew = false;
 
-    if (qemuMigrationCheckCall(call) < 0 || (doc = qemuMigrationIncomingDocument(host, call, cookie, cookie->xml)) == NULL)
+    if (qemuMigrationCheckCall(call) < 0 || qemuLeaseAgree(host, cookie) < 0
+        || (doc = qemuMigrationIncomingDocument(host, call, cookie, cookie->xml)) == NULL)
         return NULL;
     if (virXmlUuid(virXmlRoot(doc), "uuid", raw) <= 0) {
         virReportError(VIR_ERR_OPERATION_FAILED, "the migration cookie's document has no uuid");
@@ -122,7 +124,7 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     m->wasRunning = cookie->running;
     m->startPaused = !cookie->running || (call->flags & VIR_MIGRATE_PAUSED) != 0;
     m->port = QEMU_MIGRATE_PORT_FIRST;
-    if (qemuMigrationCheckEmulator(m, doc, NULL) < 0 || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
+    if (qemuLeaseTold(m, cookie) < 0 || qemuMigrationCheckEmulator(m, doc, NULL) < 0 || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
         || qemuMigrationSaveRecord(m) < 0) {
         qemuMigrationFailed(m);
         if (isNew)
@@ -297,7 +299,8 @@ qemuMigrationPrepareCookie(struct qemuMigration *m)
     VIRT_CLEANUP_JSON cJSON *json = NULL;
 
     if (hostname == NULL
-        || (json = virJsonObject("i:version", 1, "s:migration", m->uuid, "s:hostname", hostname, "S:uri", m->uri, NULL)) == NULL)
+        || (json = virJsonObject("i:version", 1, "s:migration", m->uuid, "s:hostname", hostname, "S:uri", m->uri, NULL)) == NULL
+        || qemuLeaseCookie(m, json) < 0)
         return -1;
     free(m->cookie);
     return (m->cookie = virJsonFormat(json)) != NULL ? 0 : -1;
@@ -328,6 +331,8 @@ qemuMigrationRemoveIncoming(struct qemuMigration *m)
         if (!atomic_load(&m->ended))
             rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
     }
+    if (rc >= 0 && qemuLeaseGiveBack(m) < 0)
+        rc = virReportError(VIR_ERR_OPERATION_FAILED, "its lease cannot be given back");
     if (rc >= 0)
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     else
@@ -436,6 +441,7 @@ qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
         atomic_store(&priv->resumeReason, -1);
         qemuPostcopyUpdate(m->vm);    /* what QEMU has said before the CPUs ran */
     }
+    qemuLeaseArrived(m);
     if (!atomic_load(&m->ended) && qemuStateSaveStatus(m->vm, false) < 0)
         virLog(VIR_LOG_WARN, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
     qemuMigrationEnd(m, QEMU_STAGE_STARTED);
@@ -461,6 +467,10 @@ qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *coo
         return 0;
     }
     if (!m->resuming) {
+        if ((rc = qemuLeaseTransfer(m)) <= 0) {
+            qemuMonitorUnref(mon);
+            return rc < 0 ? 0 : -1;
+        }
         atomic_store(&qemuDomainPeek(m->vm)->resumeReason, qemuPostcopyRunningReason(m->vm));
         /* a guest that stays paused is only asked whether it is there */
         rc = qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL);
@@ -547,6 +557,7 @@ qemuMigrationFinishRun(struct qemuMigration *m, const struct virMigrationCall *c
         } else {
             pthread_mutex_unlock(&priv->lock);
         }
+        m->moving = m->told != 0;
         if (qemuMigrationPersist(m) < 0 || qemuMigrationEnter(m, QEMU_STAGE_STARTING) < 0)
             return -1;
     }

@@ -8,6 +8,7 @@
  */
 #include "migration.h"
 #include "process.h"
+#include "lease.h"
 
 #include "../common/json.h"
 
@@ -155,7 +156,9 @@ qemuSettleOpenedSource(struct qemuMigration *m)
         m->sent |= gone;              /* it may have sent all of it before it ended: the destination is asked */
         break;
     case QEMU_STAGE_TRANSFERRED:
-        if (gone && m->vm != NULL)
+        if (qemuLeaseIsThere(m) && qemuMigrationEnter(m, QEMU_STAGE_LEAVING) == 0)
+            qemuMigrationLeave(m);
+        else if (gone && m->vm != NULL)
             qemuSettleHold(m);
         break;
     case QEMU_STAGE_BEGUN:
@@ -306,6 +309,19 @@ qemuMigrationOpened(struct qemuHost *host)
 
 /* ---------- what nobody steps ---------- */
 
+/* All of it was sent, and nobody asks for it: the lease says where it is, or is taken back. */
+static void
+qemuSweepByLease(struct qemuMigration *m)
+{
+    const int there = qemuLeaseDecide(m);
+
+    if (there > 0 && qemuMigrationEnter(m, QEMU_STAGE_LEAVING) == 0)
+        qemuMigrationLeave(m);
+    else if (there == 0 && qemuMigrationStayDropped(m) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' does not go on: %s", m->uuid, m->name, virGetLastErrorMessage());
+    virResetLastError();
+}
+
 /* The source: it is halted, and goes back. What was sent completely stays until somebody knows more. */
 static void
 qemuSweepSource(struct qemuMigration *m)
@@ -314,7 +330,9 @@ qemuSweepSource(struct qemuMigration *m)
 
     if (m->unknown && qemuMigrationSettleSource(m) < 0)
         return;
-    if (m->stage == QEMU_STAGE_LEAVING)
+    if (m->stage == QEMU_STAGE_TRANSFERRED && m->told != 0)
+        qemuSweepByLease(m);
+    else if (m->stage == QEMU_STAGE_LEAVING)
         qemuMigrationLeave(m);
     else if (m->stage != QEMU_STAGE_TRANSFERRED && !(gone && m->stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ownAgain)))
         qemuMigrationAbortDropped(m);
@@ -333,7 +351,8 @@ qemuSweepDestination(struct qemuMigration *m)
     }
     if (m->stage == QEMU_STAGE_PREPARED && !m->offline && !atomic_load(&m->ended)
         && ((status = qemuSettleAsk(m, QEMU_SETTLE_ANSWER / 4, &info)) < 0
-            || (status != QEMU_MIGRATION_NONE && status != QEMU_MIGRATION_SETUP && status != QEMU_MIGRATION_FAILED)))
+            || (status != QEMU_MIGRATION_NONE && status != QEMU_MIGRATION_SETUP && status != QEMU_MIGRATION_FAILED))
+        && !qemuLeaseIsStale(m))
         return;
     qemuSettleRemove(m, "it has not come, and nobody has asked for it: it has expired");
 }

@@ -9,6 +9,7 @@
 #include "migration.h"
 #include "process.h"
 #include "hooks.h"
+#include "lease.h"
 
 #include "../common/document.h"
 #include "../common/json.h"
@@ -64,7 +65,7 @@ qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const str
     m->state = atomic_load(&vm->state);
     m->reason = atomic_load(&vm->reason);
     m->wasRunning = m->state == VIR_DOMAIN_RUNNING;
-    if (qemuMigrationCheckEmulator(m, NULL, NULL) == 0 && (m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
+    if (qemuMigrationCheckEmulator(m, NULL, NULL) == 0 && qemuLeaseBegin(m) == 0 && (m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
         && virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, m->uuid) == 0) {
         rc = qemuMigrationBegun(m, cookieout);
     } else {
@@ -369,7 +370,6 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
     struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     int rc;
 
-    (void)cookiein;
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
         qemuMigrationUnlock(m);
         return qemuPostcopyPerform(domain, call, uri, cookieout);
@@ -380,7 +380,7 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
     }
     if (m->stage == QEMU_STAGE_BEGUN || m->stage == QEMU_STAGE_TRANSFER) {
         do
-            rc = qemuMigrationPerformStep(m, call, uri);
+            rc = qemuLeasePeer(m, cookiein) < 0 ? -1 : qemuMigrationPerformStep(m, call, uri);
         while (rc == 0 && call->timeout < 0);
         if (rc < 0) {
             qemuMigrationFailed(m);
@@ -546,6 +546,23 @@ qemuMigrationLeaveWhenSent(struct qemuMigration *m, int timeout)
     return qemuMigrationLeave(m);
 }
 
+/* What the destination was told becomes stale, before the CPUs run again. 1; 0: not known; -1: somebody else has the guest: it ends here. */
+VIRT_INTERNAL int
+qemuMigrationKeepLease(struct qemuMigration *m)
+{
+    virErrorPtr error;
+    int rc = qemuLeaseKeep(m);
+
+    if (rc != 0)
+        return rc > 0;
+    error = virSaveLastError();
+    rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+    if (error != NULL)
+        virSetLastError(error);
+    virFreeError(error);
+    return rc < 0 && !atomic_load(&m->ended) ? 0 : -1;
+}
+
 VIRT_INTERNAL int
 qemuMigrationResume(struct qemuMigration *m, int timeout)
 {
@@ -559,6 +576,8 @@ qemuMigrationResume(struct qemuMigration *m, int timeout)
     }
     if (atomic_load(&m->ended) || priv == NULL)
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' cannot go on: its QEMU has ended", m->name);
+    if ((rc = qemuMigrationKeepLease(m)) <= 0)
+        return rc;
     if ((mon = qemuDomainMonitor(m->vm)) == NULL) {
         if (atomic_load(&m->ended))
             return -1;

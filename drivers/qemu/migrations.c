@@ -48,6 +48,7 @@ qemuMigrationFree(struct qemuMigration *m)
     free(m->definition);
     free(m->previous);
     free(m->listening);
+    free(m->peer);
     free(m->why);
     virTypedParamsFree(m->stats, m->nstats);
     pthread_mutex_destroy(&m->lock);

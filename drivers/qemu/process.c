@@ -8,6 +8,7 @@
 #include "process.h"
 #include "command.h"
 #include "hooks.h"
+#include "lease.h"
 #include "state.h"
 
 #include "../common/document.h"
@@ -360,6 +361,7 @@ qemuProcessSpawn(struct virDomainObj *vm, const struct qemuProcessStart *start)
     struct qemuDomain *priv = qemuDomainOf(vm);
     VIRT_CLEANUP_FREE char *emulator = NULL, *monitorPath = NULL, *folder = NULL;
     struct qemuCommand command = { .doc = start->doc };
+    struct virLockSeat seat = { .fd = -1 };
     struct qemuMonitor *mon = NULL;
     int reason = start->incoming != NULL ? VIR_DOMAIN_PAUSED_MIGRATION : VIR_DOMAIN_PAUSED_STARTING_UP;
     int rc = -1;
@@ -375,12 +377,12 @@ qemuProcessSpawn(struct virDomainObj *vm, const struct qemuProcessStart *start)
     command.runDirectory = folder;
     command.nvramDirectory = priv->host->nvram;
     command.logDirectory = priv->host->log;
-    if (qemuProcessBuild(vm, &command, start, monitorPath, &mon) < 0
-        || qemuProcessHook(vm, "start", "begin", NULL, start->doc) < 0
+    if (qemuLeaseTake(vm, start, &seat) < 0 || qemuProcessBuild(vm, &command, start, monitorPath, &mon) < 0
+        || qemuLeasePass(&command, &seat) < 0 || qemuProcessHook(vm, "start", "begin", NULL, start->doc) < 0
         || qemuProcessExec(vm, &command, start, mon) < 0)
         goto forget;
     mon = NULL;
-    if (qemuProcessAskAll(priv, start->doc, command.qmp) < 0
+    if (qemuLeaseSeated(vm, &seat, (int)priv->process.pid) < 0 || qemuProcessAskAll(priv, start->doc, command.qmp) < 0
         || virDomainObjStarted(vm, start->doc, virDomainListNextId(priv->host->domains),
                                VIR_DOMAIN_PAUSED, reason) < 0
         || qemuStateSaveStatus(vm, false) < 0)
@@ -390,6 +392,7 @@ qemuProcessSpawn(struct virDomainObj *vm, const struct qemuProcessStart *start)
     goto cleanup;
 
  forget:
+    qemuLeaseSeated(vm, &seat, 0);
     qemuStateForget(priv->host, vm->name, vm->uuid);
     qemuDevicesRelease(start->doc);
  release:
@@ -705,6 +708,7 @@ qemuProcessCleanUp(struct virDomainObj *vm, int reason)
         qemuMonitorUnref(mon);
     }
     qemuProcessEndHelpers(priv);
+    qemuLeaseRelease(vm);
     if (migration != NULL && migration->stopped != NULL)
         migration->stopped(vm, reason);
     pthread_mutex_lock(&vm->lock);

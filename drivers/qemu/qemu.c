@@ -11,6 +11,7 @@
 #include "qemu.h"
 #include "command.h"
 #include "domstats.h"
+#include "lease.h"
 #include "migration.h"
 #include "process.h"
 #include "state.h"
@@ -369,6 +370,7 @@ qemuHostFree(void *state)
         virDomainListEach(host->domains, qemuHostCloseMonitor, NULL);
     qemuMigrationFreeAll(host);
     virDomainListFree(host->domains);
+    virLockClose(host->leases);
     if (host->hub != NULL)
         virEventHubFree(host->hub);
     while ((emulator = host->emulators) != NULL) {
@@ -379,10 +381,17 @@ qemuHostFree(void *state)
     qemuStateClose(host);
 }
 
+/* What a URI says of a state directory. */
+struct qemuConnectPlace {
+    const char *root, *lock, *lockOwner;
+    bool lockDisks;
+};
+
 static void *
-qemuHostNew(const char *key, void *root)
+qemuHostNew(const char *key, void *opaque)
 {
-    struct qemuHost *host = qemuStateOpen(root);
+    const struct qemuConnectPlace *place = opaque;
+    struct qemuHost *host = qemuStateOpen(place->root);
     struct virDomainListConfig config = {
         .types = qemuDocumentTypes(),
         .freePriv = qemuDomainFreePriv,
@@ -402,7 +411,9 @@ qemuHostNew(const char *key, void *root)
     host->migration = &qemuMigrationHooks;
     atomic_init(&host->migrationExpiry, QEMU_MIGRATION_EXPIRY);
     atomic_init(&host->migrationRecords, QEMU_MIGRATION_RECORDS);
-    if ((config.hub = host->hub = virEventHubNew()) == NULL || (host->domains = virDomainListNew(&config)) == NULL) {
+    if ((place->lock != NULL
+         && (host->leases = virLockOpen(place->lock, place->lockOwner, place->root, place->lockDisks)) == NULL)
+        || (config.hub = host->hub = virEventHubNew()) == NULL || (host->domains = virDomainListNew(&config)) == NULL) {
         qemuHostFree(host);
         return NULL;
     }
@@ -463,6 +474,19 @@ qemuConnectParseNumber(const char *name, const char *text, const struct qemuConn
     return 1;
 }
 
+/* A parameter of the lock manager: 0; 1: it is not one of those; -1 with the error set. */
+static int
+qemuConnectCheckLock(const char *name, const char *value)
+{
+    if (strcmp(name, "lock") == 0 || strcmp(name, "lock-owner") == 0)
+        return 0;                     /* the lock manager looks at them */
+    if (strcmp(name, "lock-disks") != 0)
+        return 1;
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        return virReportError(VIR_ERR_INVALID_ARG, "lock-disks is 'yes' or 'no', not '%s'", value);
+    return 0;
+}
+
 /* Ignored, a parameter would open something else than what was meant: those of libvirt's remote connections mean nothing here. */
 static int
 qemuConnectCheckParams(const struct virUri *uri)
@@ -476,9 +500,14 @@ qemuConnectCheckParams(const struct virUri *uri)
 
         if (rc < 0)
             return -1;
+        if (rc > 0 && strncmp(name, "lock", 4) == 0 && (rc = qemuConnectCheckLock(name, uri->params[i].value)) <= 0) {
+            if (rc < 0)
+                return -1;
+            continue;
+        }
         if (rc > 0 && strcmp(name, "root") != 0)
-            return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root, migration-expiry and "
-                                  "migration-records are known, as in qemu:///embed?root=DIR", name);
+            return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root, lock, lock-owner, lock-disks, "
+                                  "migration-expiry and migration-records are known, as in qemu:///embed?root=DIR", name);
         if (strcmp(uri->path, "/embed") != 0)
             return virReportError(VIR_ERR_INVALID_ARG, "parameter '%s' is for qemu:///embed; qemu://%s has a directory of its own",
                                   name, uri->path);
@@ -509,10 +538,24 @@ qemuConnectRoot(const struct virUri *uri)
     return virStringCopy(root);
 }
 
+/* The directory is open already: by what was said then. */
+static int
+qemuConnectCompareLock(const struct virLock *lock, const struct qemuConnectPlace *place)
+{
+    if (lock != NULL && strcmp(lock->place, place->lock) == 0 && lock->disks == place->lockDisks
+        && (place->lockOwner == NULL || strcmp(lock->owner, place->lockOwner) == 0))
+        return 0;
+    return virReportError(VIR_ERR_INVALID_ARG, "'%s' is open in this process, with %s%s: not with '%s'", place->root,
+                          lock != NULL ? "lock manager " : "no lock manager", lock != NULL ? lock->place : "", place->lock);
+}
+
 static int
 qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags)
 {
     VIRT_CLEANUP_FREE char *root = NULL, *real = NULL, *key = NULL;
+    const char *disks = virUriParam(uri, "lock-disks");
+    struct qemuConnectPlace place = { .lock = virUriParam(uri, "lock"), .lockOwner = virUriParam(uri, "lock-owner"),
+                                      .lockDisks = disks == NULL || strcmp(disks, "yes") == 0 };
     const struct qemuConnectNumber *number;
     int value;
 
@@ -525,9 +568,15 @@ qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
     /* One directory has one owner, by whatever path it is named. */
     if ((real = realpath(root, NULL)) == NULL)
         return virReportSystemError(errno, "cannot open state directory '%s'", root);
+    place.root = real;
     if ((key = virStringFormat("qemu:%s", real)) == NULL
-        || (conn->priv = virSharedAcquire(key, qemuHostNew, real, qemuHostFree)) == NULL)
+        || (conn->priv = virSharedAcquire(key, qemuHostNew, &place, qemuHostFree)) == NULL)
         return -1;
+    if (place.lock != NULL && qemuConnectCompareLock(qemuHostOf(conn)->leases, &place) < 0) {
+        virSharedRelease(conn->priv);
+        conn->priv = NULL;
+        return -1;
+    }
     conn->hub = qemuHostOf(conn)->hub;
     for (size_t i = 0; i < uri->nparams; i++)
         if (qemuConnectParseNumber(uri->params[i].name, uri->params[i].value, &number, &value) == 0)
@@ -808,6 +857,7 @@ VIRT_INTERNAL const struct virDriver virQemuDriver = {
         .stats               = qemuMigrationProgress,
         .drop                = qemuMigrationDrop,
         .halt                = qemuMigrationHalt,
+        .decide              = qemuMigrationDecide,
         .list                = qemuMigrationList,
         .check               = qemuMigrationCheck,
         .checkIncoming       = qemuMigrationCheckIncoming,

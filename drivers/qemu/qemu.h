@@ -16,6 +16,7 @@ VIRT_INTERNAL_DATA const struct virDriver virQemuDriver;
 
 struct qemuHost;
 struct qemuDomain;
+struct virLock;
 
 /*
  * What migration.c has to say when something happens to a guest that a migration holds. All are
@@ -52,6 +53,7 @@ struct qemuHost {
     char *migrations;              /* records of migrations: UUID.source.json, UUID.destination.json */
     char *nvram;                   /* UUID or name of guests with UEFI: their firmware's variables, kept from start to start */
     int lockFd;                    /* this process owns the directory */
+    struct virLock *leases;        /* the lock manager, as the connection said that opened the directory; NULL: none */
     char bootId[40];
     const struct qemuMigrationHooks *migration;      /* NULL: none */
 
@@ -135,6 +137,7 @@ struct qemuDomain {
     /* an interrupted post-copy is to go on: the migration that asked last, where it is listened for, and a socket to remove then */
     char recovery[VIR_UUID_STRING_BUFLEN], *recoveryUri, *recoverySocket;
     bool incoming;                 /* started to receive a migration, not run yet */
+    unsigned long long leaseEpoch; /* of this host's hold of the guest's lease; 0: it has none */
     bool shutdownSeen;             /* SHUTDOWN event: what follows is no crash */
     bool rebootWanted;             /* the next shutdown is the first half of a reboot */
     bool restarting;               /* off, and about to be reset instead of ended: until RESET */

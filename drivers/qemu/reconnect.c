@@ -127,6 +127,7 @@ qemuReconnectAsk(struct qemuReconnect *all, struct qemuStatus *status)
     priv->helpers = status->helpers;
     priv->nhelpers = status->nhelpers;
     priv->incoming = status->incoming;
+    priv->leaseEpoch = status->leaseEpoch;
     priv->announced = true;
     priv->phase = QEMU_PHASE_RUNNING;
     pthread_mutex_unlock(&priv->lock);

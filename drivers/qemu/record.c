@@ -20,6 +20,7 @@
  *   document, definition             destination: the documents of an offline guest, and of one that is to be persistent
  *   persisted, previous              destination: the definition was replaced, and what it was before
  *   listening      a socket to remove
+ *   told, mine, peer, moving         the guest's lease: see struct qemuMigration
  */
 #include "migration.h"
 
@@ -79,6 +80,7 @@ qemuMigrationSaveRecord(struct qemuMigration *m)
                       "U:stopped", m->stopped, "B:aborted", atomic_load(&m->aborted), "B:startPaused", m->startPaused,
                       "S:begun", m->begun, "S:cookie", m->cookie, "S:uri", m->uri, "S:document", m->document,
                       "S:definition", m->definition, "B:persisted", m->persisted, "S:previous", m->previous, "S:listening", m->listening,
+                      "U:told", m->told, "U:mine", m->mine, "S:peer", m->peer, "B:moving", m->moving,
                       "A:error", m->error.code != VIR_ERR_OK ? qemuRecordError(&m->error) : NULL, NULL) < 0
         || (text = virJsonFormat(json)) == NULL)
         return -1;
@@ -173,7 +175,7 @@ qemuRecordRead(const cJSON *json, struct qemuMigration *m)
 {
     const struct { const char *key; char **copy; } strings[] = {
         { "name", &m->name }, { "begun", &m->begun }, { "cookie", &m->cookie }, { "uri", &m->uri }, { "document", &m->document },
-        { "definition", &m->definition }, { "previous", &m->previous }, { "listening", &m->listening },
+        { "definition", &m->definition }, { "previous", &m->previous }, { "listening", &m->listening }, { "peer", &m->peer },
     };
     bool aborted = false;
 
@@ -188,6 +190,11 @@ qemuRecordRead(const cJSON *json, struct qemuMigration *m)
     atomic_init(&m->aborted, aborted);
     virJsonBool(json, "startPaused", &m->startPaused);
     virJsonBool(json, "persisted", &m->persisted);
+    virJsonULongLong(json, "told", &m->told);
+    virJsonULongLong(json, "mine", &m->mine);
+    virJsonBool(json, "moving", &m->moving);
+    if (m->told != 0 && m->incoming && m->peer == NULL)
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "it has a lease, but not from whom");
     qemuRecordTakeError(virJsonGet(json, "error"), &m->error);
     return 0;
 }

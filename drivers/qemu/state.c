@@ -321,6 +321,8 @@ qemuStatusFormat(const struct virDomainObj *vm, const struct qemuDomain *priv, c
                "<domstatus id='%d' state='%d' reason='%d' pid='%d' start='%llu' boot='%s'%s%s>\n", (int)vm->id,
                (int)vm->state, (int)vm->reason, (int)priv->process.pid, priv->process.startTime, priv->host->bootId,
                priv->phase == QEMU_PHASE_STARTING ? " starting='yes'" : "", priv->incoming ? " incoming='yes'" : "");
+    if (priv->leaseEpoch != 0)
+        virTextAdd(&text, "<lease epoch='%llu'/>\n", priv->leaseEpoch);
     for (size_t i = 0; i < priv->nhelpers; i++)
         virTextAdd(&text, "<helper pid='%d' start='%llu'/>\n", (int)priv->helpers[i].pid,
                    priv->helpers[i].startTime);
@@ -444,6 +446,8 @@ qemuStateLoadStatus(struct qemuHost *host, const char *name, struct qemuStatus *
     status->starting = virXmlEquals(root, "@starting", "yes");
     status->incoming = virXmlEquals(root, "@incoming", "yes");
     status->sameBoot = virXmlEquals(root, "@boot", host->bootId);
+    if (virXmlFind(root, "lease") != NULL && virXmlULongLong(root, "lease/@epoch", &status->leaseEpoch) < 0)
+        goto error;
     return 0;
 
  error:

@@ -52,6 +52,7 @@ struct qemuStatus {
     struct virProcess *helpers;
     size_t nhelpers;
     bool starting, incoming, sameBoot;
+    unsigned long long leaseEpoch; /* 0: none */
     xmlDocPtr doc;                 /* the live document */
 };
 /*

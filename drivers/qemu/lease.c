@@ -1,0 +1,389 @@
+/*
+ * A guest's lease, around the life of its QEMU and the phases of a migration. See lease.h.
+ */
+#include "lease.h"
+#include "state.h"
+
+#include "../common/document.h"
+#include "../common/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define VIRT_FROM VIR_FROM_LOCKING
+
+static struct virLock *
+qemuLeaseLock(struct virDomainObj *vm)
+{
+    return qemuDomainPeek(vm)->host->leases;
+}
+
+static unsigned long long
+qemuLeaseEpoch(struct virDomainObj *vm)
+{
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+    unsigned long long epoch;
+
+    pthread_mutex_lock(&priv->lock);
+    epoch = priv->leaseEpoch;
+    pthread_mutex_unlock(&priv->lock);
+    return epoch;
+}
+
+static void
+qemuLeaseSetEpoch(struct virDomainObj *vm, unsigned long long epoch)
+{
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+
+    pthread_mutex_lock(&priv->lock);
+    priv->leaseEpoch = epoch;
+    pthread_mutex_unlock(&priv->lock);
+}
+
+/* As the lock manager knows it, to be cleared. doc: NULL: the live one. */
+static int
+qemuLeaseGuest(struct virDomainObj *vm, xmlDocPtr doc, struct virLeaseGuest *guest)
+{
+    VIRT_CLEANUP_XML xmlDocPtr live = doc == NULL ? virDomainObjDocument(vm, false) : NULL;
+
+    if (doc == NULL && live == NULL)
+        return -1;
+    return virLeaseGuestRead(doc != NULL ? doc : live, qemuLeaseLock(vm)->disks, guest);
+}
+
+/* ---------- start and end ---------- */
+
+VIRT_INTERNAL int
+qemuLeaseTake(struct virDomainObj *vm, const struct qemuProcessStart *start, struct virLockSeat *seat)
+{
+    struct virLeaseGuest guest;
+    unsigned long long epoch = 0;
+    int rc;
+
+    *seat = (struct virLockSeat){ .fd = -1 };
+    qemuLeaseSetEpoch(vm, 0);
+    if (qemuLeaseLock(vm) == NULL)
+        return 0;
+    if (qemuLeaseGuest(vm, start->doc, &guest) < 0)
+        return -1;
+    if (start->incoming != NULL)
+        rc = virLeaseSit(qemuLeaseLock(vm), &guest, seat);
+    else if ((rc = virLeaseAcquire(qemuLeaseLock(vm), &guest, &epoch, seat)) == 0)
+        qemuLeaseSetEpoch(vm, epoch);
+    virLeaseGuestClear(&guest);
+    return rc;
+}
+
+VIRT_INTERNAL int
+qemuLeasePass(struct qemuCommand *command, const struct virLockSeat *seat)
+{
+    VIRT_CLEANUP_FREE char *chardev = NULL;
+    int fd;
+
+    if (seat->fd < 0)
+        return 0;
+    if ((fd = fcntl(seat->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+        return virReportSystemError(errno, "cannot hand the seat at a lease to QEMU");
+    if (qemuCommandPassFd(command, fd) < 0)
+        return -1;
+    if (!seat->monitor)
+        return 0;
+    /* who keeps the lease must be able to stop the CPUs when it is lost, whoever manages the guest */
+    if ((chardev = virStringFormat("socket,id=lease,fd=%d", fd)) == NULL || qemuCommandAdd(command, "-chardev") < 0
+        || qemuCommandAdd(command, chardev) < 0 || qemuCommandAdd(command, "-mon") < 0
+        || qemuCommandAdd(command, "chardev=lease,mode=control") < 0)
+        return -1;
+    return 0;
+}
+
+VIRT_INTERNAL int
+qemuLeaseSeated(struct virDomainObj *vm, struct virLockSeat *seat, int pid)
+{
+    virErrorPtr error;
+    int rc = 0;
+
+    if (seat->fd < 0)
+        return 0;
+    if (pid != 0)
+        return virLeaseSeated(qemuLeaseLock(vm), seat, pid);
+    error = virSaveLastError();
+    virLeaseSeated(qemuLeaseLock(vm), seat, 0);
+    qemuLeaseRelease(vm);
+    if (error != NULL)
+        virSetLastError(error);
+    virFreeError(error);
+    return rc;
+}
+
+VIRT_INTERNAL void
+qemuLeaseRelease(struct virDomainObj *vm)
+{
+    const unsigned long long epoch = qemuLeaseEpoch(vm);
+    char key[VIR_UUID_STRING_BUFLEN];
+    virErrorPtr error;
+
+    qemuLeaseSetEpoch(vm, 0);
+    if (epoch == 0 || qemuLeaseLock(vm) == NULL)
+        return;
+    error = virSaveLastError();
+    virUuidFormat(vm->uuid, key);
+    /* nobody is kept out by a holder without a hypervisor */
+    if (virLeaseRelease(qemuLeaseLock(vm), key, epoch) < 0)
+        virLog(VIR_LOG_WARN, "qemu.lease", "domain '%s': its lease is not given back: %s", vm->name, virGetLastErrorMessage());
+    virResetLastError();
+    if (error != NULL && error->code != VIR_ERR_OK)
+        virSetLastError(error);
+    virFreeError(error);
+}
+
+/* Notes a new hold of a guest that is here. */
+static void
+qemuLeaseHeld(struct virDomainObj *vm, unsigned long long epoch)
+{
+    if (epoch == qemuLeaseEpoch(vm))
+        return;
+    qemuLeaseSetEpoch(vm, epoch);
+    if (qemuStateSaveStatus(vm, false) < 0)
+        virLog(VIR_LOG_WARN, "qemu.lease", "domain '%s': %s", vm->name, virGetLastErrorMessage());
+    virResetLastError();
+}
+
+VIRT_INTERNAL int
+qemuLeaseResume(struct virDomainObj *vm)
+{
+    struct virLeaseGuest guest;
+    unsigned long long epoch = qemuLeaseEpoch(vm);
+    int rc;
+
+    if (epoch == 0 && qemuLeaseLock(vm) == NULL)
+        return 0;
+    if (qemuLeaseLock(vm) == NULL)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' runs by a lease: its host was opened without the lock manager", vm->name);
+    if (qemuLeaseGuest(vm, NULL, &guest) < 0)
+        return -1;
+    if ((rc = virLeaseResume(qemuLeaseLock(vm), &guest, &epoch)) == 0)
+        qemuLeaseHeld(vm, epoch);
+    virLeaseGuestClear(&guest);
+    return rc;
+}
+
+/* ---------- migration: what the sides tell each other ---------- */
+
+VIRT_INTERNAL int
+qemuLeaseBegin(struct qemuMigration *m)
+{
+    struct virLock *lock = m->host->leases;
+    struct virLockState state;
+
+    if (m->offline)
+        return 0;
+    if (lock == NULL)
+        return qemuLeaseEpoch(m->vm) == 0 ? 0 : qemuLeaseResume(m->vm);
+    if (virLockInquire(lock, m->guest, &state) < 0)
+        return -1;
+    if (strcmp(state.holder, lock->owner) != 0)
+        return virReportError(VIR_ERR_RESOURCE_BUSY, "domain '%s': this host ('%s') does not hold its lease in '%s', %s does", m->name,
+                              lock->owner, lock->place, state.holder[0] != '\0' ? state.holder : "nobody");
+    m->told = m->mine = state.epoch;
+    return 0;
+}
+
+VIRT_INTERNAL int
+qemuLeaseCookie(const struct qemuMigration *m, cJSON *cookie)
+{
+    const struct virLock *lock = m->host->leases;
+
+    if (m->told == 0)
+        return 0;
+    return virJsonAdd(cookie, "a:lease", virJsonObject("s:manager", lock->manager->name, "s:owner", lock->owner,
+                                                       "u:epoch", m->told, NULL), NULL);
+}
+
+VIRT_INTERNAL int
+qemuLeaseAgree(const struct qemuHost *host, const struct qemuMigrationCookie *cookie)
+{
+    const cJSON *lease = virJsonGet(cookie->json, "lease");
+    const char *theirs = lease != NULL ? virJsonString(lease, "manager") : NULL, *ours = host->leases != NULL ? host->leases->manager->name : NULL;
+    unsigned long long epoch;
+
+    if (cookie->offline || (lease == NULL && ours == NULL))
+        return 0;
+    if (lease == NULL || ours == NULL || theirs == NULL || strcmp(theirs, ours) != 0)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "domain '%s': its host '%s' keeps leases with lock manager '%s', this one with '%s'",
+                              cookie->name, cookie->hostname, theirs != NULL ? theirs : "none", ours != NULL ? ours : "none");
+    if (virJsonString(lease, "owner") == NULL || strlen(virJsonString(lease, "owner")) >= VIRT_LOCK_NAME_MAX
+        || virJsonULongLong(lease, "epoch", &epoch) < 0 || epoch == 0)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "the migration cookie's lease lacks its owner or epoch");
+    if (strcmp(virJsonString(lease, "owner"), host->leases->owner) == 0)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "both hosts call themselves '%s' to the lock manager: lock-owner tells them apart",
+                              host->leases->owner);
+    return 0;
+}
+
+VIRT_INTERNAL int
+qemuLeaseTold(struct qemuMigration *m, const struct qemuMigrationCookie *cookie)
+{
+    const cJSON *lease = virJsonGet(cookie->json, "lease");
+
+    if (lease == NULL || m->offline)
+        return 0;
+    return virJsonULongLong(lease, "epoch", &m->told) < 0 || (m->peer = virStringCopy(virJsonString(lease, "owner"))) == NULL ? -1 : 0;
+}
+
+VIRT_INTERNAL int
+qemuLeasePeer(struct qemuMigration *m, const char *cookie)
+{
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+    const char *owner;
+
+    if (m->told == 0 || m->peer != NULL)
+        return 0;
+    if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "migration cookie")) == NULL
+        || (owner = virJsonString(virJsonGet(json, "lease"), "owner")) == NULL)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said who it is to the lock manager", m->name);
+    return (m->peer = virStringCopy(owner)) != NULL ? 0 : -1;
+}
+
+/* ---------- migration: who has it ---------- */
+
+enum qemuLeaseChange { QEMU_LEASE_TRANSFER, QEMU_LEASE_KEEP };
+
+static int
+qemuLeaseChange(struct qemuMigration *m, enum qemuLeaseChange change)
+{
+    struct virLeaseGuest guest;
+    int rc;
+
+    if (m->told == 0)
+        return 1;
+    if (m->host->leases == NULL || qemuLeaseGuest(m->vm, NULL, &guest) < 0) {
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s': the lease cannot be changed: %s", m->uuid, m->name,
+               m->host->leases == NULL ? "the host was opened without the lock manager" : virGetLastErrorMessage());
+        virResetLastError();
+        return -1;
+    }
+    if (change == QEMU_LEASE_TRANSFER)
+        rc = virLeaseTransfer(m->host->leases, &guest, m->peer, m->told, &m->mine);
+    else if ((rc = virLeaseKeep(m->host->leases, &guest, m->told, &m->mine)) > 0)
+        qemuLeaseHeld(m->vm, m->mine);
+    virLeaseGuestClear(&guest);
+    if (rc < 0) {
+        virLog(VIR_LOG_WARN, "qemu.migration", "%s: domain '%s': its lease: %s", m->uuid, m->name, virGetLastErrorMessage());
+        virResetLastError();
+    }
+    return rc;
+}
+
+VIRT_INTERNAL int
+qemuLeaseTransfer(struct qemuMigration *m)
+{
+    return qemuLeaseChange(m, QEMU_LEASE_TRANSFER);
+}
+
+/* Not before: a guest that has ended without having run gives its lease back to the source, not to anybody. */
+VIRT_INTERNAL void
+qemuLeaseArrived(struct qemuMigration *m)
+{
+    if (m->told != 0 && !atomic_load(&m->ended))
+        qemuLeaseSetEpoch(m->vm, m->mine);
+}
+
+VIRT_INTERNAL int
+qemuLeaseKeep(struct qemuMigration *m)
+{
+    return qemuLeaseChange(m, QEMU_LEASE_KEEP);
+}
+
+VIRT_INTERNAL int
+qemuLeaseGiveBack(struct qemuMigration *m)
+{
+    int rc;
+
+    if (m->told == 0 || !m->moving)
+        return 1;
+    rc = m->host->leases != NULL ? virLeaseGiveBack(m->host->leases, m->guest, m->peer, m->told) : -1;
+    virResetLastError();
+    return rc;
+}
+
+/* What the service says, or false. */
+static bool
+qemuLeaseLook(const struct qemuMigration *m, struct virLockState *state)
+{
+    bool known = m->told != 0 && m->host->leases != NULL && virLockInquire(m->host->leases, m->guest, state) == 0;
+
+    virResetLastError();
+    return known;
+}
+
+VIRT_INTERNAL bool
+qemuLeaseIsThere(const struct qemuMigration *m)
+{
+    struct virLockState state;
+
+    return m->peer != NULL && qemuLeaseLook(m, &state) && strcmp(state.holder, m->peer) == 0;
+}
+
+VIRT_INTERNAL bool
+qemuLeaseIsStale(const struct qemuMigration *m)
+{
+    struct virLockState state;
+
+    if (!qemuLeaseLook(m, &state))
+        return false;
+    return state.epoch > m->told + (strcmp(state.holder, m->host->leases->owner) == 0);
+}
+
+VIRT_INTERNAL int
+qemuLeaseDecide(struct qemuMigration *m)
+{
+    struct virLockState state;
+    bool whole = m->stage == QEMU_STAGE_TRANSFERRED, gone = atomic_load(&m->ended);
+
+    switch (atomic_load(&m->stage)) {
+    case QEMU_STAGE_LEAVING:
+    case QEMU_STAGE_LEFT:
+        return 1;
+    case QEMU_STAGE_RESUMING:
+    case QEMU_STAGE_STAYED:
+    case QEMU_STAGE_LOST:
+        return 0;
+    }
+    if (!qemuLeaseLook(m, &state))
+        return -1;
+    if (whole && m->peer != NULL && strcmp(state.holder, m->peer) == 0)
+        return 1;
+    if ((!whole && m->stage != QEMU_STAGE_HALTED)
+        || (whole && !gone && qemuMigrationIsPostCopy(atomic_load(&qemuDomainPeek(m->vm)->migrationStatus))))
+        return -1;
+    /* a source that is gone cannot take it back: the destination may still start it, unless somebody else has got it */
+    if (gone)
+        return state.epoch > m->told ? 0 : -1;
+    if (qemuLeaseKeep(m) < 0)
+        return -1;
+    virResetLastError();
+    return 0;                         /* also if somebody has it: the way back notices, and ends it */
+}
+
+VIRT_INTERNAL int
+qemuMigrationDecide(virDomainPtr domain, const struct virMigrationCall *call, int *started)
+{
+    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
+    int rc = m != NULL ? qemuLeaseDecide(m) : -1;
+
+    /* on record before it is said */
+    if (rc > 0 && m->stage == QEMU_STAGE_TRANSFERRED
+        && !qemuMigrationIsPostCopy(m->vm != NULL && !atomic_load(&m->ended) ? atomic_load(&qemuDomainPeek(m->vm)->migrationStatus) : 0)
+        && qemuMigrationEnter(m, QEMU_STAGE_LEAVING) < 0)
+        rc = -1;
+    if (rc == 0 && (m->stage == QEMU_STAGE_TRANSFERRED || m->stage == QEMU_STAGE_HALTED) && qemuMigrationEnter(m, QEMU_STAGE_RESUMING) < 0)
+        rc = -1;
+    qemuMigrationUnlock(m);
+    virResetLastError();
+    if (rc < 0)
+        return VIR_MIGRATION_AGAIN;
+    *started = rc;
+    return VIR_MIGRATION_DONE;
+}
+
+#undef VIRT_FROM
