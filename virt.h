@@ -920,6 +920,22 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *      migration-records=N      how many records of migrations that are over are kept, 1000; none
  *                               for longer than a day
  *
+ *  Hosts that share disks should share a lock manager, which sees to it that a guest runs on one of
+ *  them at a time. A qemu: URI then takes
+ *
+ *      lock=file:DIR            leases in a directory that all the hosts see (a local one, for the
+ *                               hosts of one machine; NFS 4 and cluster file systems have the locks
+ *                               it needs)
+ *      lock-owner=NAME          who this host is to the others: its name and its directory, if not given
+ *      lock-disks=no            leases for the guest and its <lease> elements only, not for its disks
+ *
+ *  A guest starts if its lease is nobody's, or that of a host on which its hypervisor is gone; else
+ *  with VIR_ERR_RESOURCE_BUSY, which names the holder. The lease is held as long as the hypervisor
+ *  lives, whoever manages it, and moves in a migration, of which both hosts must have the same
+ *  manager. What a guest needs for itself alone is held for it too: each <lease>, and each disk that is
+ *  neither <readonly/> nor <shareable/>, by its path. All connections to a directory in one process
+ *  use the manager that the first has named.
+ *
  *  The test driver's URIs take parameters, so that migrations can be tried and broken:
  *
  *      host=NAME                another default host, of this name: somewhere to migrate to
@@ -3780,6 +3796,12 @@ VIRT_API int virDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned l
  *  stays paused until it is known whether it did. When that takes long the outcome says "undecided",
  *  virMigrationGetDoubt() says in words what is waited for, and somebody who knows what became of the
  *  other host can say so with virMigrationSettle().
+ *
+ *  Where the hosts keep leases (lock= in chapter 5), nobody needs to be asked. Finish takes the lease
+ *  over before the guest runs; a source that hears nothing for 3 s looks who has it: if it is the
+ *  destination, the guest has gone; if not, the source takes it back, which makes it too late for the
+ *  destination, and goes on. A source with a record and nobody who steps it does the same when its
+ *  migration expires.
  *
  *  The object need not live as long as the migration. Both hosts keep records of their own, made
  *  before each effect. virMigrationGetRecord() is the object as text, from which another process

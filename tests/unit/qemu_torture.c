@@ -7,6 +7,9 @@
  *
  * Which points there are is not written here: a run without a fault counts the messages and the durable steps of each end, and the matrix
  * is made from that. `make check` takes a sample (VIRT_TORTURE_SEED chooses another), `make torture` all of it.
+ *
+ * All of it is done without leases and with them. With a lease there is one fault more: whoever manages the destination is gone, its QEMU with
+ * the copy is not, and nobody comes back before the source has made up its mind by the lease alone.
  */
 #define _GNU_SOURCE 1
 #include <stdio.h>
@@ -24,17 +27,34 @@ static int tortureRename(const char *from, const char *to);
 #include <poll.h>
 #include <sys/wait.h>
 
+#define TORTURE_UUID "3f0a2b44-6c53-4d0f-8a35-1f5b1ee1a0ff"
+
+/* The lock manager of all hosts; "": none. */
+static char leases[1100];
+
+static virConnectPtr
+openHost(const char *root)
+{
+    char uri[2400];
+
+    needsQemu();
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("%s", root));
+    if (leases[0] != '\0')
+        snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "&migration-expiry=2&lock-owner=%s&lock=%s", root, leases);
+    return virConnectOpen(uri);
+}
+
 /* What is wrong in a run, which is a process of its own. */
 static int wrong;
 #define WANT(cond, ...) ((cond) ? (void)0 : (printf("    " __VA_ARGS__), putchar('\n'), (void)wrong++))
 
 enum harm {
     HARM_NONE, HARM_CALL_LOST, HARM_REPLY_LOST, HARM_SOURCE_DIES, HARM_DESTINATION_DIES, HARM_CONTROLLER_DIES, HARM_SOURCE_QEMU,
-    HARM_DESTINATION_QEMU, HARM_DESTINATION_POWER, HARM_KINDS,
+    HARM_DESTINATION_QEMU, HARM_DESTINATION_POWER, HARM_DESTINATION_GONE, HARM_KINDS,
 };
 static const char *const harmNames[HARM_KINDS] = {
     "none", "call lost", "reply lost", "source process", "destination process", "controller", "source's QEMU", "destination's QEMU",
-    "destination's power",
+    "destination's power", "destination for good",
 };
 
 /* ---- durable steps ---- */
@@ -141,7 +161,7 @@ runEnd(bool source, const char *root, bool aborts, int in, int out)
 {
     static char buffer[1 << 18];
     static const char *const words[] = { "none", "migrated", "rolled back", "undecided", "lost" };
-    virConnectPtr conn = openRoot(root);
+    virConnectPtr conn = openHost(root);
     virMigrationPtr m = conn != NULL ? endMigration(source, conn) : NULL;
     size_t length = 0;
     bool said = false;
@@ -231,6 +251,7 @@ struct run {
     int messages[2];                  /* from each */
     bool done;                        /* the harm */
     bool guestMayBeLost;
+    bool gone;                        /* whoever manages the destination, until the source is over */
     char phase[16];                   /* the source's */
     int phases;                       /* it has been in */
     };
@@ -287,6 +308,12 @@ atPhase(struct run *run)
         if (run->harm == HARM_DESTINATION_POWER)
             stopEnd(&run->ends[1], false);
         break;
+    case HARM_DESTINATION_GONE:
+        if (strcmp(run->phase, "begin") == 0 || strcmp(run->phase, "prepare") == 0)
+            return;                   /* there is nothing to decide yet */
+        stopEnd(&run->ends[1], false);
+        run->gone = true;
+        break;
     default:
         return;
     }
@@ -333,7 +360,7 @@ revive(struct run *run, int side)
         close(end->from);
         end->pid = 0;
     }
-    if (end->pid <= 0)
+    if (end->pid <= 0 && !(run->gone && side == 1))
         startEnd(end, -1);
 }
 
@@ -349,7 +376,8 @@ runToEnd(struct run *run)
         startEnd(&run->ends[side], run->harm == mine ? run->at : -1);
     }
     while (!run->ends[0].over) {
-        struct pollfd fds[2] = { { .fd = run->ends[0].from, .events = POLLIN }, { .fd = run->ends[1].from, .events = POLLIN } };
+        struct pollfd fds[2] = { { .fd = run->ends[0].from, .events = POLLIN },
+                                 { .fd = run->gone ? -1 : run->ends[1].from, .events = POLLIN } };
 
         CHECK_MSG(harnessNowMs() < limit, "not over: the source is in phase %s", run->phase);
         poll(fds, 2, 20);
@@ -374,13 +402,16 @@ runToEnd(struct run *run)
 static bool
 runsAt(const char *root)
 {
-    virConnectPtr conn = openRoot(root);
+    virConnectPtr conn = openHost(root);
     virDomainPtr domain;
     char **records = NULL;
     bool runs = false;
     int n;
 
     CHECK_PTR(conn);
+    /* a copy that nobody has asked for goes by itself, once the lease says that nobody can */
+    for (int i = 0; i < 500 && leases[0] != '\0' && virConnectListMigrations(conn, NULL, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE) > 0; i++)
+        usleep(20000);
     if ((domain = virDomainLookupByName(conn, "torture")) != NULL) {
         WANT(stateOf(domain) == VIR_DOMAIN_RUNNING, "at %s it is in state %d, reason %d", root, stateOf(domain), reasonOf(domain));
         runs = stateOf(domain) == VIR_DOMAIN_RUNNING;
@@ -398,7 +429,7 @@ runsAt(const char *root)
 static void
 endGuest(const char *root)
 {
-    virConnectPtr conn = openRoot(root);
+    virConnectPtr conn = openHost(root);
     virDomainPtr domain = conn != NULL ? virDomainLookupByName(conn, "torture") : NULL;
 
     if (domain != NULL) {
@@ -428,6 +459,19 @@ lastCount(void)
     return strtol(line, NULL, 10);
 }
 
+/* Who the lock manager says may run it. */
+static void
+judgeLease(const char *expected)
+{
+    struct virLock *lock = virLockOpen(leases, "judge", "/", true);
+    struct virLockState state = { .holder = "?" };
+
+    CHECK_PTR(lock);
+    CHECK_OK(virLockInquire(lock, TORTURE_UUID, &state));
+    WANT(strcmp(state.holder, expected) == 0, "its lease is held by '%s', not by '%s'", state.holder, expected);
+    virLockClose(lock);
+}
+
 static void
 judge(struct run *run)
 {
@@ -435,6 +479,8 @@ judge(struct run *run)
     const char *outcome = run->ends[0].outcome;
     long before;
 
+    if (leases[0] != '\0' && (here || there))
+        judgeLease(run->ends[there].root);
     WANT(!(here && there), "it runs twice");
     WANT(here || there || run->guestMayBeLost, "it runs nowhere");
     WANT(strcmp(outcome, "migrated") != 0 || !here, "migrated, but it runs at the source");
@@ -461,8 +507,8 @@ torture(struct run *run, enum harm harm, int at, bool aborts, int number)
     snprintf(roots[1], sizeof(roots[1]), "%d/b", number);
     CHECK_INT(mkdir(scratchPath("%d", number), 0700), 0);
     *run = (struct run){ .harm = harm, .at = at, .ends = { { .source = true, .aborts = aborts, .root = roots[0] }, { .root = roots[1] } } };
-    CHECK_PTR(conn = openRoot(roots[0]));
-    CHECK_PTR(domain = virDomainCreateXML(conn, countingXml("torture", "", "", ""), 0));
+    CHECK_PTR(conn = openHost(roots[0]));
+    CHECK_PTR(domain = virDomainCreateXML(conn, countingXml("torture", "", "<uuid>" TORTURE_UUID "</uuid>", ""), 0));
     WAIT_FOR(hasCounted("torture", 3), 20000);
     virDomainFree(domain);
     virConnectClose(conn);
@@ -470,6 +516,8 @@ torture(struct run *run, enum harm harm, int at, bool aborts, int number)
     judge(run);
     endGuest(roots[0]);
     endGuest(roots[1]);
+    if (leases[0] != '\0' && !run->guestMayBeLost)
+        judgeLease("");
 }
 
 /* ---- the matrix ---- */
@@ -529,7 +577,7 @@ runMatrix(bool aborts, unsigned int every, unsigned int seed)
     struct counts counts;
 
     CHECK(tortureApart(HARM_NONE, -1, aborts, &counts));
-    for (enum harm harm = HARM_CALL_LOST; harm < HARM_KINDS; harm++) {
+    for (enum harm harm = HARM_CALL_LOST; harm < HARM_KINDS - (leases[0] == '\0'); harm++) {
         int points = pointsOf(&counts, harm), ran = 0, failed = 0;
 
         for (int at = harm >= HARM_CONTROLLER_DIES; at < points + (harm >= HARM_CONTROLLER_DIES); at++) {
@@ -543,27 +591,47 @@ runMatrix(bool aborts, unsigned int every, unsigned int seed)
         runs += ran;
         bad += failed;
     }
-    printf("%s: %d of %d runs (each %uth, seed %u), %d failed\n", aborts ? "aborted" : "there", runs, all, every, seed, bad);
+    printf("%s, %s: %d of %d runs (each %uth, seed %u), %d failed\n", aborts ? "aborted" : "there",
+           leases[0] != '\0' ? leases : "no leases", runs, all, every, seed, bad);
     CHECK_INT(bad, 0);
 }
 
 static void
-runChosen(bool aborts)
+runChosen(bool aborts, unsigned int every)
 {
     const char *all = getenv("VIRT_TORTURE"), *seed = getenv("VIRT_TORTURE_SEED");
 
     needsQemu();
-    runMatrix(aborts, all != NULL ? 1 : 6, seed != NULL ? (unsigned int)atoi(seed) : 1);
+    runMatrix(aborts, all != NULL ? 1 : every, seed != NULL ? (unsigned int)atoi(seed) : 1);
+}
+
+static void
+withFileLeases(void)
+{
+    CHECK_INT(mkdir(scratchPath("leases"), 0700), 0);
+    snprintf(leases, sizeof(leases), "file:%s", scratchPath("leases"));
 }
 
 TEST_LIMIT(no_fault_loses_or_doubles_the_guest, 1800)
 {
-    runChosen(false);
+    runChosen(false, 6);
 }
 
 TEST_LIMIT(no_fault_on_the_way_back_loses_or_doubles_it, 1800)
 {
-    runChosen(true);
+    runChosen(true, 6);
+}
+
+TEST_LIMIT(with_leases_no_fault_loses_or_doubles_the_guest_or_leaves_a_doubt, 1800)
+{
+    withFileLeases();
+    runChosen(false, 9);
+}
+
+TEST_LIMIT(with_leases_no_fault_on_the_way_back_does, 1800)
+{
+    withFileLeases();
+    runChosen(true, 9);
 }
 
 /* ---- one process that has both ends, killed at any moment ---- */
@@ -571,7 +639,7 @@ TEST_LIMIT(no_fault_on_the_way_back_loses_or_doubles_it, 1800)
 static void
 runBoth(const char *a, const char *b)
 {
-    virConnectPtr source = openRoot(a), destination = openRoot(b);
+    virConnectPtr source = openHost(a), destination = openHost(b);
     char *record = source != NULL ? newestRecord(source) : NULL;
     virMigrationPtr m = NULL;
     virDomainPtr domain;
@@ -608,8 +676,8 @@ TEST_LIMIT(a_controller_killed_at_any_moment_is_followed_by_another, 600)
         snprintf(a, sizeof(a), "%d/a", i);
         snprintf(b, sizeof(b), "%d/b", i);
         CHECK_INT(mkdir(scratchPath("%d", i), 0700), 0);
-        CHECK_PTR(conn = openRoot(a));
-        CHECK_PTR(domain = virDomainCreateXML(conn, countingXml("torture", "", "", ""), 0));
+        CHECK_PTR(conn = openHost(a));
+        CHECK_PTR(domain = virDomainCreateXML(conn, countingXml("torture", "", "<uuid>" TORTURE_UUID "</uuid>", ""), 0));
         WAIT_FOR(hasCounted("torture", 3), 20000);
         virDomainFree(domain);
         virConnectClose(conn);
