@@ -40,7 +40,9 @@ INCLUDEDIR ?= $(PREFIX)/include
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/virt
-PACKAGES = libxml-2.0 libcjson
+PACKAGES = libxml-2.0 libcjson $(ETCD)
+# The lock manager "etcd" is in where libcurl is; ETCD= leaves it out.
+ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Before any rule is read, or make's own complaints about the words come first.
@@ -71,7 +73,7 @@ ifneq ($(findstring mingw,$(CC)),)
  AR         = $(CC:gcc=ar)
  WIN_LIBS   = -lws2_32
  NO_PARTS   = drivers/qemu/%
- NO_TESTS   = unit/file unit/fuzz unit/lock unit/process unit/host unit/qemu_% api/corpus api/examples api/qemu_%
+ NO_TESTS   = unit/file unit/fuzz unit/lock unit/lock_etcd unit/process unit/host unit/qemu_% api/corpus api/examples api/qemu_%
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
@@ -80,7 +82,7 @@ SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES))
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1)
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES)) $(WIN_LIBS) -pthread
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)

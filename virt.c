@@ -2891,6 +2891,8 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/lock/lease.c"
 #  include "drivers/lock/file.c"
 #  include "drivers/lock/resources.c"
+#  include "drivers/lock/etcd.c"
+#  include "drivers/lock/keeper.c"
 # endif
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"

@@ -17,6 +17,9 @@
 
 static const struct virLockManager *const virLockManagers[] = {
     &virLockFile,
+#if VIRT_WITH_ETCD
+    &virLockEtcd,
+#endif
 };
 
 /* ---------- opening ---------- */
@@ -264,6 +267,18 @@ virLeaseRelease(struct virLock *lock, const char *key, unsigned long long epoch)
     return virLeaseApply(lock, key, virLeaseRuleRelease, &epoch, &state) > 0 ? 0 : -1;
 }
 
+/* Before CPUs run by a seat that was taken some time ago. 1, or -1. */
+static int
+virLeaseHolds(struct virLock *lock, const struct virLeaseGuest *guest)
+{
+    int rc = lock->manager->holds != NULL ? lock->manager->holds(lock, guest->key) : 1;
+
+    if (rc == 0)
+        return virReportError(VIR_ERR_RESOURCE_BUSY, "domain '%s': this host ('%s') has lost its seat at the lease in '%s'", guest->what,
+                              lock->owner, lock->place);
+    return rc;
+}
+
 /* ---------- migration ---------- */
 
 struct virLeaseTold { const char *source; unsigned long long told, mine; };
@@ -295,7 +310,7 @@ virLeaseTransfer(struct virLock *lock, const struct virLeaseGuest *guest, const 
     if (rc <= 0)
         return rc;
     *epoch = state.epoch;
-    return virLeaseTakeResources(lock, guest);
+    return (rc = virLeaseHolds(lock, guest)) > 0 ? virLeaseTakeResources(lock, guest) : rc;
 }
 
 static int
@@ -346,7 +361,7 @@ virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, unsigned l
     if (rc <= 0)
         return rc;
     *mine = state.epoch;
-    return virLeaseTakeResources(lock, guest);
+    return (rc = virLeaseHolds(lock, guest)) > 0 ? virLeaseTakeResources(lock, guest) : rc;
 }
 
 VIRT_INTERNAL int

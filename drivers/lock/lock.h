@@ -10,7 +10,7 @@
  *   lease.c      what is done with a lease, in terms of the few operations of a lock manager
  *   resources.c  what a guest's document says of its leases
  *   file.c       the manager "file": a directory that hosts share
- *   etcd.c       the manager "etcd": a key-value store that hosts share
+ *   etcd.c       the manager "etcd": a key-value store that hosts share; keeper.c has who keeps its leases alive
  *
  * Functions return 0, or -1 with the error set (VIR_FROM_LOCKING), where nothing else is said; they may block for as
  * long as the service needs, and can be called by several threads.
@@ -22,6 +22,11 @@
 #include "../common/xml.h"
 
 #include <stdbool.h>
+
+/* Needs libcurl, and Linux 5.3 at run time: on where the build says that libcurl is there. */
+#if !defined VIRT_WITH_ETCD
+# define VIRT_WITH_ETCD 0
+#endif
 
 #define VIRT_LOCK_NAME_MAX 256             /* bytes of a key or an owner, the NUL included */
 
@@ -38,7 +43,7 @@ struct virLockSeat {
     int fd;                                /* for it to inherit; close-on-exec here; -1: none. The caller closes its own */
     bool monitor;                          /* it is one end of a socket pair, on which the hypervisor must serve a monitor
                                               of its own: who keeps the lease stops the guest by it */
-    int keeper;                            /* the process that keeps the lease alive, a child of this one; 0: none */
+    int keeper;                            /* the process that keeps the lease alive, nobody's child; 0: none */
 };
 
 struct virLock;
@@ -62,6 +67,11 @@ struct virLockManager {
     int (*sit)(struct virLock *lock, const char *key, enum virLockFailure failure, struct virLockSeat *seat);
     /* The hypervisor that has inherited the seat has this pid. May be absent. */
     int (*seated)(struct virLock *lock, const struct virLockSeat *seat, int pid);
+    /*
+     * Whether this host's own seat is kept alive, so that CPUs may start to run by it: 1, 0, or -1. Absent: a seat cannot be
+     * lost before its hypervisor ends.
+     */
+    int (*holds)(struct virLock *lock, const char *key);
 };
 
 struct virLock {
@@ -73,10 +83,13 @@ struct virLock {
 };
 
 VIRT_INTERNAL_DATA const struct virLockManager virLockFile;
+#if VIRT_WITH_ETCD
+VIRT_INTERNAL_DATA const struct virLockManager virLockEtcd;
+#endif
 
 /* lease.c */
 
-/* place: "file:DIRECTORY"; owner: NULL: this host's name and `root`. NULL with the error set. */
+/* place: "file:DIRECTORY", "etcd:http://HOST:PORT,..."; owner: NULL: this host's name and `root`. NULL with the error set. */
 VIRT_INTERNAL struct virLock *virLockOpen(const char *place, const char *owner, const char *root, bool disks);
 VIRT_INTERNAL void virLockClose(struct virLock *lock);
 
@@ -107,7 +120,7 @@ VIRT_INTERNAL int virLeaseAcquire(struct virLock *lock, const struct virLeaseGue
                                   struct virLockSeat *seat);
 /* It has ended here: nobody's, unless somebody else has got it since. Its resources are anybody's then. */
 VIRT_INTERNAL int virLeaseRelease(struct virLock *lock, const char *key, unsigned long long epoch);
-/* It goes on here, if nobody has had it since *epoch, which is updated: RESOURCE_BUSY otherwise. */
+/* It goes on here, if nobody has had it since *epoch, which is updated, and its seat holds: RESOURCE_BUSY otherwise. */
 VIRT_INTERNAL int virLeaseResume(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long *epoch);
 
 /* A seat for a guest that is to arrive. */
@@ -122,7 +135,7 @@ VIRT_INTERNAL int virLeaseSeated(struct virLock *lock, struct virLockSeat *seat,
  * Transfer, by the destination, before the CPUs run: from the source (or nobody) to this host, if nobody has had it since;
  * 0: RESOURCE_BUSY is set. GiveBack, by the destination, whose CPUs have never run and never will: to the source; 0: never.
  * Keep, by the source, before its CPUs run again: what the destination was told becomes stale; *mine is the epoch of its
- * last hold, and updated; 0: RESOURCE_BUSY is set.
+ * last hold, and updated; 0: RESOURCE_BUSY is set. Both are -1 as long as this host's seat is not kept alive.
  */
 VIRT_INTERNAL int virLeaseTransfer(struct virLock *lock, const struct virLeaseGuest *guest, const char *source, unsigned long long told,
                                    unsigned long long *epoch);

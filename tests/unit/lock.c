@@ -1,14 +1,15 @@
-/* Leases: what a lock manager promises, what is made of it, and many hosts at once. */
+/* Leases: what a lock manager promises, what is made of it, and many hosts at once; for each manager there is. */
 #define VIRT_STATIC
 #include "../../virt.c"
+#include "../etcd_server.h"
 #include "../fault.h"
 #include "../harness.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static char *
-place(void)
+static const char *
+placeFile(void)
 {
     static char text[300];
 
@@ -17,6 +18,62 @@ place(void)
     return text;
 }
 
+static void
+damageFile(const char *key)
+{
+    CHECK_OK(virFileWrite(scratchPath("leases/%s.lease", key), "{\"holder\":1}", 12, 0600));
+}
+
+static void
+removeFile(void)
+{
+    CHECK_INT(rename(scratchPath("leases"), scratchPath("gone")), 0);
+}
+
+static const char *
+placeEtcd(void)
+{
+    static struct etcdServer server;
+    static char text[300];
+
+    needsEtcd();
+    if (server.pid == 0)
+        etcdStart(&server);
+    snprintf(text, sizeof(text), "etcd:http://127.0.0.1:%d/tests?ttl=3", server.port);
+    return text;
+}
+
+static void
+damageEtcd(const char *key)
+{
+    etcdPut(placeEtcd(), key, "{\"holder\":1}");
+}
+
+static void
+removeEtcd(void)
+{
+    etcdEnd();
+}
+
+/* The manager that a test is about; each test is there once for each. */
+static const struct manager {
+    const char *(*place)(void);
+    void (*damage)(const char *key);
+    void (*remove)(void);
+    int unreachable;                        /* the error then */
+    int rounds;                             /* of a fight: each change is a write to a disk, or not */
+} managers[] = {
+    { placeFile, damageFile, removeFile, VIR_ERR_SYSTEM_ERROR, 60 },
+    { placeEtcd, damageEtcd, removeEtcd, VIR_ERR_OPERATION_FAILED, 15 },
+}, *manager;
+
+#define EACH(ident)                                                                             \
+    static void ident(void);                                                                    \
+    TEST(ident##_file) { manager = &managers[0]; ident(); }                                     \
+    TEST(ident##_etcd) { manager = &managers[1]; ident(); }                                     \
+    static void ident(void)
+#define place() manager->place()
+
 static struct virLock *
 host(const char *name)
 {
@@ -24,6 +81,14 @@ host(const char *name)
 
     CHECK_PTR(lock);
     return lock;
+}
+
+/* Its hypervisor ends, or was never started. A seat that somebody keeps is given back a moment later. */
+static void
+leave(struct virLock *lock, const char *key, struct virLockSeat *seat)
+{
+    CHECK_OK(virLeaseSeated(lock, seat, 0));
+    WAIT_FOR(lock->manager->lives(lock, key, lock->owner) == 0, 2000);
 }
 
 static const struct virLeaseGuest guest = { .key = "g1", .what = "one" };
@@ -38,7 +103,7 @@ checkState(struct virLock *lock, const char *holder, unsigned long long epoch)
     CHECK_UINT(state.epoch, epoch);
 }
 
-TEST(a_lease_has_one_living_holder)
+EACH(a_lease_has_one_living_holder)
 {
     struct virLock *a = host("a"), *b = host("b:/x/../%");
     struct virLockSeat seat, other;
@@ -52,12 +117,11 @@ TEST(a_lease_has_one_living_holder)
     CHECK_CONTAINS(virGetLastErrorMessage(), "'one' belongs to host 'a'");
     CHECK_FAILS(virLeaseAcquire(a, &guest, &later, &other), VIR_ERR_RESOURCE_BUSY);
     CHECK_CONTAINS(virGetLastErrorMessage(), "still sits");
-    virLeaseSeated(a, &seat, 0);               /* a dies, and has not given anything back */
+    leave(a, "g1", &seat);                     /* a dies, and has not given anything back */
     CHECK_OK(virLeaseAcquire(b, &guest, &later, &other));
     CHECK_UINT(later, 2);
     CHECK_OK(virLeaseRelease(a, "g1", epoch));
     checkState(a, "b:/x/../%", 2);
-    virLeaseSeated(b, &other, 0);
     CHECK_OK(virLeaseRelease(b, "g1", later));
     CHECK_OK(virLeaseRelease(b, "g1", later));
     checkState(a, "", 2);
@@ -65,11 +129,16 @@ TEST(a_lease_has_one_living_holder)
     CHECK_CONTAINS(virGetLastErrorMessage(), "has run elsewhere");
     CHECK_OK(virLeaseResume(b, &guest, &later));
     checkState(a, "b:/x/../%", 3);
+    leave(b, "g1", &other);
+    if (b->manager->holds != NULL) {           /* a seat that can be lost must not be */
+        CHECK_FAILS(virLeaseResume(b, &guest, &later), VIR_ERR_RESOURCE_BUSY);
+        CHECK_CONTAINS(virGetLastErrorMessage(), "has lost its seat");
+    }
     virLockClose(a);
     virLockClose(b);
 }
 
-TEST(a_seat_lasts_as_long_as_the_hypervisor)
+EACH(a_seat_lasts_as_long_as_the_hypervisor)
 {
     struct virLock *a = host("a"), *b = host("b");
     struct virLockSeat seat, other;
@@ -84,17 +153,17 @@ TEST(a_seat_lasts_as_long_as_the_hypervisor)
     CHECK_OK(virLeaseSeated(a, &seat, (int)child));
     CHECK_FAILS(virLeaseAcquire(b, &guest, &epoch, &other), VIR_ERR_RESOURCE_BUSY);
     CHECK_INT(a->manager->lives(a, "g1", "a"), 1);
-    CHECK_INT(a->manager->lives(a, "g1", "b"), 0);
+    WAIT_FOR(a->manager->lives(a, "g1", "b") == 0, 2000);       /* who was refused has left */
     CHECK_INT(kill(child, SIGKILL), 0);
     CHECK_INT(waitpid(child, NULL, 0), child);
-    CHECK_INT(a->manager->lives(a, "g1", "a"), 0);
+    WAIT_FOR(a->manager->lives(a, "g1", "a") == 0, 2000);
     CHECK_OK(virLeaseAcquire(b, &guest, &epoch, &other));
-    virLeaseSeated(b, &other, 0);
+    leave(b, "g1", &other);
     virLockClose(a);
     virLockClose(b);
 }
 
-TEST(a_migration_moves_it_once)
+EACH(a_migration_moves_it_once)
 {
     struct virLock *a = host("a"), *b = host("b"), *c = host("c");
     struct virLockSeat seat, arriving, third;
@@ -108,7 +177,6 @@ TEST(a_migration_moves_it_once)
     checkState(c, "b", 2);
     CHECK_INT(virLeaseKeep(a, &guest, 1, &mine), 0);
     CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'b'");
-    virLeaseSeated(a, &seat, 0);
     CHECK_FAILS(virLeaseAcquire(c, &guest, &other, &third), VIR_ERR_RESOURCE_BUSY);
     /* b cannot start it after all, and gives it back */
     CHECK_INT(virLeaseGiveBack(b, "g1", "a", 1), 1);
@@ -118,16 +186,17 @@ TEST(a_migration_moves_it_once)
     CHECK_UINT(mine, 3);
     CHECK_INT(virLeaseTransfer(b, &guest, "a", 1, &there), 0);
     CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'a'");
-    virLeaseSeated(b, &arriving, 0);
+    leave(a, "g1", &seat);
+    leave(b, "g1", &arriving);
     virLockClose(a);
     virLockClose(b);
     virLockClose(c);
 }
 
-TEST(a_source_that_keeps_it_makes_stale_what_was_told)
+EACH(a_source_that_keeps_it_makes_stale_what_was_told)
 {
     struct virLock *a = host("a"), *b = host("b");
-    struct virLockSeat seat;
+    struct virLockSeat seat, arriving;
     unsigned long long mine, there = 0, told;
 
     CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
@@ -136,18 +205,20 @@ TEST(a_source_that_keeps_it_makes_stale_what_was_told)
     CHECK_UINT(mine, told + 1);
     CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 1);
     CHECK_UINT(mine, told + 1);
+    CHECK_OK(virLeaseSit(b, &guest, &arriving));
     CHECK_INT(virLeaseTransfer(b, &guest, "a", told, &there), 0);
     /* one whose source has died, and given it back, at the epoch that was told */
     told = mine;
     CHECK_OK(virLeaseRelease(a, "g1", mine));
     CHECK_INT(virLeaseTransfer(b, &guest, "a", told, &there), 1);
     CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 0);
-    virLeaseSeated(a, &seat, 0);
+    leave(a, "g1", &seat);
+    leave(b, "g1", &arriving);
     virLockClose(a);
     virLockClose(b);
 }
 
-TEST(what_a_guest_needs_for_itself_is_the_guests)
+EACH(what_a_guest_needs_for_itself_is_the_guests)
 {
     char *disks[] = { (char *)"disk:/a b/c.img", (char *)"lease:x/y" };
     const struct virLeaseGuest one = { .key = "g1", .what = "one", .resources = disks, .nresources = 2 };
@@ -162,34 +233,39 @@ TEST(what_a_guest_needs_for_itself_is_the_guests)
     CHECK_CONTAINS(virGetLastErrorMessage(), "lease:x/y is in use by domain g1");
     CHECK_OK(virLockInquire(b, "g2", &state));
     CHECK_STR(state.holder, "");
-    CHECK_INT(b->manager->lives(b, "g2", "b"), 0);
-    CHECK_INT(virLeaseTransfer(b, &one, "a", mine, &there), 1);
+    WAIT_FOR(b->manager->lives(b, "g2", "b") == 0, 2000);
     CHECK_OK(virLeaseSit(b, &one, &other));
-    virLeaseSeated(a, &seat, 0);
+    CHECK_INT(virLeaseTransfer(b, &one, "a", mine, &there), 1);
+    leave(a, "g1", &seat);
     CHECK_FAILS(virLeaseAcquire(a, &two, &epoch, &seat), VIR_ERR_RESOURCE_BUSY);
     CHECK_OK(virLeaseRelease(b, "g1", there));
     CHECK_OK(virLeaseAcquire(a, &two, &epoch, &seat));
     /* and the other way round: one may run again, but not with what two has */
-    virLeaseSeated(b, &other, 0);
+    leave(b, "g1", &other);
     CHECK_FAILS(virLeaseAcquire(b, &one, &there, &other), VIR_ERR_RESOURCE_BUSY);
-    virLeaseSeated(a, &seat, 0);
+    leave(a, "g2", &seat);
     virLockClose(a);
     virLockClose(b);
 }
 
-TEST(a_damaged_or_missing_place_is_no_free_lease)
+EACH(a_damaged_or_missing_place_is_no_free_lease)
 {
     struct virLock *a = host("a");
     struct virLockSeat seat;
     unsigned long long epoch;
 
-    CHECK_OK(virFileWrite(scratchPath("leases/g1.lease"), "{\"holder\":1}", 12, 0600));
+    manager->damage("g1");
     CHECK_FAILS(virLeaseAcquire(a, &guest, &epoch, &seat), VIR_ERR_INTERNAL_ERROR);
     CHECK_CONTAINS(virGetLastErrorMessage(), "is damaged");
-    CHECK_INT(a->manager->lives(a, "g1", "a"), 0);
-    CHECK_INT(rename(scratchPath("leases"), scratchPath("gone")), 0);
-    CHECK_FAILS(virLeaseAcquire(a, &guest, &epoch, &seat), VIR_ERR_SYSTEM_ERROR);
+    WAIT_FOR(a->manager->lives(a, "g1", "a") == 0, 2000);
+    manager->remove();
+    CHECK_FAILS(virLeaseAcquire(a, &guest, &epoch, &seat), manager->unreachable);
     virLockClose(a);
+}
+
+TEST(a_place_that_cannot_be_one_is_an_error)
+{
+    manager = &managers[0];
     CHECK_FAILS_NULL(virLockOpen("file:relative", NULL, "/", true), VIR_ERR_INVALID_ARG);
     CHECK_FAILS_NULL(virLockOpen("file:", NULL, "/", true), VIR_ERR_INVALID_ARG);
     CHECK_FAILS_NULL(virLockOpen("file:/does/not/exist", NULL, "/", true), VIR_ERR_SYSTEM_ERROR);
@@ -249,10 +325,12 @@ TEST(a_long_name_of_a_disk_has_a_lease_too)
 {
     char path[2][2000], xml[5000];
     struct virLeaseGuest read[2];
-    struct virLock *a = host("a");
+    struct virLock *a;
     struct virLockSeat seat;
     unsigned long long epoch;
 
+    manager = &managers[0];
+    a = host("a");
     for (int i = 0; i < 2; i++) {
         memset(path[i], '/', sizeof(path[i]));
         path[i][500 + i] = 'x';
@@ -292,7 +370,6 @@ TEST(failing_allocations_read_a_document_or_say_so)
 
 /* Hosts as processes: each takes the lease, if it gets it, holds it for a moment, and gives it back or dies. */
 #define HOSTS  6
-#define ROUNDS 60
 
 static int
 fight(int number, int *inside)
@@ -306,7 +383,7 @@ fight(int number, int *inside)
     snprintf(name, sizeof(name), "h%d", number);
     if ((lock = virLockOpen(place(), name, "/", true)) == NULL)
         return 100;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < manager->rounds; i++) {
         if (virLeaseAcquire(lock, &guest, &epoch, &seat) < 0) {
             if (virGetLastErrorCode() != VIR_ERR_RESOURCE_BUSY)
                 return 101;
@@ -327,11 +404,12 @@ fight(int number, int *inside)
     return won > 0 ? 0 : 1;
 }
 
-TEST(many_hosts_want_it_and_one_has_it)
+EACH(many_hosts_want_it_and_one_has_it)
 {
     int *inside = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), status, idle = 0;
     pid_t children[HOSTS];
 
+    place();                                   /* the service, if there is one, is the test's, not a host's */
     for (int i = 0; i < HOSTS; i++)
         if ((children[i] = fork()) == 0)
             _exit(fight(i, inside));
