@@ -2899,6 +2899,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/test/check.c"
 #  include "drivers/test/fault.c"
 #  include "drivers/test/job.c"
+#  include "drivers/test/lease.c"
 #  include "drivers/test/migration.c"
 #  include "drivers/test/record.c"
 #  include "drivers/test/stats.c"

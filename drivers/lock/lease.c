@@ -3,10 +3,8 @@
  */
 #include "lock.h"
 
-#include "../common/file.h"
+#include "../common/host.h"
 #include "../common/text.h"
-
-#ifndef _WIN32
 
 #include <stdio.h>
 #include <unistd.h>
@@ -16,10 +14,13 @@
 #define VIRT_LOCK_TRIES 1000               /* of a compare-and-set, before the lease counts as contended */
 
 static const struct virLockManager *const virLockManagers[] = {
+#ifndef _WIN32
     &virLockFile,
 #if VIRT_WITH_ETCD
     &virLockEtcd,
 #endif
+#endif
+    NULL
 };
 
 /* ---------- opening ---------- */
@@ -27,7 +28,7 @@ static const struct virLockManager *const virLockManagers[] = {
 static const struct virLockManager *
 virLockFindManager(const char *place, size_t length)
 {
-    for (size_t i = 0; i < sizeof(virLockManagers) / sizeof(virLockManagers[0]); i++)
+    for (size_t i = 0; virLockManagers[i] != NULL; i++)
         if (strlen(virLockManagers[i]->name) == length && strncmp(virLockManagers[i]->name, place, length) == 0)
             return virLockManagers[i];
     virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "lock manager '%.*s' of '%s' is not known, or not compiled in", (int)length, place, place);
@@ -37,11 +38,11 @@ virLockFindManager(const char *place, size_t length)
 static char *
 virLockMakeOwner(const char *owner, const char *root)
 {
-    char name[VIRT_LOCK_NAME_MAX] = "";
+    VIRT_CLEANUP_FREE char *name = NULL;
     VIRT_CLEANUP_FREE char *made = NULL;
 
-    if (owner == NULL && gethostname(name, sizeof(name) - 1) < 0)
-        strcpy(name, "localhost");
+    if (owner == NULL && (name = virHostGetHostname()) == NULL)
+        return NULL;
     if ((made = owner != NULL ? virStringCopy(owner) : virStringFormat("%s:%s", name, root)) == NULL)
         return NULL;
     if (made[0] == '\0' || strlen(made) >= VIRT_LOCK_NAME_MAX) {
@@ -217,7 +218,8 @@ virLeaseSeated(struct virLock *lock, struct virLockSeat *seat, int pid)
 {
     int rc = pid != 0 && lock->manager->seated != NULL ? lock->manager->seated(lock, seat, pid) : 0;
 
-    virFileCleanupClose(&seat->fd);
+    if (seat->fd >= 0)
+        close(seat->fd);
     seat->fd = -1;
     return rc;
 }
@@ -372,4 +374,3 @@ virLeaseResume(struct virLock *lock, const struct virLeaseGuest *guest, unsigned
 
 #undef VIRT_LOCK_TRIES
 #undef VIRT_FROM
-#endif

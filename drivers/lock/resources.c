@@ -5,8 +5,6 @@
 
 #include "../common/text.h"
 
-#ifndef _WIN32
-
 #include <stdint.h>
 
 #define VIRT_LEASE_KEY_WEIGHT 180          /* room that a key has in the name of a file: see virLockFileAddName */
@@ -110,4 +108,3 @@ virLeaseGuestClear(struct virLeaseGuest *guest)
 
 #undef VIRT_LEASE_KEY_WEIGHT
 #undef VIRT_LEASE_KEY_TAIL
-#endif

@@ -28,13 +28,14 @@ testDomainMigrateCheck(virDomainPtr domain, const struct virMigrationCall *call,
 {
     struct virDomainObj *vm = virDomainObjOf(domain);
     struct virProblems found = { 0 };
+    unsigned long long epoch;
     char *cookie = NULL;
     int n = -1;
 
     if (vm == NULL)
         return -1;
     if (testMigrationCheckCall(call, &found) == 0 && testCheckGuest(vm, call, &found) == 0
-        && ((cookie = testMigrationFormatCookie(testHostOf(domain->conn), vm, call)) != NULL || virProblemsNote(&found) == 0))
+        && ((cookie = testMigrationFormatCookie(testHostOf(domain->conn), vm, call, &epoch)) != NULL || virProblemsNote(&found) == 0))
         n = virProblemsGive(&found, problems);
     virProblemsClear(&found);
     if (n < 0)
@@ -54,6 +55,8 @@ testDomainMigrateCheckIncoming(virConnectPtr conn, const struct virMigrationCall
 
     if (testGuestParse(cookiein, call, &guest) < 0 || (doc = virDocumentParse(guest.document, NULL)) == NULL
         || virDomainListCheckAdd(testHostOf(conn)->domains, doc, VIR_DOMAIN_ADD_CREATE) < 0)
+        rc = virProblemsNote(&found);
+    else if ((call->flags & VIR_MIGRATE_OFFLINE) == 0 && testLeaseCheckIncoming(testHostOf(conn), &guest, virXmlString(virXmlRoot(doc), "name")) < 0)
         rc = virProblemsNote(&found);
     if (rc == 0)
         n = virProblemsGive(&found, problems);

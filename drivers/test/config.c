@@ -7,6 +7,12 @@
  *     test:///default?host=NAME       another host of the same kind, called NAME
  *     test:///path/of/file.xml        a host of this connection alone, as the file describes it
  *
+ * Parameters of a host, which its first connection gives:
+ *
+ *     lock=MANAGER:PLACE              its guests run only while it holds their leases: "file:/srv/leases"
+ *     lock-owner=NAME                 what it is called there (otherwise a name that no other host has)
+ *     lock-disks=no                   disks have no leases of their own
+ *
  * Parameters that tell how guests of this connection migrate: memory-mib=N, dirty-rate=N and
  * bandwidth=N (both in MiB/s, see transfer.c), migration-expiry=N (seconds), protocol=1|2|3 (test.c),
  * fault=... (fault.c)
@@ -19,6 +25,7 @@
 #include "../common/platform.h"
 
 #include <limits.h>
+#include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_TEST
 
@@ -64,15 +71,25 @@ testDomainRefresh(struct virDomainObj *vm, void *opaque)
     struct testHost *host = opaque;
 
     (void)vm;
-    if (host->arriving > 0 || host->crashed)               /* else there is nothing to look for, and nothing to lock */
+    if (host->arriving > 0 || host->crashed || host->unsettled)        /* else there is nothing to look for, and nothing to lock */
         testMigrationRefresh(host);
 }
 
+static void
+testDomainFree(void *priv)
+{
+    struct testDomain *test = priv;
+
+    if (test != NULL && test->seat.fd >= 0)
+        close(test->seat.fd);
+    free(test);
+}
+
 static struct testHost *
-testHostNew(const char *name)
+testHostNew(const struct testHostSettings *settings)
 {
     struct testHost *host = virAllocate(sizeof(*host));
-    struct virDomainListConfig config = { .freePriv = free, .refresh = testDomainRefresh };
+    struct virDomainListConfig config = { .freePriv = testDomainFree, .refresh = testDomainRefresh };
 
     if (host == NULL)
         return NULL;
@@ -81,15 +98,24 @@ testHostNew(const char *name)
 
     host->info = (virNodeInfo){ .model = "i686", .memory = 3145728, .cpus = 16, .mhz = 1400, .nodes = 2, .sockets = 2,
                                 .cores = 2, .threads = 2 };
-    host->name = name != NULL ? virStringCopy(name) : virHostGetHostname();
+    host->name = settings->name != NULL ? virStringCopy(settings->name) : virHostGetHostname();
     host->hub = virEventHubNew();
     config.hub = host->hub;
     config.opaque = host;
-    if (host->name == NULL || host->hub == NULL || (host->domains = virDomainListNew(&config)) == NULL) {
+    if (host->name == NULL || host->hub == NULL || (host->domains = virDomainListNew(&config)) == NULL ||
+        (settings->locks != NULL && testLeasesOpen(host, settings->locks, settings->owner, settings->disks) < 0)) {
         testHostFree(host);
         return NULL;
     }
     return host;
+}
+
+/* A host that is shut down orderly. */
+static int
+testDomainSwitchOff(struct virDomainObj *vm, void *opaque)
+{
+    testLeaseEnd(opaque, vm);
+    return 0;
 }
 
 VIRT_INTERNAL void
@@ -98,12 +124,28 @@ testHostFree(struct testHost *host)
     if (host == NULL)
         return;
     testMigrationsFree(host);
+    if (host->leases != NULL)
+        virDomainListEach(host->domains, testDomainSwitchOff, host);
     virDomainListFree(host->domains);
+    testLeasesClose(host);
     virEventHubFree(host->hub);
     pthread_cond_destroy(&host->changed);
     pthread_mutex_destroy(&host->lock);
     free(host->name);
     free(host);
+}
+
+/* Its guest would run: 1: it may; 0: it has a lease that another host's has got, and stays off; -1. */
+static int
+testHostMayRun(struct testHost *host, struct virDomainObj *vm, xmlDocPtr doc)
+{
+    if (testLeaseAcquire(host, vm, doc) == 0)
+        return 1;
+    if (virGetLastErrorCode() != VIR_ERR_RESOURCE_BUSY)
+        return -1;
+    virLog(VIR_LOG_WARN, "test.lease", "%s", virGetLastErrorMessage());
+    virResetLastError();
+    return 0;
 }
 
 /* Takes a domain in as a host finds it at the beginning: nothing is told to anybody. */
@@ -113,15 +155,19 @@ testHostAddDomain(struct testHost *host, const char *xml, int state, bool transi
     VIRT_CLEANUP_XML xmlDocPtr doc = virDocumentParse(xml, NULL);
     struct virDomainObj *vm;
     bool isNew;
-    int rc = 0;
+    int rc = 0, runs = 0;
 
     if (doc == NULL || (vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "virConnectOpen", &isNew)) == NULL)
         return -1;
     if (!transient)
         rc = virDomainObjDefine(vm, doc);
-    if (rc == 0 && state != VIR_DOMAIN_SHUTOFF)
+    if (rc == 0 && state != VIR_DOMAIN_SHUTOFF && (runs = testHostMayRun(host, vm, doc)) < 0)
+        rc = -1;
+    if (rc == 0 && runs > 0)
         rc = virDomainObjStarted(vm, doc, virDomainListNextId(host->domains), state, 0);
-    if (rc == 0 && state == VIR_DOMAIN_SHUTOFF)
+    else if (rc == 0 && transient)
+        virDomainListRemove(host->domains, vm);
+    else if (rc == 0)
         virDomainObjSetState(vm, VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_UNKNOWN);
     virDomainObjEndJob(vm);
     virDomainObjUnref(vm);
@@ -129,9 +175,9 @@ testHostAddDomain(struct testHost *host, const char *xml, int state, bool transi
 }
 
 VIRT_INTERNAL struct testHost *
-testHostNewDefault(const char *name)
+testHostNewDefault(const struct testHostSettings *settings)
 {
-    struct testHost *host = testHostNew(name);
+    struct testHost *host = testHostNew(settings);
 
     if (host == NULL)
         return NULL;
@@ -213,13 +259,13 @@ testNodeParseDomain(struct testHost *host, xmlNodePtr element, const char *direc
 }
 
 VIRT_INTERNAL struct testHost *
-testHostNewFromFile(const char *path)
+testHostNewFromFile(const char *path, const struct testHostSettings *settings)
 {
     VIRT_CLEANUP_XML xmlDocPtr doc = virXmlParseFile(path, "node");
     VIRT_CLEANUP_FREE char *directory = NULL;
     struct testHost *host;
 
-    if (doc == NULL || (directory = virStringCopy(path)) == NULL || (host = testHostNew(NULL)) == NULL)
+    if (doc == NULL || (directory = virStringCopy(path)) == NULL || (host = testHostNew(settings)) == NULL)
         return NULL;
     *strrchr(directory, '/') = '\0';                       /* the path of a URI begins with a slash */
     if (testNodeParseInfo(host, virXmlRoot(doc)) < 0)
@@ -236,6 +282,38 @@ error:
 }
 
 /* ---------- the settings of a connection ---------- */
+
+VIRT_INTERNAL int
+testHostConfigure(struct testHostSettings *settings, const struct virUri *uri)
+{
+    const char *disks = virUriParam(uri, "lock-disks");
+
+    *settings = (struct testHostSettings){ .locks = virUriParam(uri, "lock"), .owner = virUriParam(uri, "lock-owner"), .disks = true };
+    if (strcmp(uri->path, "/default") == 0)
+        settings->name = virUriParam(uri, "host");
+    if (settings->locks == NULL && (settings->owner != NULL || disks != NULL))
+        return virReportError(VIR_ERR_INVALID_ARG, "URI parameter %s: there is no lock manager without URI parameter lock",
+                              disks != NULL ? "lock-disks" : "lock-owner");
+    if (disks != NULL && strcmp(disks, "yes") != 0 && strcmp(disks, "no") != 0)
+        return virReportError(VIR_ERR_INVALID_ARG, "URI parameter lock-disks: '%s' is not yes or no", disks);
+    settings->disks = disks == NULL || strcmp(disks, "yes") == 0;
+    return 0;
+}
+
+/* Of a host that somebody may have opened before. */
+VIRT_INTERNAL int
+testHostCheckSettings(const struct testHost *host, const struct testHostSettings *settings)
+{
+    const struct virLock *leases = host->leases;
+
+    if (settings->locks == NULL || (leases != NULL && strcmp(leases->place, settings->locks) == 0 && leases->disks == settings->disks &&
+                                    (settings->owner == NULL || strcmp(leases->owner, settings->owner) == 0)))
+        return 0;
+    if (leases == NULL)
+        return virReportError(VIR_ERR_INVALID_ARG, "URI parameter lock: host '%s' was opened before without a lock manager", host->name);
+    return virReportError(VIR_ERR_INVALID_ARG, "URI parameter lock: host '%s' was opened before with lock manager '%s', lock-owner '%s', "
+                          "lock-disks=%s", host->name, leases->place, leases->owner, leases->disks ? "yes" : "no");
+}
 
 static int
 testConnectNumber(const struct virUri *uri, const char *name, unsigned long long unit, unsigned long long *value)
@@ -255,7 +333,7 @@ VIRT_INTERNAL int
 testConnectConfigure(struct testConnect *test, const struct virUri *uri)
 {
     static const char *const known[] = { "host", "memory-mib", "dirty-rate", "bandwidth", "fault", "protocol",
-                                         "migration-expiry" };
+                                         "migration-expiry", "lock", "lock-owner", "lock-disks" };
     const unsigned long long mib = 1024 * 1024;
     const char *fault = virUriParam(uri, "fault");
 
@@ -266,7 +344,7 @@ testConnectConfigure(struct testConnect *test, const struct virUri *uri)
             k++;
         if (k == sizeof(known) / sizeof(known[0]))
             return virReportError(VIR_ERR_INVALID_ARG, "URI parameter '%s' is not one of the test driver "
-                                  "(host, memory-mib, dirty-rate, bandwidth, fault, protocol, migration-expiry)", uri->params[i].name);
+                                  "(host, memory-mib, dirty-rate, bandwidth, fault, protocol, migration-expiry, lock, lock-owner, lock-disks)", uri->params[i].name);
     }
     test->dirtyRate = 256 * mib;
     test->bandwidth = 64 * 1024 * mib;

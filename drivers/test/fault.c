@@ -28,7 +28,7 @@
 #define VIRT_FROM VIR_FROM_TEST
 
 /*
- * Every durable step, phase by phase: a record is written before what it announces, and what is announced is safe to
+ * Every durable step, phase by phase, and at last those that there are with a lock manager: a record is written before what it announces, and what is announced is safe to
  * do again. A migration that turns back by itself in perform, or is refused in finish, takes the steps of rollback and
  * cancel.
  */
@@ -54,6 +54,9 @@ VIRT_INTERNAL const struct testMigrationStep testMigrationSteps[TEST_MARKS] = {
     [TEST_MARK_RESUMING]     = { "rollback", TEST_FAULT_ROLLBACK, true,  "resuming is on record" },
     [TEST_MARK_RESUMED]      = { "rollback", TEST_FAULT_ROLLBACK, true,  "the guest goes on" },
     [TEST_MARK_STAYED]       = { "rollback", TEST_FAULT_ROLLBACK, true,  "stayed is on record" },
+    [TEST_MARK_TAKEN]        = { "finish",   TEST_FAULT_FINISH,   false, "the lease is here" },
+    [TEST_MARK_GIVEN]        = { "finish",   TEST_FAULT_FINISH,   false, "the lease is given back" },
+    [TEST_MARK_KEPT]         = { "rollback", TEST_FAULT_ROLLBACK, true,  "the lease is kept" },
 };
 
 /* ---------- the grammar ---------- */
@@ -246,6 +249,7 @@ testHostLosesPower(struct testMigration *m)
         testChannelChange(m->channel, TEST_COPY_COMPLETE, TEST_COPY_DEAD);
     if (m->vm != NULL && m->vm->id >= 0 && m->vm->id == m->id) {
         virDomainObjStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
+        testLeaseLeaveSeat(m->vm);
         virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
     }
 }

@@ -37,11 +37,42 @@ testSourceEnds(struct testHost *host, struct testMigration *m)
     m->told = true;
     if (!m->offline && testSourceIsHere(m)) {
         virDomainObjStopped(vm, m->lost ? VIR_DOMAIN_SHUTOFF_FAILED : VIR_DOMAIN_SHUTOFF_MIGRATED);
+        testLeaseEnd(host, vm);
         virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, m->lost ? VIR_DOMAIN_EVENT_STOPPED_FAILED : VIR_DOMAIN_EVENT_STOPPED_MIGRATED);
     }
+    testLeaseRelease(host, m);
     if ((m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && !m->lost && vm->persistent && virDomainObjUndefine(vm) < 0)
         virLog(VIR_LOG_WARN, "test.migration", "domain '%s' has left, but is still defined here: %s", vm->name,
                virGetLastErrorMessage());
+}
+
+/* Somebody else has its lease, or has had it: for the error that is set, it ends here. */
+static void
+testSourceYields(struct testHost *host, struct testMigration *m)
+{
+    testMigrationKeepError(m);
+    m->lost = true;
+    virDomainObjStopped(m->vm, VIR_DOMAIN_SHUTOFF_FAILED);
+    testLeaseEnd(host, m->vm);
+    virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
+}
+
+/* The guest goes on here, if it is there, and its lease still is this host's. 1: it does, 0: it is gone; -1: not known, or this host has crashed. */
+static int
+testSourceGoesOn(struct testHost *host, struct testMigration *m)
+{
+    bool here = m->vm == NULL || testSourceIsHere(m);
+    int kept = here ? testLeaseKeep(host, m) : 1;
+
+    if (kept < 0 || testMigrationReached(host, m, TEST_MARK_KEPT))
+        return -1;
+    if (kept == 0)
+        testSourceYields(host, m);
+    else if (!here)
+        testLeaseRelease(host, m);
+    else
+        testSourceResume(m);
+    return here && kept > 0;
 }
 
 /* What the record says is carried out; the answer is the record's. */
@@ -49,11 +80,10 @@ static int
 testSourceSettle(struct testHost *host, struct testMigration *m)
 {
     if (m->stage == TEST_RESUMING) {
-        bool here = m->vm == NULL || testSourceIsHere(m);
+        int here;
 
         testChannelClose(host, m);
-        testSourceResume(m);
-        if (testMigrationReached(host, m, TEST_MARK_RESUMED))
+        if ((here = testSourceGoesOn(host, m)) < 0 || testMigrationReached(host, m, TEST_MARK_RESUMED))
             return VIR_MIGRATION_AGAIN;
         m->stage = here ? TEST_STAYED : TEST_GONE;
         if (m->vm != NULL && !m->told)
@@ -113,16 +143,26 @@ testDestinationIsHere(const struct testMigration *m)
     return m->offline || (m->channel != NULL && m->id >= 0 && m->vm->id == m->id && atomic_load(&m->channel->copy) != TEST_COPY_DEAD);
 }
 
-/* Everything that can fail comes before the guest runs. */
+/*
+ * Everything that can fail comes before the guest runs, and of that the lease first: without it nothing is to be done. 1: it runs; 0: not yet,
+ * or this host has crashed; -1 with the error set: it will not.
+ */
 static int
-testDestinationStart(struct testMigration *m, enum testFaultKind fault)
+testDestinationStart(struct testHost *host, struct testMigration *m, enum testFaultKind fault)
 {
     bool spread;
+    int taken;
 
+    if (!testDestinationIsHere(m) && m->ran)
+        return 1;                                          /* and has ended, by no doing of the migration */
     if (!testDestinationIsHere(m))
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was arriving", m->vm->name);
     if (!m->offline && (m->vm->state != VIR_DOMAIN_PAUSED || m->vm->reason != VIR_DOMAIN_PAUSED_MIGRATION))
-        return 0;                                          /* it was started before a crash */
+        return 1;                                          /* it was started before a crash */
+    if ((taken = testLeaseTransfer(host, m)) <= 0)
+        return taken < 0 ? 0 : -1;
+    if (testMigrationReached(host, m, TEST_MARK_TAKEN))
+        return 0;
     if (fault == TEST_FAULT_DIE)
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died when it was to be started", m->vm->name);
     if (fault != TEST_FAULT_NONE)
@@ -130,8 +170,11 @@ testDestinationStart(struct testMigration *m, enum testFaultKind fault)
     if (testDestinationDefine(m) < 0)
         return -1;
     if (m->offline)
-        return 0;
+        return 1;
 
+    if (m->leased)
+        testDomainOf(m->vm)->epoch = m->epochMine;
+    m->ran = m->leased;                                    /* on record before it does: what has run is not given back */
     spread = atomic_load(&m->channel->copy) == TEST_COPY_SPREAD;
     if (m->state == VIR_DOMAIN_PAUSED || (m->state == VIR_DOMAIN_NOSTATE && atomic_load(&m->channel->paused))) {
         virDomainObjSetState(m->vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
@@ -140,7 +183,7 @@ testDestinationStart(struct testMigration *m, enum testFaultKind fault)
         virDomainObjSetState(m->vm, VIR_DOMAIN_RUNNING, spread ? VIR_DOMAIN_RUNNING_POSTCOPY : VIR_DOMAIN_RUNNING_MIGRATED);
         virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_RESUMED, spread ? VIR_DOMAIN_EVENT_RESUMED_POSTCOPY : VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
     }
-    return 0;
+    return 1;
 }
 
 /* Nothing of it remains here. */
@@ -155,10 +198,25 @@ testDestinationRemove(struct testHost *host, struct testMigration *m)
         return;
     if (vm->id >= 0 && vm->id == m->id && !m->offline) {
         virDomainObjStopped(vm, died ? VIR_DOMAIN_SHUTOFF_CRASHED : VIR_DOMAIN_SHUTOFF_FAILED);
+        testLeaseEnd(host, vm);
         virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
     } else if (!vm->persistent && vm->id < 0) {
         virDomainListRemove(host->domains, vm);
     }
+}
+
+/* It does not start, for the error that is set: the first one counts. 0; -1: its lease could not be given back, or this host has crashed. */
+static int
+testDestinationFails(struct testHost *host, struct testMigration *m)
+{
+    if (m->error == NULL)
+        testMigrationKeepError(m);
+    virResetLastError();
+    testDestinationRemove(host, m);
+    if (testLeaseGiveBack(host, m) < 0 || testMigrationReached(host, m, TEST_MARK_GIVEN))
+        return -1;
+    m->stage = TEST_REFUSED;
+    return 0;
 }
 
 /* What the record says is carried out; the answer is the record's. */
@@ -166,11 +224,11 @@ static int
 testDestinationSettle(struct testHost *host, struct testMigration *m, enum testFaultKind fault)
 {
     if (m->stage == TEST_STARTING) {
-        if (testDestinationStart(m, fault) < 0) {
-            testMigrationKeepError(m);
-            testDestinationRemove(host, m);
-            m->stage = TEST_REFUSED;
-        } else {
+        int started = testDestinationStart(host, m, fault);
+
+        if (started == 0 || (started < 0 && testDestinationFails(host, m) < 0))
+            return VIR_MIGRATION_AGAIN;
+        if (started > 0) {
             if (testMigrationReached(host, m, TEST_MARK_STARTED))
                 return VIR_MIGRATION_AGAIN;
             if (m->channel != NULL && atomic_load(&m->channel->copy) != TEST_COPY_SPREAD)
@@ -299,7 +357,7 @@ testMigrationDocument(xmlDocPtr taken, const struct virMigrationCall *call, cons
 }
 
 VIRT_INTERNAL char *
-testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const struct virMigrationCall *call)
+testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const struct virMigrationCall *call, unsigned long long *epoch)
 {
     bool offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0, persist = (call->flags & VIR_MIGRATE_PERSIST_DEST) != 0;
     VIRT_CLEANUP_FREE char *document = NULL, *definition = NULL;
@@ -315,7 +373,11 @@ testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const 
     cookie = virJsonObject("i:version", 1, "s:name", vm->name, "s:uuid", uuid, "s:host", host->name,
                            "s:state", offline ? "shutoff" : vm->state == VIR_DOMAIN_PAUSED ? "paused" : "running",
                            "b:persistent", (int)vm->persistent, "s:document", document, "S:definition", definition, NULL);
-    return cookie != NULL ? virJsonFormat(cookie) : NULL;
+    *epoch = 0;
+    if (cookie == NULL ||
+        (host->leases != NULL && !offline && virJsonAdd(cookie, "a:lease", testLeaseFormat(host, vm, epoch), NULL) < 0))
+        return NULL;
+    return virJsonFormat(cookie);
 }
 
 /* The per cent at which a fault of perform happens; -1: never. */
@@ -364,13 +426,15 @@ testMigrationBegin(virConnectPtr conn, struct virDomainObj *vm, const struct vir
         (m = testMigrationNew(call, true, vm)) == NULL)
         return NULL;
     m->id = vm->id;
-    if ((m->cookie = testMigrationFormatCookie(host, vm, call)) == NULL ||
+    if ((m->cookie = testMigrationFormatCookie(host, vm, call, &m->epochTold)) == NULL || testLeaseCheckProtocol(testConnectOf(conn), m, 3) < 0 ||
         testMigrationPlan(m, testConnectOf(conn), call) < 0 ||
         virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, call->uuid) < 0) {
         testMigrationFree(host, m);
         return NULL;
     }
     m->holds = true;
+    m->epochMine = m->epochTold;
+    m->leased = m->epochTold != 0;
     testMigrationInsert(host, m);
     return m;
 }
@@ -446,6 +510,20 @@ testGuestClear(struct testGuest *guest)
 {
     free(guest->document);
     free(guest->definition);
+    free(guest->manager);
+    free(guest->owner);
+}
+
+/* A lease of the guest, as the cookie tells it. */
+static int
+testGuestParseLease(const cJSON *lease, struct testGuest *guest)
+{
+    const char *manager = virJsonString(lease, "manager"), *owner = virJsonString(lease, "owner");
+
+    if (manager == NULL || owner == NULL || strlen(owner) >= VIRT_LOCK_NAME_MAX || virJsonULongLong(lease, "epoch", &guest->epoch) < 0 ||
+        guest->epoch == 0)
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "the lease in the cookie of begin lacks its manager, owner or epoch");
+    return (guest->manager = virStringCopy(manager)) != NULL && (guest->owner = virStringCopy(owner)) != NULL ? 0 : -1;
 }
 
 /* The cookie is that of begin, or, from a source without begin, the guest's document as it is there. The caller clears it, also on failure. */
@@ -469,7 +547,8 @@ testGuestParse(const char *text, const struct virMigrationCall *call, struct tes
     if (virJsonInt(cookie, "version", &version) < 0 || version != 1 || state == NULL || document == NULL)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "the cookie of begin is not one of this driver's");
     guest->state = strcmp(state, "paused") == 0 ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
-    if ((guest->document = virStringCopy(document)) == NULL)
+    if ((guest->document = virStringCopy(document)) == NULL ||
+        (virJsonGet(cookie, "lease") != NULL && testGuestParseLease(virJsonGet(cookie, "lease"), guest) < 0))
         return -1;
     return definition == NULL || (guest->definition = virStringCopy(definition)) != NULL ? 0 : -1;
 }
@@ -496,7 +575,15 @@ testMigrationExpect(struct testConnect *test, struct testMigration *m, const str
                     const struct testGuest *guest)
 {
     VIRT_CLEANUP_JSON cJSON *cookie = virJsonObject("i:version", 1, "s:host", test->host->name, NULL);
+    const struct virLock *leases = test->host->leases;
 
+    if (leases != NULL && !m->offline) {
+        m->leased = true;
+        m->epochTold = guest->epoch;
+        if ((m->peer = virStringCopy(guest->owner)) == NULL || cookie == NULL ||
+            virJsonAdd(cookie, "a:lease", virJsonObject("s:manager", leases->manager->name, "s:owner", leases->owner, NULL), NULL) < 0)
+            return -1;
+    }
     if (cookie == NULL || (m->cookie = virJsonFormat(cookie)) == NULL || (m->uri = testMigrationAddress(test->host, call)) == NULL)
         return -1;
     if ((m->flags & VIR_MIGRATE_PERSIST_DEST) != 0 &&
@@ -518,9 +605,13 @@ testMigrationReceive(struct testConnect *test, struct testMigration *m, xmlDocPt
     m->channel->dieAt = testMigrationFaultAt(test, TEST_FAULT_DIE);
     if (m->offline)
         return 0;
-    m->id = virDomainListNextId(test->host->domains);
-    if (virDomainObjStarted(m->vm, doc, m->id, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION) < 0)
+    if (testLeaseSit(test->host, m, doc) < 0)
         return -1;
+    m->id = virDomainListNextId(test->host->domains);
+    if (virDomainObjStarted(m->vm, doc, m->id, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION) < 0) {
+        testLeaseEnd(test->host, m->vm);
+        return -1;
+    }
     virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED);
     if (kind == TEST_FAULT_DIE)
         testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD);
@@ -539,7 +630,8 @@ testMigrationPrepare(struct testConnect *test, const struct virMigrationCall *ca
         return virReportError(VIR_ERR_OPERATION_FAILED, "migration %s was settled while it was being prepared", call->uuid);
     if ((m = testMigrationNew(call, false, vm)) == NULL)
         return VIR_MIGRATION_FAILED;
-    if (testMigrationExpect(test, m, call, guest) < 0 ||
+    if ((!m->offline && testLeaseCheckIncoming(host, guest, vm->name) < 0) || testMigrationExpect(test, m, call, guest) < 0 ||
+        testLeaseCheckProtocol(test, m, 2) < 0 ||
         virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_IN, call->uuid) < 0) {
         testMigrationFree(host, m);
         return VIR_MIGRATION_FAILED;
@@ -626,16 +718,35 @@ testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call
 
 /* ---------- perform ---------- */
 
+/* The destination has said in its cookie who it is to the lock manager. */
+static int
+testSourceMeets(struct testMigration *m, const char *cookie)
+{
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+    const char *owner;
+
+    if (!m->leased || m->peer != NULL)
+        return 0;
+    if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "the cookie of prepare")) == NULL ||
+        (owner = virJsonString(virJsonGet(json, "lease"), "owner")) == NULL)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said who it is to the lock manager", m->vm->name);
+    return (m->peer = virStringCopy(owner)) != NULL ? 0 : -1;
+}
+
 /* What the hypervisor says of the transfer decides; how it is with the guest's CPUs does not. */
 static int
-testSourcePerform(struct testHost *host, struct testMigration *m, const char *uri)
+testSourcePerform(struct testHost *host, struct testMigration *m, const char *cookie, const char *uri)
 {
     switch (m->stage) {
     case TEST_PERFORMED:
     case TEST_LEAVING:
     case TEST_LEFT:
         return m->stage == TEST_LEAVING ? testSourceSettle(host, m) : VIR_MIGRATION_DONE;
+    case TEST_RESUMING:
+        return testSourceSettle(host, m) == VIR_MIGRATION_AGAIN ? VIR_MIGRATION_AGAIN : testMigrationFailed(m);
     case TEST_BEGUN:
+        if (testSourceMeets(m, cookie) < 0)
+            return testSourceGivesUp(host, m);
         m->stage = TEST_PERFORMING;
         if (testMigrationReached(host, m, TEST_MARK_PERFORMING))
             return VIR_MIGRATION_AGAIN;
@@ -690,7 +801,6 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
     char *cookie = NULL;
     int rc = testPhaseEnter(domain->conn, call, TEST_FAULT_PERFORM, &kind);
 
-    (void)cookiein;
     if (rc != 1)
         return rc;
     m = testMigrationFind(host, call->uuid, true);
@@ -705,7 +815,7 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
     end = call->timeout < 0 ? UINT64_MAX : virTimeNowUs() + (unsigned long long)call->timeout * 1000;
     m->users++;
     m->at = test;
-    while ((rc = testSourcePerform(host, m, uri)) == VIR_MIGRATION_AGAIN && !host->crashed && virTimeNowUs() < end) {
+    while ((rc = testSourcePerform(host, m, cookiein, uri)) == VIR_MIGRATION_AGAIN && !host->crashed && virTimeNowUs() < end) {
         next = testTransferNext(m);
         virPlatformCondWait(&host->changed, &host->lock, next < end ? next : end);
         if (host->crashed)
@@ -971,6 +1081,66 @@ testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *cal
     return rc;
 }
 
+/* ---------- decide ---------- */
+
+/* Somebody else has the guest, or it may go on here: then that is made certain first. */
+static int
+testSourceMayGoOn(struct testHost *host, struct testMigration *m, enum testLeaseView view)
+{
+    if (view == TEST_LEASE_NEITHER)
+        return 1;                                          /* the way back will see it, and end it */
+    if (!testSourceIsHere(m))
+        return view == TEST_LEASE_SOURCE;                  /* the destination, if it may, can still start it */
+    return testLeaseKeep(host, m) > 0;
+}
+
+/* 1, 0: on record; -1: not known. After halt, or when all is there. */
+static int
+testSourceAsksLease(struct testHost *host, struct testMigration *m)
+{
+    enum testLeaseView view;
+
+    if (m->stage == TEST_LEAVING || m->stage == TEST_LEFT)
+        return 1;
+    if (m->stage == TEST_RESUMING || m->stage == TEST_STAYED || m->stage == TEST_GONE)
+        return 0;
+    testTransferLook(host, m);
+    if (!m->leased || (m->stage != TEST_HALTED && m->stage != TEST_PERFORMED) || m->status == TEST_SPREAD || m->status == TEST_BROKE)
+        return -1;
+    if ((view = testLeaseLook(host, m)) == TEST_LEASE_UNKNOWN)
+        return -1;
+    if (view == TEST_LEASE_DESTINATION)
+        m->stage = TEST_LEAVING;
+    else if (testSourceMayGoOn(host, m, view))
+        m->stage = TEST_RESUMING;
+    else
+        return -1;
+    if (testMigrationReached(host, m, m->stage == TEST_LEAVING ? TEST_MARK_LEAVING : TEST_MARK_RESUMING))
+        return -1;
+    return m->stage == TEST_LEAVING;
+}
+
+VIRT_INTERNAL int
+testDomainMigrateDecide(virDomainPtr domain, const struct virMigrationCall *call, int *started)
+{
+    struct testConnect *test = testConnectOf(domain->conn);
+    struct testMigration *m;
+    int there = -1;
+
+    pthread_mutex_lock(&test->host->lock);
+    testHostSettle(test->host);
+    if ((m = testMigrationFind(test->host, call->uuid, true)) != NULL) {
+        m->at = test;
+        there = testSourceAsksLease(test->host, m);
+        m->at = NULL;
+    }
+    pthread_mutex_unlock(&test->host->lock);
+    virResetLastError();
+    if (there >= 0)
+        *started = there;
+    return there >= 0 ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
+}
+
 /* ---------- waiting, ends, jobs ---------- */
 
 /* No descriptor: only time passes here. */
@@ -1050,12 +1220,15 @@ testDestinationGuestEnds(struct testHost *host, struct testMigration *m)
         return;
     virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' ended while it was arriving", m->vm->name);
     testMigrationKeepError(m);
+    if (m->stage == TEST_STARTING && m->leased) {
+        atomic_store(&host->unsettled, true);              /* its lease may be here, and goes back */
+        return;
+    }
     m->stage = TEST_REFUSED;
     testMigrationEndJob(m);
 }
 
-/* What is done by the way leaves the thread's error as it was. */
-static virErrorPtr
+VIRT_INTERNAL virErrorPtr
 testErrorPut(void)
 {
     virErrorPtr before = virSaveLastError();
@@ -1064,7 +1237,7 @@ testErrorPut(void)
     return before;
 }
 
-static void
+VIRT_INTERNAL void
 testErrorTake(virErrorPtr before)
 {
     if (before != NULL && before->code != VIR_ERR_OK)
@@ -1108,6 +1281,24 @@ testDestinationFollows(struct testHost *host, struct testMigration *m)
         testChannelClose(host, m);
 }
 
+/*
+ * A complete copy that nobody asks for: it may be given up if by its lease it can never run. The lock manager is asked once in
+ * every such time.
+ */
+static bool
+testDestinationIsStale(struct testHost *host, struct testMigration *m)
+{
+    enum testLeaseView view;
+
+    if (!m->leased || atomic_load(&m->channel->copy) != TEST_COPY_COMPLETE)
+        return false;
+    view = testLeaseLook(host, m);
+    if (view == TEST_LEASE_SOURCE || view == TEST_LEASE_NEITHER)
+        return true;
+    atomic_store(&m->channel->heard, virTimeNowUs());
+    return false;
+}
+
 /* A guest that has been prepared: it may have died, or wait in vain, or may be started without being asked for. */
 static void
 testDestinationLook(struct testHost *host, struct testMigration *m)
@@ -1123,7 +1314,8 @@ testDestinationLook(struct testHost *host, struct testMigration *m)
     } else if (m->alone && atomic_load(&m->channel->cut) && testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD)) {
         virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' has not arrived completely", m->vm->name);
         testDestinationGivesUp(host, m);
-    } else if (now > heard && now - heard > m->expiry && testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD)) {
+    } else if (now > heard && now - heard > m->expiry &&
+               (testChannelChange(m->channel, TEST_COPY_OPEN, TEST_COPY_DEAD) || testDestinationIsStale(host, m))) {
         virReportError(VIR_ERR_OPERATION_TIMEOUT, "domain '%s': nothing was heard of its migration for %llu seconds", m->vm->name,
                        m->expiry / 1000000);
         testDestinationGivesUp(host, m);
@@ -1150,12 +1342,15 @@ VIRT_INTERNAL void
 testHostSettle(struct testHost *host)
 {
     virErrorPtr before;
+    bool restart, again;
 
-    if (!host->crashed && host->arriving == 0)
+    if (!host->crashed && host->arriving == 0 && !host->unsettled)
         return;
     before = testErrorPut();
-    if (atomic_exchange(&host->crashed, false)) {
-        for (struct testMigration *m = host->migrations; m != NULL; m = m->next)
+    again = atomic_exchange(&host->unsettled, false);
+    restart = atomic_exchange(&host->crashed, false);
+    for (struct testMigration *m = host->migrations; m != NULL; m = m->next) {
+        if (restart || (again && m->mind.dropped && (m->stage == TEST_RESUMING || m->stage == TEST_STARTING)))
             testMigrationRestart(host, m);
     }
     for (struct testMigration *m = host->migrations; m != NULL; m = m->next) {

@@ -71,6 +71,7 @@ testMigrationFree(struct testHost *host, struct testMigration *m)
     virFreeError(m->error);
     virTypedParamsFree(m->params, m->nparams);
     free(m->definition);
+    free(m->peer);
     free(m->cookie);
     free(m->uri);
     free(m->uuid);

@@ -27,7 +27,7 @@ static void *
 testHostCreate(const char *key, void *opaque)
 {
     (void)key;
-    return testHostNewDefault(opaque);
+    return testHostNewDefault(opaque);           /* struct testHostSettings */
 }
 
 static void
@@ -39,17 +39,26 @@ testHostDestroy(void *host)
 static int
 testConnectOpenHost(struct testConnect *test, const struct virUri *uri)
 {
-    const char *name = virUriParam(uri, "host");
+    struct testHostSettings settings;
     VIRT_CLEANUP_FREE char *key = NULL;
 
+    if (testHostConfigure(&settings, uri) < 0)
+        return -1;
     if (strcmp(uri->path, "/default") != 0) {
-        test->host = testHostNewFromFile(uri->path);
+        test->host = testHostNewFromFile(uri->path, &settings);
         return test->host != NULL ? 0 : -1;
     }
-    if ((key = virStringFormat("test:%s", name != NULL ? name : "")) == NULL)
+    if ((key = virStringFormat("test:%s", settings.name != NULL ? settings.name : "")) == NULL)
         return -1;
     test->shared = true;
-    test->host = virSharedAcquire(key, testHostCreate, (void *)(uintptr_t)name, testHostDestroy);
+    test->host = virSharedAcquire(key, testHostCreate, &settings, testHostDestroy);
+    if (test->host != NULL && testHostCheckSettings(test->host, &settings) < 0) {
+        virErrorPtr before = testErrorPut();
+
+        virSharedRelease(test->host);
+        testErrorTake(before);
+        return -1;
+    }
     return test->host != NULL ? 0 : -1;
 }
 
@@ -68,6 +77,7 @@ testConnectForget(virConnectPtr conn, struct testConnect *test)
     test->older->migration.begin = NULL;
     test->older->migration.halt = NULL;
     test->older->migration.confirm = NULL;
+    test->older->migration.decide = NULL;
     test->older->migration.startPostCopy = NULL;
     if (test->protocol < 2)
         test->older->migration.finish = NULL;
@@ -238,7 +248,7 @@ testDomainOf(struct virDomainObj *vm)
     struct testDomain *test = vm->priv;
 
     if (test == NULL && (test = virAllocate(sizeof(*test))) != NULL) {
-        *test = (struct testDomain){ .maxDowntime = 300, .maxSpeed = TEST_MAX_SPEED, .cache = 64 * 1024 * 1024 };
+        *test = (struct testDomain){ .maxDowntime = 300, .maxSpeed = TEST_MAX_SPEED, .cache = 64 * 1024 * 1024, .seat = { .fd = -1 } };
         vm->priv = test;
     }
     return test;
@@ -253,6 +263,7 @@ testDomainEnd(struct testHost *host, struct virDomainObj *vm, int reason, int de
 {
     testMigrationGuestEnds(host, vm);
     virDomainObjStopped(vm, reason);
+    testLeaseEnd(host, vm);
     virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, detail);
 }
 
@@ -261,9 +272,13 @@ testDomainStart(struct testHost *host, struct virDomainObj *vm, xmlDocPtr doc, b
 {
     int id = virDomainListNextId(host->domains);
 
-    if (paused ? virDomainObjStarted(vm, doc, id, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP) < 0
-               : virDomainObjStarted(vm, doc, id, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED) < 0)
+    if (testLeaseAcquire(host, vm, doc) < 0)
         return -1;
+    if (paused ? virDomainObjStarted(vm, doc, id, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP) < 0
+               : virDomainObjStarted(vm, doc, id, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED) < 0) {
+        testLeaseEnd(host, vm);
+        return -1;
+    }
     virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
     if (paused) {
         virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER);
@@ -382,11 +397,12 @@ testDomainSuspend(virDomainPtr domain)
 static int
 testTransitionResume(struct testHost *host, struct virDomainObj *vm)
 {
-    (void)host;
     if (vm->state == VIR_DOMAIN_RUNNING)
         return 0;
     if (vm->state != VIR_DOMAIN_PAUSED)
         return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not paused", vm->name);
+    if (testLeaseResume(host, vm) < 0)
+        return -1;
     virDomainObjSetState(vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED);
     virDomainObjEmit(vm, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED);
     return 0;
@@ -649,6 +665,7 @@ VIRT_INTERNAL const struct virDriver virTestDriver = {
         .confirm = testDomainMigrateConfirm,
         .wait = testDomainMigrateWait,
         .drop = testDomainMigrateDrop,
+        .decide = testDomainMigrateDecide,
         .list = testConnectListMigrations,
         .check = testDomainMigrateCheck,
         .checkIncoming = testDomainMigrateCheckIncoming,

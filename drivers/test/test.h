@@ -5,7 +5,9 @@
 #define VIRT_TEST_TEST_H
 
 #include "../driver.h"
+#include "../lock/lock.h"
 #include "../common/domain.h"
+#include "../common/json.h"
 #include "../common/problems.h"
 #include "../common/uri.h"
 
@@ -54,6 +56,7 @@ enum testMark {
     TEST_MARK_CANCELLED, TEST_MARK_HALTED,
     TEST_MARK_REFUSING, TEST_MARK_REMOVED, TEST_MARK_REFUSED,
     TEST_MARK_RESUMING, TEST_MARK_RESUMED, TEST_MARK_STAYED,
+    TEST_MARK_TAKEN, TEST_MARK_GIVEN, TEST_MARK_KEPT,       /* with a lock manager only */
     TEST_MARKS,
 };
 
@@ -79,12 +82,14 @@ struct testHost {
     virNodeInfo info;
     int cells;
     unsigned long long cellMemory[TEST_CELLS_MAX];
+    struct virLock *leases;              /* NULL: no lock manager. Constant */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;              /* something a transfer may be waiting for: an abort, a destroy */
     struct testMigration *migrations;
     atomic_int arriving;                 /* how many of them are prepared here, or have memory on its way */
     atomic_bool crashed;                 /* nobody manages it: whoever calls next settles the records first */
+    atomic_bool unsettled;               /* the lock manager did not answer when a record was to be settled, and may later */
 };
 
 /* A connection: conn->priv. */
@@ -106,6 +111,8 @@ struct testDomain {
     unsigned long long maxDowntime;      /* ms */
     unsigned long maxSpeed;              /* MiB/s */
     unsigned long long cache;            /* bytes */
+    struct virLockSeat seat;             /* its hypervisor's, as long as that lives */
+    unsigned long long epoch;            /* of the guest's lease, when it became this host's; 0: it has not */
 };
 
 /* ---------- migrations: one on one side (host->lock) ---------- */
@@ -173,6 +180,10 @@ struct testMigration {
     bool source;
     enum testStage stage;
     struct virDomainObj *vm;             /* NULL: never begun or prepared, and now it never will be */
+    bool leased;                         /* its lease moves with it */
+    char *peer;                          /* with a lease: its owner on the other side; source: NULL before perform */
+    unsigned long long epochTold, epochMine;   /* what the destination was told; source: of its last hold */
+    bool ran;                            /* destination, with a lease: its CPUs have run, or have been about to */
     unsigned int flags;
     virTypedParameterPtr params;
     int nparams;
@@ -233,9 +244,17 @@ VIRT_INTERNAL int testDomainInjectNMI(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int testNodeGetCPUStats(virConnectPtr conn, int cpu, virNodeCPUStatsPtr params, int *room, unsigned int flags);
 VIRT_INTERNAL int testConnectGetCPUModelNames(virConnectPtr conn, const char *arch, char ***models, unsigned int flags);
 
+/* What a connection's URI says of its host. */
+struct testHostSettings {
+    const char *name;                    /* NULL: this computer's */
+    const char *locks, *owner;           /* lock manager; NULL: none */
+    bool disks;                          /* they have leases of their own */
+};
 /* config.c: hosts from nothing and from a file; the settings of a connection from its URI */
-VIRT_INTERNAL struct testHost *testHostNewDefault(const char *name);
-VIRT_INTERNAL struct testHost *testHostNewFromFile(const char *path);
+VIRT_INTERNAL struct testHost *testHostNewDefault(const struct testHostSettings *settings);
+VIRT_INTERNAL struct testHost *testHostNewFromFile(const char *path, const struct testHostSettings *settings);
+VIRT_INTERNAL int testHostConfigure(struct testHostSettings *settings, const struct virUri *uri);
+VIRT_INTERNAL int testHostCheckSettings(const struct testHost *host, const struct testHostSettings *settings);
 VIRT_INTERNAL void testHostFree(struct testHost *host);
 VIRT_INTERNAL int testConnectConfigure(struct testConnect *test, const struct virUri *uri);
 VIRT_INTERNAL char *testHostFormatCapabilities(const struct testHost *host);
@@ -307,12 +326,51 @@ VIRT_INTERNAL void testHostSettle(struct testHost *host);
 struct testGuest {
     char *document, *definition;
     int state;                           /* VIR_DOMAIN_NOSTATE: it was not said */
+    char *manager, *owner;               /* of its lease; NULL: it has none */
+    unsigned long long epoch;
 };
 VIRT_INTERNAL int testGuestParse(const char *text, const struct virMigrationCall *call, struct testGuest *guest);
 VIRT_INTERNAL void testGuestClear(struct testGuest *guest);
 /* Without problems it stops at the first error. */
 VIRT_INTERNAL int testMigrationCheckCall(const struct virMigrationCall *call, struct virProblems *problems);
-VIRT_INTERNAL char *testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const struct virMigrationCall *call);
+/* epoch: of its lease, 0 without one. */
+VIRT_INTERNAL char *testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const struct virMigrationCall *call,
+                                              unsigned long long *epoch);
+/* What is done by the way leaves the thread's error as it was: between these two there is none. */
+VIRT_INTERNAL virErrorPtr testErrorPut(void);
+VIRT_INTERNAL void testErrorTake(virErrorPtr before);
+/*
+ * lease.c: a host with a lock manager; without one they succeed and do nothing. The host is locked, as it is while a guest's state changes: who
+ * asks a lock manager waits for it.
+ */
+VIRT_INTERNAL int testLeasesOpen(struct testHost *host, const char *place, const char *owner, bool disks);
+VIRT_INTERNAL void testLeasesClose(struct testHost *host);
+/* The hypervisor of this guest starts: it sits, and its lease is this host's, or -1. */
+VIRT_INTERNAL int testLeaseAcquire(struct testHost *host, struct virDomainObj *vm, xmlDocPtr doc);
+VIRT_INTERNAL int testLeaseResume(struct testHost *host, struct virDomainObj *vm);
+VIRT_INTERNAL void testLeaseLeaveSeat(struct virDomainObj *vm);        /* the hypervisor is gone */
+/* ... and whoever manages the host knows it: the lease is nobody's. What cannot be told is logged: a holder without a seat is followed by anybody. */
+VIRT_INTERNAL void testLeaseEnd(struct testHost *host, struct virDomainObj *vm);
+/* Of a migration: what begin says of it (NULL with the error set: it is not this host's); whether it can come here. */
+VIRT_INTERNAL cJSON *testLeaseFormat(struct testHost *host, struct virDomainObj *vm, unsigned long long *epoch);
+VIRT_INTERNAL int testLeaseCheckIncoming(struct testHost *host, const struct testGuest *guest, const char *name);
+VIRT_INTERNAL int testLeaseCheckProtocol(const struct testConnect *test, const struct testMigration *m, unsigned int needed);
+VIRT_INTERNAL int testLeaseSit(struct testHost *host, struct testMigration *m, xmlDocPtr doc);
+/* As in lock.h: 1; 0: it cannot be (with the error set); -1: to be asked again, and the host is unsettled. Without a lease: 1. */
+VIRT_INTERNAL int testLeaseTransfer(struct testHost *host, struct testMigration *m);
+VIRT_INTERNAL int testLeaseGiveBack(struct testHost *host, struct testMigration *m);
+VIRT_INTERNAL int testLeaseKeep(struct testHost *host, struct testMigration *m);
+VIRT_INTERNAL void testLeaseRelease(struct testHost *host, struct testMigration *m);          /* the source's last hold */
+/* Who may have the guest of a migration with a lease. */
+enum testLeaseView {
+    TEST_LEASE_UNKNOWN,                  /* the lock manager does not answer */
+    TEST_LEASE_OPEN,                     /* both sides still can */
+    TEST_LEASE_SOURCE,                   /* the destination cannot any more */
+    TEST_LEASE_DESTINATION,              /* it has it */
+    TEST_LEASE_NEITHER,                  /* somebody else has it, or has had it */
+};
+VIRT_INTERNAL enum testLeaseView testLeaseLook(struct testHost *host, const struct testMigration *m);
+
 /* check.c */
 VIRT_INTERNAL int testDomainMigrateCheck(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout, char ***problems);
 VIRT_INTERNAL int testDomainMigrateCheckIncoming(virConnectPtr conn, const struct virMigrationCall *call, const char *cookiein,
@@ -327,6 +385,7 @@ VIRT_INTERNAL int testDomainMigrateFinish(virConnectPtr conn, const struct virMi
 VIRT_INTERNAL int testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein,
                                            int cancelled);
 VIRT_INTERNAL int testDomainMigrateHalt(virDomainPtr domain, const struct virMigrationCall *call);
+VIRT_INTERNAL int testDomainMigrateDecide(virDomainPtr domain, const struct virMigrationCall *call, int *started);
 VIRT_INTERNAL int testDomainMigrateDrop(virConnectPtr conn, const struct virMigrationCall *call);
 /* The guest goes on here: ends the source's side, for a migration that nobody steps. host->lock is held. */
 VIRT_INTERNAL void testMigrationAbortDropped(struct testHost *host, struct testMigration *m);

@@ -149,6 +149,7 @@ testSourceDies(struct testMigration *m)
     testMigrationKeepError(m);
     atomic_store(&m->channel->cut, true);
     virDomainObjStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
+    testLeaseLeaveSeat(m->vm);
     virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
 }
 
