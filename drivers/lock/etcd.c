@@ -83,6 +83,15 @@ virEtcdTake(char *data, size_t size, size_t count, void *opaque)
     return text->failed ? 0 : size * count;
 }
 
+/* As all descriptors here: not for programs that the application starts. */
+static curl_socket_t
+virEtcdSocket(void *opaque, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)opaque;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 static void
 virEtcdCleanupCurl(CURL **curl)
 {
@@ -117,6 +126,7 @@ virEtcdSend(const char *endpoint, const char *path, const char *body, char **ans
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, virEtcdTake);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, virEtcdSocket);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");                /* the keeper uses none either */
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)VIRT_ETCD_CONNECT);
@@ -486,7 +496,8 @@ virEtcdRevoke(struct virLock *lock, const struct virKeeperPlan *plan)
     if (answer == NULL)
         virLog(VIR_LOG_WARN, "lock", "%s; it runs out in %u s", virGetLastErrorMessage(), plan->ttl);
     cJSON_Delete(answer);
-    virSetLastError(error);
+    if (error != NULL)
+        virSetLastError(error);
     virFreeError(error);
 }
 

@@ -374,7 +374,7 @@ TEST(failing_allocations_read_a_document_or_say_so)
 static int
 fight(int number, int *inside)
 {
-    char name[10];
+    char name[16];
     struct virLock *lock;
     struct virLockSeat seat;
     unsigned long long epoch, before = 0;
