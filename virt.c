@@ -2924,6 +2924,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/record.c"
 #  include "drivers/qemu/lease.c"
 #  include "drivers/qemu/migration_settle.c"
+#  include "drivers/qemu/migration_tls.c"
 #  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"
 #  include "drivers/qemu/migration_parameters.c"

@@ -913,8 +913,12 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *  directory of the QEMU driver, with any number of connections to it. Guests outlive the process:
  *  whoever opens the directory next finds them as they are.
  *
- *  qemu:///embed takes two more parameters, for all connections of the process to that directory:
+ *  qemu:///embed takes more parameters, for all connections of the process to that directory:
  *
+ *      tls-certs=DIR            the certificates for encrypted migrations (VIR_MIGRATE_TLS): DIR is an
+ *                               absolute path. Else they are in DIR/etc/pki/qemu of root=DIR, in
+ *                               /etc/pki/libvirt-migrate or in /etc/pki/qemu, the first that is there
+ *      tls-verify=no            as a destination it asks the source for no certificate
  *      migration-expiry=N       seconds after which a migration that nobody steps is taken back, or a
  *                               guest prepared here that hears nothing goes, 300
  *      migration-records=N      how many records of migrations that are over are kept, 1000; none
@@ -3556,7 +3560,15 @@ typedef enum {
                                                           * place (1.2.9) */
     VIR_MIGRATE_POSTCOPY = 1 << 15,                      /* memory may follow after the CPUs have
                                                           * moved, once asked for (1.3.3) */
-    VIR_MIGRATE_TLS = 1 << 16,                           /* encrypt the data (3.2.0) */
+    VIR_MIGRATE_TLS = 1 << 16,                           /* encrypt the data, with each host's own
+                                                          * certificates: of the source
+                                                          * client-cert.pem and client-key.pem, of
+                                                          * the destination server-cert.pem and
+                                                          * server-key.pem, and of both
+                                                          * ca-cert.pem; for their folder see
+                                                          * "tls-certs" in chapter 5. See
+                                                          * "tls.destination" as well. Not for an
+                                                          * offline migration (3.2.0) */
     VIR_MIGRATE_PARALLEL = 1 << 17,                      /* use several connections:
                                                           * "parallel.connections" (5.2.0) */
     VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES = 1 << 18, /* when disks are copied, the guest's
@@ -3614,7 +3626,9 @@ typedef enum {
 #define VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT "auto_converge.increment"
 /* how many connections. int (5.2.0) */
 #define VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS "parallel.connections"
-/* the name in the destination's certificate. string (6.0.0) */
+/* the name in the destination's certificate, with VIR_MIGRATE_TLS; the host of the migration URI if
+   it is not given. Over a stream (virMigrationSetStream()), and a Unix socket that was asked for,
+   there is none: it must be given. string (6.0.0) */
 #define VIR_MIGRATE_PARAM_TLS_DESTINATION "tls.destination"
 
 /* ms that the CPUs may stand: virDomainMigrateSetMaxDowntime(). unsigned long long. virt's own. */

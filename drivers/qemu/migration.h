@@ -13,6 +13,7 @@
  *   migration_destination.c   Prepare, Finish
  *   migration_check.c         what keeps a guest from being moved
  *   migration_parameters.c    what QEMU is told of how to migrate
+ *   migration_tls.c           encryption
  *   postcopy.c                post-copy, and how it goes on after an interruption
  *   lease.c                   the guest's lease, where the host has a lock manager
  *   migration.c               what the phases have in common; abort, wait, drop
@@ -184,8 +185,8 @@ VIRT_INTERNAL int qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuM
                                            const char *uri);
 
 /*
- * Post-copy, in postcopy.c. Update: what QEMU has said of a migration as state and event; RunningReason: for a guest that arrives now; CheckWhole: an
- * error if it still lacks memory; Interrupt: virDomainAbortJobFlags; Wait: with m->lock held, 0: it is still on its way, -1: it was interrupted;
+ * Post-copy, in postcopy.c. Update: what QEMU has said of a migration as state and event; RunningReason: for a guest that arrives now; IsIncomplete: it
+ * still lacks memory; CheckWhole: that is an error; Interrupt: virDomainAbortJobFlags; Wait: with m->lock held, 0: it is still on its way, -1: it was interrupted;
  * Explain: Prepare failed: why, if that can be said better; -1. The phases of VIR_MIGRATE_POSTCOPY_RESUME; Keep, Kept: where the destination
  * listens (Keep takes listening over; NULL, NULL, NULL: not any more; Kept: a copy, or NULL).
  */
@@ -193,6 +194,7 @@ VIRT_INTERNAL int qemuMigrationStartPostCopy(virDomainPtr domain, unsigned int f
 VIRT_INTERNAL void qemuPostcopyUpdate(struct virDomainObj *vm);
 VIRT_INTERNAL int qemuPostcopyRunningReason(struct virDomainObj *vm);
 VIRT_INTERNAL int qemuPostcopyCheckWhole(struct virDomainObj *vm);
+VIRT_INTERNAL bool qemuPostcopyIsIncomplete(struct virDomainObj *vm);
 VIRT_INTERNAL int qemuPostcopyInterrupt(struct virDomainObj *vm, const struct qemuMigration *m);
 VIRT_INTERNAL int qemuPostcopyWait(struct qemuMigration *m);
 VIRT_INTERNAL int qemuPostcopyExplain(const struct qemuMigration *m);
@@ -206,6 +208,23 @@ VIRT_INTERNAL int qemuPostcopyHalt(virDomainPtr domain);
 VIRT_INTERNAL int qemuPostcopyConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, int cancelled);
 VIRT_INTERNAL void qemuPostcopyKeep(struct qemuDomain *priv, const char *migration, const char *uri, char *listening);
 VIRT_INTERNAL char *qemuPostcopyKept(struct qemuDomain *priv, const char *migration);
+
+/*
+ * Encryption, in migration_tls.c; without VIR_MIGRATE_TLS they do nothing. Configure: what a URI says (NULL: nothing; host NULL: is only checked).
+ * CheckCall: arguments; Check: emulator and certificates of this side. SendObject: before the parameters, which are given Object ("": none);
+ * SendHostname: whose certificate the source expects at this URI. Forget: it is over; Settle: it was found to be over when the directory was opened;
+ * ForgetGuest: the last page of a post-copy has come. None of these waits. Hint: what else a failure of the transfer may mean, or "".
+ */
+VIRT_INTERNAL int qemuTlsConfigure(struct qemuHost *host, const char *certificates, const char *verify);
+VIRT_INTERNAL int qemuTlsCheckCall(const struct virMigrationCall *call);
+VIRT_INTERNAL int qemuTlsCheck(const struct qemuMigration *m, const struct qemuCapabilities *caps, struct virProblems *problems);
+VIRT_INTERNAL int qemuTlsSendObject(struct qemuMigration *m, struct qemuMonitor *mon);
+VIRT_INTERNAL const char *qemuTlsObject(const struct qemuMigration *m);
+VIRT_INTERNAL int qemuTlsSendHostname(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, const char *uri);
+VIRT_INTERNAL const char *qemuTlsHint(const struct qemuMigration *m);
+VIRT_INTERNAL void qemuTlsForget(const struct qemuMigration *m);
+VIRT_INTERNAL void qemuTlsSettle(const struct qemuMigration *m);
+VIRT_INTERNAL void qemuTlsForgetGuest(struct virDomainObj *vm);
 
 /* The destination, in migration_destination.c. ListenUri: where to listen, for QEMU, and (m->uri) where the source finds that. */
 #define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */

@@ -153,6 +153,8 @@ qemuMigrationCheckParameters(const struct virMigrationCall *call)
     if ((flags & VIR_MIGRATE_PARALLEL) != 0 && call->stream >= 0)
         return virReportError(VIR_ERR_INVALID_ARG, "VIR_MIGRATE_PARALLEL opens connections of its own: it does not go with one stream "
                               "(virMigrationSetStream)");
+    if (qemuTlsCheckCall(call) < 0)
+        return -1;
     return qemuMigrationCheckTunings(qemuMigrationTunings, sizeof(qemuMigrationTunings) / sizeof(qemuMigrationTunings[0]), call, methods);
 }
 
@@ -216,6 +218,8 @@ qemuMigrationCheckEmulator(const struct qemuMigration *m, xmlDocPtr doc, struct 
                        qemuCapabilitiesEmulator(caps), m->incoming ? "destination" : "source", wanted[i].name);
         rc = virProblemsNote(problems);
     }
+    if (rc == 0)
+        rc = qemuTlsCheck(m, caps, problems);
     qemuCapabilitiesUnref(caps);
     return rc;
 }
@@ -251,7 +255,8 @@ static cJSON *
 qemuMigrationCommonParameters(const struct qemuMigration *m, const struct virMigrationCall *call)
 {
     const bool parallel = (m->flags & VIR_MIGRATE_PARALLEL) != 0;
-    cJSON *p = virJsonObject("U:xbzrle-cache-size", qemuMigrationNumber(call, VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE, 0), NULL);
+    cJSON *p = virJsonObject("U:xbzrle-cache-size", qemuMigrationNumber(call, VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE, 0),
+                             "s:tls-creds", qemuTlsObject(m), "s:tls-hostname", "", NULL);
     unsigned int methods = 0;
     int rc = p != NULL ? qemuMigrationCompression(m->params, m->nparams, m->flags, &methods) : -1;
 
@@ -302,6 +307,11 @@ qemuMigrationSendSettings(struct qemuMigration *m, struct qemuMonitor *mon, cons
         cJSON_Delete(parameters);
         return -1;
     }
+    if (qemuTlsSendObject(m, mon) < 0) {
+        cJSON_Delete(capabilities);
+        cJSON_Delete(parameters);
+        return -1;
+    }
     if (qemuMigrationSend(m, mon, "migrate-set-capabilities", capabilities) < 0) {
         cJSON_Delete(parameters);
         return -1;
@@ -316,7 +326,7 @@ qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const
     if (call->stream < 0 && strncmp(uri, "fd:", 3) == 0)
         return virReportError(VIR_ERR_OPERATION_INVALID, "the destination receives from a stream that it was handed, but the source of domain "
                               "'%s' has none (virMigrationSetStream)", m->vm->name);
-    if (qemuMigrationSendSettings(m, mon, call) < 0)
+    if (qemuMigrationSendSettings(m, mon, call) < 0 || qemuTlsSendHostname(m, mon, call, call->stream >= 0 ? QEMU_MIGRATION_STREAM : uri) < 0)
         return -1;
     if (call->stream >= 0 && qemuMigrationSendStream(m, mon, call->stream) < 0)
         return -1;

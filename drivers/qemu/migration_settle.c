@@ -291,6 +291,7 @@ qemuMigrationOpened(struct qemuHost *host)
     for (struct qemuMigration *m = host->migrationList; m != NULL; m = m->next) {        /* nobody else knows the host yet */
         if (qemuMigrationIsOver(m)) {
             qemuSettleStarted(m);
+            qemuTlsSettle(m);
             continue;
         }
         pthread_mutex_lock(&m->lock);

@@ -197,8 +197,8 @@ qemuMigrationReportFailure(struct qemuMigration *m)
     else if (atomic_load(&m->ioError))
         virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' was aborted: the guest met an I/O error", m->name);
     else
-        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: %s", m->name,
-                       m->why != NULL ? m->why : "the connection to the destination broke");
+        virReportError(VIR_ERR_OPERATION_FAILED, "migration of domain '%s' failed: %s%s", m->name,
+                       m->why != NULL ? m->why : "the connection to the destination broke", qemuTlsHint(m));
 }
 
 /* Whatever else was noticed of it: the guest's QEMU has ended, and the guest with it. */

@@ -324,6 +324,7 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     /* the effect has happened: if this cannot be written, the stage before it is settled to the same end */
     if (qemuMigrationSaveRecord(m) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: its end cannot be recorded: %s", m->uuid, virGetLastErrorMessage());
+    qemuTlsForget(m);
     qemuMigrationRelease(m->vm, m->uuid);
     if (error != NULL && error->code != VIR_ERR_OK)
         virSetLastError(error);

@@ -56,6 +56,7 @@ qemuPostcopyUpdate(struct virDomainObj *vm)
         if (status == QEMU_MIGRATION_COMPLETED) {
             qemuPostcopyChange(vm, state, VIR_DOMAIN_RUNNING_MIGRATED, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
             qemuPostcopyKeep(priv, NULL, NULL, NULL);
+            qemuTlsForgetGuest(vm);
         } else if (status == QEMU_MIGRATION_POSTCOPY_PAUSED && reason == VIR_DOMAIN_RUNNING_POSTCOPY) {
             qemuPostcopyChange(vm, state, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED, VIR_DOMAIN_EVENT_RESUMED,
                                VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED);
@@ -79,12 +80,20 @@ qemuPostcopyRunningReason(struct virDomainObj *vm)
     return qemuMigrationIsPostCopy(atomic_load(&qemuDomainPeek(vm)->migrationStatus)) ? VIR_DOMAIN_RUNNING_POSTCOPY : VIR_DOMAIN_RUNNING_MIGRATED;
 }
 
-VIRT_INTERNAL int
-qemuPostcopyCheckWhole(struct virDomainObj *vm)
+VIRT_INTERNAL bool
+qemuPostcopyIsIncomplete(struct virDomainObj *vm)
 {
     const int state = atomic_load(&vm->state), reason = atomic_load(&vm->reason);
 
-    if (state != VIR_DOMAIN_RUNNING || (reason != VIR_DOMAIN_RUNNING_POSTCOPY && reason != VIR_DOMAIN_RUNNING_POSTCOPY_FAILED))
+    return state == VIR_DOMAIN_RUNNING && (reason == VIR_DOMAIN_RUNNING_POSTCOPY || reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
+}
+
+VIRT_INTERNAL int
+qemuPostcopyCheckWhole(struct virDomainObj *vm)
+{
+    const int reason = atomic_load(&vm->reason);
+
+    if (!qemuPostcopyIsIncomplete(vm))
         return 0;
     return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has not arrived completely: its memory %s", vm->name,
                           reason == VIR_DOMAIN_RUNNING_POSTCOPY ? "is still coming" : "waits for its source (VIR_MIGRATE_POSTCOPY_RESUME)");
@@ -249,7 +258,10 @@ qemuPostcopyBegin(virDomainPtr domain, const struct virMigrationCall *call, char
 
     if (m == NULL)
         return busy ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_FAILED;
-    if (qemuMigrationCheckCall(call) == 0 && (strcmp(m->resumed, call->uuid) == 0 || qemuPostcopyCheckSource(m) == 0))
+    if (((call->flags ^ m->flags) & VIR_MIGRATE_TLS) != 0)
+        virReportError(VIR_ERR_INVALID_ARG, "domain '%s': its post-copy was begun %s VIR_MIGRATE_TLS, and goes on so", m->name,
+                       (m->flags & VIR_MIGRATE_TLS) != 0 ? "with" : "without");
+    else if (qemuMigrationCheckCall(call) == 0 && (strcmp(m->resumed, call->uuid) == 0 || qemuPostcopyCheckSource(m) == 0))
         rc = (*cookieout = qemuPostcopyCookie(call, m->guest, NULL)) != NULL ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
     pthread_mutex_unlock(&m->lock);
     qemuMigrationPut(m);
@@ -270,6 +282,8 @@ qemuPostcopySend(struct qemuMigration *m, struct qemuMonitor *mon, const struct 
     snprintf(m->resumed, sizeof(m->resumed), "%s", call->uuid);
     m->resumedAt = virTimeNowUs();
     m->recovering = false;
+    if (qemuTlsSendHostname(m, mon, call, call->stream >= 0 ? QEMU_MIGRATION_STREAM : uri) < 0)
+        return -1;
     if (bandwidth != 0
         && qemuMigrationSend(m, mon, "migrate-set-parameters", virJsonObject("u:max-postcopy-bandwidth", bandwidth << 20, NULL)) < 0)
         return -1;

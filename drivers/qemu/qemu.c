@@ -371,6 +371,7 @@ qemuHostFree(void *state)
     qemuMigrationFreeAll(host);
     virDomainListFree(host->domains);
     virLockClose(host->leases);
+    free(host->tlsCertificates);
     if (host->hub != NULL)
         virEventHubFree(host->hub);
     while ((emulator = host->emulators) != NULL) {
@@ -505,9 +506,9 @@ qemuConnectCheckParams(const struct virUri *uri)
                 return -1;
             continue;
         }
-        if (rc > 0 && strcmp(name, "root") != 0)
+        if (rc > 0 && strcmp(name, "root") != 0 && strcmp(name, "tls-certs") != 0 && strcmp(name, "tls-verify") != 0)
             return virReportError(VIR_ERR_INVALID_ARG, "unknown parameter '%s' of a qemu:/// URI: only root, lock, lock-owner, lock-disks, "
-                                  "migration-expiry and migration-records are known, as in qemu:///embed?root=DIR", name);
+                                  "tls-certs, tls-verify, migration-expiry and migration-records are known, as in qemu:///embed?root=DIR", name);
         if (strcmp(uri->path, "/embed") != 0)
             return virReportError(VIR_ERR_INVALID_ARG, "parameter '%s' is for qemu:///embed; qemu://%s has a directory of its own",
                                   name, uri->path);
@@ -563,7 +564,8 @@ qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
     (void)flags;
     if (uri->server != NULL || uri->transport != NULL)
         return 0;
-    if ((root = qemuConnectRoot(uri)) == NULL || qemuConnectCheckParams(uri) < 0 || virFileMakePath(root, 0700) < 0)
+    if ((root = qemuConnectRoot(uri)) == NULL || qemuConnectCheckParams(uri) < 0 || qemuTlsConfigure(NULL, virUriParam(uri, "tls-certs"), virUriParam(uri, "tls-verify")) < 0
+        || virFileMakePath(root, 0700) < 0)
         return -1;
     /* One directory has one owner, by whatever path it is named. */
     if ((real = realpath(root, NULL)) == NULL)
@@ -572,7 +574,8 @@ qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
     if ((key = virStringFormat("qemu:%s", real)) == NULL
         || (conn->priv = virSharedAcquire(key, qemuHostNew, &place, qemuHostFree)) == NULL)
         return -1;
-    if (place.lock != NULL && qemuConnectCompareLock(qemuHostOf(conn)->leases, &place) < 0) {
+    if (qemuTlsConfigure(qemuHostOf(conn), virUriParam(uri, "tls-certs"), virUriParam(uri, "tls-verify")) < 0
+        || (place.lock != NULL && qemuConnectCompareLock(qemuHostOf(conn)->leases, &place) < 0)) {
         virSharedRelease(conn->priv);
         conn->priv = NULL;
         return -1;

@@ -64,6 +64,8 @@ struct qemuHost {
     struct qemuMigrationTimer *migrationTimer;       /* NULL: nothing is waited for, or there is no event loop */
     atomic_int migrationExpiry;    /* s */
     atomic_int migrationRecords;   /* of migrations that are over, as many are kept */
+    char *tlsCertificates;         /* a folder, for encrypted migrations; NULL: where libvirt has them. migration_tls.c */
+    atomic_bool tlsAnybody;        /* as a destination it asks nobody for a certificate */
     _Atomic unsigned long long migrationSwept;       /* us: when expiry was last looked for */
 };
 
@@ -110,6 +112,7 @@ struct qemuDomain {
      * MIGRATION_CANCELED)
      */
     atomic_int resumeReason;
+    atomic_bool migrationTls;      /* QEMU has been given certificates for a migration, to be taken back when that is over */
     atomic_bool tainted;           /* it has been given commands past the library: said in the log once */
 
     /*
