@@ -2923,6 +2923,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/control.c"
 #  include "drivers/qemu/record.c"
 #  include "drivers/qemu/lease.c"
+#  include "drivers/qemu/migration_storage.c"
 #  include "drivers/qemu/migration_settle.c"
 #  include "drivers/qemu/migration_tls.c"
 #  include "drivers/qemu/migrations.c"

@@ -9,6 +9,7 @@
  */
 #include "process.h"
 #include "state.h"
+#include "storage.h"
 
 #include <stdio.h>
 
@@ -391,7 +392,7 @@ qemuEventBlockJob(struct virDomainObj *vm, const char *name, const cJSON *data)
     xmlNodePtr disk = qemuEventFindDisk(doc, virJsonString(data, "device"));
 
     if (disk == NULL)
-        return;                       /* not a job on a disk of the guest: an internal one, a migration's */
+        return;                       /* not a job on a disk of the guest: a migration's copy has a name of its own */
     event.detail[0] = qemuEventIndex(types, virJsonString(data, "type"), 0);
     event.detail[1] = strcmp(name, "BLOCK_JOB_READY") == 0       ? VIR_DOMAIN_BLOCK_JOB_READY
                       : strcmp(name, "BLOCK_JOB_CANCELLED") == 0 ? VIR_DOMAIN_BLOCK_JOB_CANCELED
@@ -630,6 +631,8 @@ qemuEventDispatch(struct qemuMonitor *mon, const char *event, const cJSON *data,
     else if (strncmp(event, "BLOCK_JOB_", 10) == 0 && strcmp(event, "BLOCK_JOB_PENDING") != 0
              && strcmp(event, "BLOCK_JOB_ERROR") != 0)
         qemuEventBlockJob(vm, event, data);
+    else if (strcmp(event, "JOB_STATUS_CHANGE") == 0)
+        qemuStorageOnJob(vm, mon, data);
     else if (strcmp(event, "VSERPORT_CHANGE") == 0)
         qemuEventChannel(vm, data);
     else if (strncmp(event, "DEVICE_", 7) == 0)

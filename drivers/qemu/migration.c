@@ -8,6 +8,7 @@
  */
 #include "migration.h"
 #include "process.h"
+#include "storage.h"
 
 #include "../common/params.h"
 
@@ -23,7 +24,8 @@
     (VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE | VIR_MIGRATE_PAUSED |             \
      VIR_MIGRATE_CHANGE_PROTECTION | VIR_MIGRATE_UNSAFE | VIR_MIGRATE_OFFLINE | VIR_MIGRATE_COMPRESSED |          \
      VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_PARALLEL | VIR_MIGRATE_ZEROCOPY |        \
-     VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_POSTCOPY_RESUME | VIR_MIGRATE_TLS)
+     VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_POSTCOPY_RESUME | VIR_MIGRATE_TLS | VIR_MIGRATE_NON_SHARED_DISK |      \
+     VIR_MIGRATE_NON_SHARED_INC | VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES)
 
 /* ---------- answers ---------- */
 
@@ -60,6 +62,8 @@ qemuMigrationCheckCall(const struct virMigrationCall *call)
 {
     const unsigned int flags = call->flags;
 
+    if (qemuStorageCheckCall(call) < 0)
+        return -1;
     if ((flags & ~(unsigned int)QEMU_MIGRATE_FLAGS) != 0)
         return virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED, "migration flags 0x%x are not supported by this driver",
                               flags & ~(unsigned int)QEMU_MIGRATE_FLAGS);
@@ -272,6 +276,10 @@ qemuMigrationStayDropped(struct qemuMigration *m)
         if (rc < 0)
             qemuMigrationEnd(m, QEMU_STAGE_LOST);
         return rc < 0 ? 0 : virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': whose lease it is, is not known", m->name);
+    }
+    if (m->copying && (mon = qemuDomainMonitor(m->vm)) != NULL) {
+        qemuStorageAbandon(m, mon);
+        qemuMonitorUnref(mon);
     }
     if (touched && !m->wasRunning) {
         virDomainObjSetState(m->vm, m->state, m->reason);

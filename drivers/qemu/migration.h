@@ -15,6 +15,7 @@
  *   migration_parameters.c    what QEMU is told of how to migrate
  *   migration_tls.c           encryption
  *   postcopy.c                post-copy, and how it goes on after an interruption
+ *   migration_storage.c       disks that are copied with the guest
  *   lease.c                   the guest's lease, where the host has a lock manager
  *   migration.c               what the phases have in common; abort, wait, drop
  */
@@ -44,6 +45,16 @@ enum qemuMigrationStage {
     QEMU_STAGE_STARTED,           /* over: the guest is here */
     QEMU_STAGE_REMOVED,           /* over: nothing is left of it here */
     QEMU_STAGE_COUNT
+};
+
+/* A disk that moves with the guest: storage.h. */
+struct qemuStorageDisk {
+    char *target;                 /* "vda" */
+    char node[32];                /* of its image, at this side */
+    char job[32];                 /* source: the mirror, and the node that it writes to; destination: the export */
+    unsigned long long size;      /* bytes, as the guest sees it */
+    bool mirrored;                /* source: its mirror was started */
+    char *created;                /* destination: the image was made for it, and goes on the way back */
 };
 
 struct qemuMigration {
@@ -94,6 +105,17 @@ struct qemuMigration {
     unsigned long long told;      /* the epoch of the guest's lease in the Begin cookie; 0: there is no lease */
     unsigned long long mine;      /* ... of this side's last hold */
     char *peer;                   /* the other side, as the lock manager knows it */
+    struct qemuStorageDisk *disks;                  /* those that are copied; constant once Begin or Prepare has answered */
+    size_t ndisks;
+    bool copying;                 /* source: there may be mirrors in QEMU */
+    bool mirrorsKnown, mirrorsEnding, inStep;       /* ... what is known of them: asked for; told to end; all in step with the disks */
+    unsigned long long mirrorsLooked;               /* us: when they were last asked for */
+    _Atomic unsigned long long diskTotal, diskDone; /* bytes */
+    char *nbd;                    /* where the source finds the exports: "tcp:host:port" or "unix:path" */
+    char *nbdSocket;              /* destination: a Unix socket of ours to remove */
+    int nbdPort;                  /* ... the next port to try */
+    bool nbdPortGiven;            /* ... no other will do */
+    size_t serving;               /* ... 0: nothing; 1: the server runs; and so many exports */
     bool moving;                  /* destination: the lease has been, or may have been, moved here */
     qemuMonitorId pending[8];     /* commands under way, answered in this order */
     size_t npending;
@@ -230,6 +252,10 @@ VIRT_INTERNAL void qemuTlsForgetGuest(struct virDomainObj *vm);
 #define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */
 #define QEMU_MIGRATE_PORT_LAST  49215
 struct qemuMigrationCookie;
+/* Splits "tcp:host:port", "tcp://host[:port]", "tcp:[v6]:port"; host is malloc'd, "" for any; port 0: none. */
+VIRT_INTERNAL int qemuMigrationParseTcp(const char *uri, char **host, int *port);
+/* The address to listen on for one who comes by this host; NULL: any. */
+VIRT_INTERNAL const char *qemuMigrationFamily(const char *host);
 VIRT_INTERNAL char *qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie);
 /* Ends what Prepare has started. The error that is set stays. 0, or -1: it is not gone. */
 VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m);

@@ -3,6 +3,7 @@
  * goes through all of them.
  */
 #include "lease.h"
+#include "storage.h"
 #include "hooks.h"
 
 #include "../common/document.h"
@@ -68,7 +69,8 @@ qemuMigrationCheckSafe(const struct qemuMigrationCookie *cookie, xmlDocPtr doc, 
     VIRT_XML_EACH(disk, virXmlFind(virXmlRoot(doc), "devices"), "disk") {
         const char *path = virXmlString(disk, "source/@file");
 
-        if (path == NULL || virXmlFind(disk, "readonly") != NULL || virXmlEquals(disk, "@device", "cdrom"))
+        if (path == NULL || virXmlFind(disk, "readonly") != NULL || virXmlEquals(disk, "@device", "cdrom")
+            || qemuStorageIsCopied(cookie, disk))
             continue;
         if (access(path, R_OK | W_OK) == 0)
             continue;
@@ -122,10 +124,11 @@ qemuMigrationCheck(virDomainPtr domain, const struct virMigrationCall *call, cha
     if (((qemuMigrationCheckCall(call) == 0 && qemuMigrationCheckSourceParameters(call) == 0) || virProblemsNote(&found) == 0)
         && qemuMigrationCheckEmulator(&m, NULL, &found) == 0 && qemuMigrationCheckBusy(m.vm, &found) == 0
         && qemuMigrationCheckGuest(m.vm, call, &found) == 0
-        && (m.vm->id < 0 || qemuLeaseBegin(&m) == 0 || virProblemsNote(&found) == 0)
+        && (m.vm->id < 0 || (qemuLeaseBegin(&m) == 0 && qemuStorageBegin(&m, call) == 0) || virProblemsNote(&found) == 0)
         && ((cookie = qemuMigrationFormatCookie(&m, call)) != NULL || virProblemsNote(&found) == 0))
         n = virProblemsGive(&found, problems);
     virProblemsClear(&found);
+    qemuStorageFree(&m);
     if (n < 0)
         free(cookie);
     else
@@ -139,14 +142,13 @@ qemuMigrationCheck(virDomainPtr domain, const struct virMigrationCall *call, cha
 static int
 qemuMigrationCheckMedia(const struct qemuMigrationCookie *cookie, xmlDocPtr doc, unsigned int flags, struct virProblems *problems)
 {
-    const unsigned int copied = VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_NON_SHARED_INC;
     bool said = !cookie->sameHost && (flags & VIR_MIGRATE_UNSAFE) == 0;
 
     VIRT_XML_EACH(disk, virXmlFind(virXmlRoot(doc), "devices"), "disk") {
         const char *path = virXmlString(disk, "source/@file");
         bool written = virXmlFind(disk, "readonly") == NULL && !virXmlEquals(disk, "@device", "cdrom");
 
-        if (path == NULL || (written && (said || (flags & copied) != 0)) || virXmlEquals(disk, "source/@startupPolicy", "optional")
+        if (path == NULL || (written && said) || qemuStorageIsCopied(cookie, disk) || virXmlEquals(disk, "source/@startupPolicy", "optional")
             || access(path, R_OK) == 0)
             continue;
         virReportError(VIR_ERR_OPERATION_FAILED, "disk '%s': cannot open '%s': %s", virXmlString(disk, "target/@dev"), path,

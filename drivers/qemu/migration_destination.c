@@ -5,6 +5,7 @@
 #include "process.h"
 #include "hooks.h"
 #include "lease.h"
+#include "storage.h"
 #include "state.h"
 
 #include "../common/document.h"
@@ -124,16 +125,18 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     m->wasRunning = cookie->running;
     m->startPaused = !cookie->running || (call->flags & VIR_MIGRATE_PAUSED) != 0;
     m->port = QEMU_MIGRATE_PORT_FIRST;
-    if (qemuLeaseTold(m, cookie) < 0 || qemuMigrationCheckEmulator(m, doc, NULL) < 0 || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
-        || qemuMigrationSaveRecord(m) < 0) {
+    if (qemuStorageExpect(m, cookie, doc) < 0 || qemuLeaseTold(m, cookie) < 0 || qemuMigrationCheckEmulator(m, doc, NULL) < 0 || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
+        || qemuMigrationSaveRecord(m) < 0 || qemuStorageMakeAll(m, call, doc) < 0) {
         qemuMigrationFailed(m);
         if (isNew)
             virDomainListRemove(host->domains, vm);
         if (vm != NULL)
             virDomainObjEndJob(vm);
+        qemuStorageRemove(m);
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     } else if (vm != NULL && qemuMigrationSpawn(m, doc, isNew) < 0) {
         qemuMigrationFailed(m);
+        qemuStorageRemove(m);
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     } else if (vm != NULL) {
         m->id = vm->id;
@@ -141,8 +144,7 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     return m;
 }
 
-/* Splits "tcp:host:port", "tcp://host[:port]", "tcp:[v6]:port". host is malloc'd ("" for any); port 0: none given. */
-static int
+VIRT_INTERNAL int
 qemuMigrationParseTcp(const char *uri, char **host, int *port)
 {
     const char *text = uri + 4, *colon;
@@ -173,7 +175,7 @@ qemuMigrationParseTcp(const char *uri, char **host, int *port)
  * The address to listen on when the source is to come by this one: any of the same family, so that a port that somebody has at one of them is seen
  * as taken (QEMU is content with the other family); loopback itself, as nobody else comes that way. NULL: a name, any.
  */
-static const char *
+VIRT_INTERNAL const char *
 qemuMigrationFamily(const char *host)
 {
     struct in6_addr raw;
@@ -275,6 +277,10 @@ qemuMigrationPrepareRun(struct qemuMigration *m, const struct virMigrationCall *
             return rc;
         if ((mon = qemuDomainMonitor(m->vm)) == NULL)
             return -1;
+        if ((rc = qemuStorageServe(m, mon, call, cookie)) <= 0) {
+            qemuMonitorUnref(mon);
+            return rc;
+        }
         qemuMigrationReset(qemuDomainPeek(m->vm));
         rc = qemuMigrationSendIncoming(m, mon, call, cookie, true);
         m->stage = QEMU_STAGE_LISTENING;
@@ -300,7 +306,7 @@ qemuMigrationPrepareCookie(struct qemuMigration *m)
 
     if (hostname == NULL
         || (json = virJsonObject("i:version", 1, "s:migration", m->uuid, "s:hostname", hostname, "S:uri", m->uri, NULL)) == NULL
-        || qemuLeaseCookie(m, json) < 0)
+        || qemuLeaseCookie(m, json) < 0 || qemuStorageCookie(m, json) < 0)
         return -1;
     free(m->cookie);
     return (m->cookie = virJsonFormat(json)) != NULL ? 0 : -1;
@@ -333,6 +339,8 @@ qemuMigrationRemoveIncoming(struct qemuMigration *m)
     }
     if (rc >= 0 && qemuLeaseGiveBack(m) < 0)
         rc = virReportError(VIR_ERR_OPERATION_FAILED, "its lease cannot be given back");
+    if (rc >= 0)
+        qemuStorageRemove(m);
     if (rc >= 0)
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     else
@@ -442,6 +450,7 @@ qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
         qemuPostcopyUpdate(m->vm);    /* what QEMU has said before the CPUs ran */
     }
     qemuLeaseArrived(m);
+    qemuStorageEnded(m);
     if (!atomic_load(&m->ended) && qemuStateSaveStatus(m->vm, false) < 0)
         virLog(VIR_LOG_WARN, "qemu.migration", "%s: %s", m->uuid, virGetLastErrorMessage());
     qemuMigrationEnd(m, QEMU_STAGE_STARTED);
@@ -472,8 +481,11 @@ qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *coo
             return rc < 0 ? 0 : -1;
         }
         atomic_store(&qemuDomainPeek(m->vm)->resumeReason, qemuPostcopyRunningReason(m->vm));
+        if (qemuStorageClose(m, mon) < 0)
+            rc = -1;
         /* a guest that stays paused is only asked whether it is there */
-        rc = qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL);
+        else
+            rc = qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL);
         m->resuming = rc == 0;
     }
     if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, timeout)) > 0)

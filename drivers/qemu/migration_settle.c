@@ -9,6 +9,7 @@
 #include "migration.h"
 #include "process.h"
 #include "lease.h"
+#include "storage.h"
 
 #include "../common/json.h"
 
@@ -223,6 +224,7 @@ qemuSettleLoad(const char *file, void *opaque)
         return 0;
     }
     if (m->stage == QEMU_STAGE_SPAWNED || m->stage == QEMU_STAGE_LISTENING) {    /* Prepare has not answered: it may be asked anew */
+        qemuStorageRemove(m);
         qemuMigrationRemoveRecord(m);
         qemuMigrationFree(m);
         return 0;

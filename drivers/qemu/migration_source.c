@@ -10,6 +10,7 @@
 #include "process.h"
 #include "hooks.h"
 #include "lease.h"
+#include "storage.h"
 
 #include "../common/document.h"
 #include "../common/json.h"
@@ -65,7 +66,7 @@ qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const str
     m->state = atomic_load(&vm->state);
     m->reason = atomic_load(&vm->reason);
     m->wasRunning = m->state == VIR_DOMAIN_RUNNING;
-    if (qemuMigrationCheckEmulator(m, NULL, NULL) == 0 && qemuLeaseBegin(m) == 0 && (m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
+    if (qemuMigrationCheckEmulator(m, NULL, NULL) == 0 && qemuLeaseBegin(m) == 0 && qemuStorageBegin(m, call) == 0 && (m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
         && virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, m->uuid) == 0) {
         rc = qemuMigrationBegun(m, cookieout);
     } else {
@@ -118,7 +119,8 @@ qemuMigrationStart(struct qemuMigration *m, struct qemuMonitor *mon, const struc
     if (qemuMigrationEnter(m, QEMU_STAGE_TRANSFER) < 0)
         return -1;
     m->sent = true;
-    m->started = virTimeNowUs();
+    if (m->started == 0)
+        m->started = virTimeNowUs();
     if (m->pausedByUs) {
         if (qemuMigrationSend(m, mon, "stop", NULL) < 0)
             return -1;
@@ -245,11 +247,23 @@ qemuMigrationTransferred(struct qemuMigration *m)
     return 1;
 }
 
+/* Something else than QEMU's migration has failed, and the error is set: the transfer is cancelled, and will say so when it has ended. */
+static int
+qemuMigrationGiveUp(struct qemuMigration *m, struct qemuMonitor *mon)
+{
+    if (m->why == NULL)
+        m->why = strdup(virGetLastErrorMessage());
+    virResetLastError();
+    m->cancelSent = true;
+    return qemuMonitorPost(mon, "migrate_cancel", NULL);
+}
+
 /* What the status asks for: 1 all is there, 0 it goes on, -1 it failed. Waits at most timeout ms for QEMU's last words on it. */
 static int
 qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
+    int rc = 1;
 
     switch (atomic_load(&priv->migrationStatus)) {
     case QEMU_MIGRATION_PRE_SWITCHOVER:
@@ -257,7 +271,11 @@ qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon, int timeout
             return 0;
         if (m->stopped == 0)
             m->stopped = qemuMigrationWallClock();
+        if (!atomic_load(&m->aborted) && (rc = qemuStorageSwitch(m, mon, timeout)) == 0)
+            return 0;
         m->switched = virTimeNowUs();
+        if (rc < 0)
+            return qemuMigrationGiveUp(m, mon);
         if (atomic_load(&m->aborted))
             return qemuMonitorPost(mon, "migrate_cancel", NULL);
         return qemuMonitorPost(mon, "migrate-continue", virJsonObject("s:state", "pre-switchover", NULL));
@@ -295,6 +313,8 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
             qemuMigrationReportFailure(m);
             return -1;
         }
+        if ((rc = qemuStorageCopy(m, mon, call)) <= 0)
+            return rc;
         if (qemuMigrationStart(m, mon, call, uri) < 0)
             return -1;
     }
@@ -322,8 +342,10 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
         if (m->npending == 0 && !m->final) {
             if (m->asking == 0 && virTimeNowUs() - m->asked >= QEMU_MIGRATE_ASK)
                 qemuMigrationAsk(m, mon);
-            qemuMigrationListen(m, mon, left);
+            qemuMigrationListen(m, mon, m->mirrorsEnding ? qemuMigrationLeft(end, 5) : left);
             qemuMigrationAnswered(m, mon, 0);
+            if (qemuStorageLook(m) < 0 && qemuMigrationGiveUp(m, mon) < 0)
+                return -1;
         }
         if (left == 0 && call->timeout >= 0)
             return m->npending == 0 ? qemuMigrationJudge(m, mon, 0) : 0;
@@ -380,7 +402,7 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
     }
     if (m->stage == QEMU_STAGE_BEGUN || m->stage == QEMU_STAGE_TRANSFER) {
         do
-            rc = qemuLeasePeer(m, cookiein) < 0 ? -1 : qemuMigrationPerformStep(m, call, uri);
+            rc = qemuLeasePeer(m, cookiein) < 0 || qemuStoragePeer(m, cookiein) < 0 ? -1 : qemuMigrationPerformStep(m, call, uri);
         while (rc == 0 && call->timeout < 0);
         if (rc < 0) {
             qemuMigrationFailed(m);
@@ -462,6 +484,8 @@ qemuMigrationHaltLocked(struct qemuMigration *m, int timeout)
         status = QEMU_MIGRATION_COMPLETED;       /* perhaps: the destination is asked */
     if (m->stage == QEMU_STAGE_TRANSFER && (status == QEMU_MIGRATION_COMPLETED || qemuMigrationIsPostCopy(status))
         && qemuMigrationTransferred(m) == 0)
+        return VIR_MIGRATION_AGAIN;
+    if (m->stage != QEMU_STAGE_TRANSFERRED && qemuStorageEnd(m, timeout) == 0)
         return VIR_MIGRATION_AGAIN;
     if (m->stage == QEMU_STAGE_BEGUN || m->stage == QEMU_STAGE_TRANSFER || m->stage == QEMU_STAGE_BROKEN)
         return qemuMigrationEnter(m, QEMU_STAGE_HALTED) == 0 ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
@@ -576,7 +600,7 @@ qemuMigrationResume(struct qemuMigration *m, int timeout)
     }
     if (atomic_load(&m->ended) || priv == NULL)
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' cannot go on: its QEMU has ended", m->name);
-    if ((rc = qemuMigrationKeepLease(m)) <= 0)
+    if ((rc = qemuMigrationKeepLease(m)) <= 0 || (rc = qemuStorageEnd(m, timeout)) == 0)
         return rc;
     if ((mon = qemuDomainMonitor(m->vm)) == NULL) {
         if (atomic_load(&m->ended))

@@ -2,7 +2,7 @@
  * The migrations a host knows: those under way, and those that are over, so that a question whose answer was lost can still be answered.
  * Whoever works with one is counted, and one that has left the list is freed by the last.
  */
-#include "migration.h"
+#include "storage.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -49,6 +49,7 @@ qemuMigrationFree(struct qemuMigration *m)
     free(m->previous);
     free(m->listening);
     free(m->peer);
+    qemuStorageFree(m);
     free(m->why);
     virTypedParamsFree(m->stats, m->nstats);
     pthread_mutex_destroy(&m->lock);

@@ -20,9 +20,10 @@
  *   document, definition             destination: the documents of an offline guest, and of one that is to be persistent
  *   persisted, previous              destination: the definition was replaced, and what it was before
  *   listening      a socket to remove
+ *   disks, copying, nbdSocket        of disks that are copied: see struct qemuMigration
  *   told, mine, peer, moving         the guest's lease: see struct qemuMigration
  */
-#include "migration.h"
+#include "storage.h"
 
 #include "../common/json.h"
 #include "../common/params.h"
@@ -81,6 +82,7 @@ qemuMigrationSaveRecord(struct qemuMigration *m)
                       "S:begun", m->begun, "S:cookie", m->cookie, "S:uri", m->uri, "S:document", m->document,
                       "S:definition", m->definition, "B:persisted", m->persisted, "S:previous", m->previous, "S:listening", m->listening,
                       "U:told", m->told, "U:mine", m->mine, "S:peer", m->peer, "B:moving", m->moving,
+                      "B:copying", m->copying, "A:disks", qemuStorageToJson(m), "S:nbdSocket", m->nbdSocket,
                       "A:error", m->error.code != VIR_ERR_OK ? qemuRecordError(&m->error) : NULL, NULL) < 0
         || (text = virJsonFormat(json)) == NULL)
         return -1;
@@ -176,6 +178,7 @@ qemuRecordRead(const cJSON *json, struct qemuMigration *m)
     const struct { const char *key; char **copy; } strings[] = {
         { "name", &m->name }, { "begun", &m->begun }, { "cookie", &m->cookie }, { "uri", &m->uri }, { "document", &m->document },
         { "definition", &m->definition }, { "previous", &m->previous }, { "listening", &m->listening }, { "peer", &m->peer },
+        { "nbdSocket", &m->nbdSocket },
     };
     bool aborted = false;
 
@@ -193,6 +196,9 @@ qemuRecordRead(const cJSON *json, struct qemuMigration *m)
     virJsonULongLong(json, "told", &m->told);
     virJsonULongLong(json, "mine", &m->mine);
     virJsonBool(json, "moving", &m->moving);
+    virJsonBool(json, "copying", &m->copying);
+    if (qemuStorageFromJson(m, virJsonGet(json, "disks"), true) < 0)
+        return -1;
     if (m->told != 0 && m->incoming && m->peer == NULL)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "it has a lease, but not from whom");
     qemuRecordTakeError(virJsonGet(json, "error"), &m->error);

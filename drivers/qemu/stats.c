@@ -72,9 +72,6 @@ qemuStatsMemory(struct qemuStats *stats, const cJSON *ram, const cJSON *info, un
     virJsonULongLong(ram, "dirty-sync-count", &pass);
     virJsonULongLong(ram, "remaining", &remaining);
     virJsonULongLong(info, "expected-downtime", &expected);
-    qemuStatsCopy(stats, VIR_DOMAIN_JOB_DATA_TOTAL, ram, "total", 1);
-    qemuStatsCopy(stats, VIR_DOMAIN_JOB_DATA_PROCESSED, ram, "transferred", 1);
-    qemuStatsCopy(stats, VIR_DOMAIN_JOB_DATA_REMAINING, ram, "remaining", 1);
     qemuStatsCopy(stats, VIR_DOMAIN_JOB_MEMORY_TOTAL, ram, "total", 1);
     qemuStatsCopy(stats, VIR_DOMAIN_JOB_MEMORY_PROCESSED, ram, "transferred", 1);
     qemuStatsCopy(stats, VIR_DOMAIN_JOB_MEMORY_REMAINING, ram, "remaining", 1);
@@ -89,6 +86,31 @@ qemuStatsMemory(struct qemuStats *stats, const cJSON *ram, const cJSON *info, un
     if (rate > pages * page)
         qemuStatsAdd(stats, VIR_DOMAIN_JOB_TIME_REMAINING, remaining * 1000 / (rate - pages * page));
     qemuStatsAddInt(stats, VIR_DOMAIN_JOB_CONVERGENCE, qemuStatsConvergence(pass, pages * page, rate, expected, allowed));
+}
+
+/* The disks that move with it, and what both come to. */
+static void
+qemuStatsDisks(struct qemuStats *stats, const struct qemuMigration *m, const cJSON *ram)
+{
+    unsigned long long total = 0, done = 0, left = 0, elapsed, number;
+
+    if (m != NULL && m->ndisks > 0 && atomic_load(&m->diskTotal) > 0) {
+        total = atomic_load(&m->diskTotal);
+        done = atomic_load(&m->diskDone);
+        done = done < total ? done : total;
+        left = total - done;
+        elapsed = virTimeNowUs() - m->started;
+        qemuStatsAdd(stats, VIR_DOMAIN_JOB_DISK_TOTAL, total);
+        qemuStatsAdd(stats, VIR_DOMAIN_JOB_DISK_PROCESSED, done);
+        qemuStatsAdd(stats, VIR_DOMAIN_JOB_DISK_REMAINING, left);
+        if (!m->sent && elapsed > 0)
+            qemuStatsAdd(stats, VIR_DOMAIN_JOB_DISK_BPS, (unsigned long long)((double)done * 1000000 / (double)elapsed));
+    } else if (ram == NULL) {
+        return;
+    }
+    qemuStatsAdd(stats, VIR_DOMAIN_JOB_DATA_TOTAL, total + (virJsonULongLong(ram, "total", &number) == 0 ? number : 0));
+    qemuStatsAdd(stats, VIR_DOMAIN_JOB_DATA_PROCESSED, done + (virJsonULongLong(ram, "transferred", &number) == 0 ? number : 0));
+    qemuStatsAdd(stats, VIR_DOMAIN_JOB_DATA_REMAINING, left + (virJsonULongLong(ram, "remaining", &number) == 0 ? number : 0));
 }
 
 static void
@@ -138,7 +160,9 @@ qemuMigrationStats(struct virDomainObj *vm, const struct qemuMigration *m, const
     qemuStatsAddInt(&stats, VIR_DOMAIN_JOB_OPERATION,
                     m != NULL && m->incoming ? VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN : VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT);
     qemuStatsTimes(&stats, m, info);
-    if ((ram = virJsonGet(info, "ram")) != NULL)
+    ram = virJsonGet(info, "ram");
+    qemuStatsDisks(&stats, m, ram);
+    if (ram != NULL)
         qemuStatsMemory(&stats, ram, info, allowed != 0 ? allowed : 300);
     qemuStatsCompression(&stats, virJsonGet(info, "xbzrle-cache"));
     if (stats.failed) {
