@@ -302,7 +302,7 @@ TEST(a_keeper_renews_and_holds_nothing_else)
     struct virLock *a;
     struct virLockSeat seat;
     unsigned long long epoch;
-    char *output, *lines[20], *save;
+    char *output, *lines[20], *save, command[300];
     int n = 0, before;
 
     needsEtcd();
@@ -317,9 +317,9 @@ TEST(a_keeper_renews_and_holds_nothing_else)
     harnessSleepMs(TTL * 1500);
     CHECK_INT(a->manager->lives(a, "g1", "a"), 1);
     CHECK_INT(a->manager->holds(a, "g1"), 1);
-    CHECK_INT(runShell(virStringFormat("for i in /proc/%d/fd/*; do readlink $i; done; cat /proc/%d/comm; readlink /proc/%d/cwd; "
-                                       "awk '/SigBlk|SigCgt/ { print $2 }' /proc/%d/status; ps -o sid= %d | tr -d ' '",
-                                       seat.keeper, seat.keeper, seat.keeper, seat.keeper, seat.keeper), &output), 0);
+    snprintf(command, sizeof(command), "cd /proc/%d && for i in fd/*; do readlink $i; done; cat comm; readlink cwd; "
+             "awk '/SigBlk|SigCgt/ { print $2 }' status; ps -o sid= %d | tr -d ' '", seat.keeper, seat.keeper);
+    CHECK_INT(runShell(command, &output), 0);
     for (char *line = strtok_r(output, "\n", &save); line != NULL && n < 20; line = strtok_r(NULL, "\n", &save))
         lines[n++] = line;
     CHECK_MSG(n >= 9, "%d lines", n);
@@ -740,11 +740,15 @@ TEST_LIMIT(a_library_that_is_killed_at_any_moment_leaves_a_guest_with_its_lease_
         harnessSleepMs(50);
         n = countProcesses(qemus, 8);
         for (int j = 0; j < n && j < 8; j++) {
-            char *line = readFile(virStringFormat("/proc/%d/comm", qemus[j]));
+            char path[40], line[20] = "";
+            int fd;
 
-            if (strncmp(line, "qemu", 4) == 0)
+            snprintf(path, sizeof(path), "/proc/%d/comm", qemus[j]);
+            if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+                continue;                      /* a keeper, which has just ended */
+            if (read(fd, line, sizeof(line) - 1) > 0 && strncmp(line, "qemu", 4) == 0)
                 qemu = qemus[j];
-            free(line);
+            close(fd);
         }
         if (qemu == 0) {
             without++;
