@@ -20,6 +20,7 @@ static int tortureRename(const char *from, const char *to);
 #include "../../virt.c"
 #undef rename
 
+#include "../etcd_server.h"
 #include "../harness.h"
 #include "../qemu_guest.h"
 
@@ -612,6 +613,16 @@ withFileLeases(void)
     snprintf(leases, sizeof(leases), "file:%s", scratchPath("leases"));
 }
 
+static void
+withEtcdLeases(void)
+{
+    static struct etcdServer server;
+
+    needsEtcd();
+    etcdStart(&server);
+    snprintf(leases, sizeof(leases), "etcd:http://127.0.0.1:%d/torture", server.port);
+}
+
 TEST_LIMIT(no_fault_loses_or_doubles_the_guest, 1800)
 {
     runChosen(false, 6);
@@ -632,6 +643,18 @@ TEST_LIMIT(with_leases_no_fault_on_the_way_back_does, 1800)
 {
     withFileLeases();
     runChosen(true, 9);
+}
+
+TEST_LIMIT(with_leases_in_etcd_no_fault_loses_or_doubles_the_guest_or_leaves_a_doubt, 1800)
+{
+    withEtcdLeases();
+    runChosen(false, 18);
+}
+
+TEST_LIMIT(with_leases_in_etcd_no_fault_on_the_way_back_does, 1800)
+{
+    withEtcdLeases();
+    runChosen(true, 18);
 }
 
 /* ---- one process that has both ends, killed at any moment ---- */
