@@ -40,7 +40,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/virt
-PACKAGES = libxml-2.0 libcjson $(ETCD)
+PACKAGES = libxml-2.0 libcjson
 # The lock manager "etcd" is in where libcurl is; ETCD= leaves it out.
 ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
@@ -82,8 +82,8 @@ SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1)
-PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES)) $(WIN_LIBS) -pthread
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1)
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD)) $(WIN_LIBS) -pthread
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
@@ -348,7 +348,8 @@ uninstall:
 	$(Q)rm -rf "$(DESTDIR)$(DOCDIR)/html"
 	$(Q)rmdir "$(DESTDIR)$(DOCDIR)" 2> /dev/null || true
 
-# Written anew each time, since PREFIX and LIBDIR may have changed.
+# Written anew each time, since PREFIX and LIBDIR may have changed. libcurl is not required there: what it needs to be static
+# itself is seldom installed.
 .PHONY: $(BUILD)/virt.pc
 $(BUILD)/virt.pc:
 	@mkdir -p $(@D)
@@ -357,7 +358,7 @@ $(BUILD)/virt.pc:
 	    'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' '' 'Name: virt' \
 	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
 	    'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lvirt-embed' \
-	    'Libs.private: -pthread' > $@
+	    'Libs.private: $(if $(strip $(ETCD)),$(shell pkg-config --libs $(ETCD))) -pthread' > $@
 
 # virtsh says what is in it: RUN is what runs it, where that is not this machine (RUN=qemu-aarch64).
 $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/examples/virtsh
