@@ -74,6 +74,23 @@ objects_alone()
         $cc -std=c11 -O1 $warnings $cflags -fPIC -DVIRT_SEPARATE_OBJECTS -c -o "$dir/$(echo {} | tr / _).o" {}'
 }
 
+# A part that is off by itself, as it needs a library more: as one unit, in objects, and in the two files.
+etcd()
+{
+    local cc=$1 dir=$work/etcd-$1 file
+    local flags="-DVIRT_WITH_ETCD=1 $(pkg-config --cflags libcurl)"
+    mkdir -p "$dir"
+    # shellcheck disable=SC2086
+    one "$cc" "$dir/one.o" $flags && symbols "$dir/one.o" || return
+    for file in drivers/lock/*.c; do
+        # shellcheck disable=SC2086
+        $cc -std=c11 -O1 $warnings $cflags $flags -DVIRT_SEPARATE_OBJECTS -c -o "$dir/object.o" "$file" || return
+    done
+    # shellcheck disable=SC2046,SC2086
+    $cc -O0 -Wall -Wextra -Werror $cflags $flags -o "$dir/hello" examples/hello.c virt.c $libs $(pkg-config --libs libcurl) && "$dir/hello" &&
+        tests/release.sh pair "$dir/pair" && $cc -std=c11 -O1 $warnings $cflags $flags -c -o "$dir/pair.o" "$dir/pair/virt.c"
+}
+
 # Together they must be complete.
 separate()
 {
@@ -162,8 +179,9 @@ installed()
         cc -o "$work/shared" "$work/hello.c" $(pkg-config --cflags --libs virt) &&
         LD_LIBRARY_PATH="$work/root/usr/lib" "$work/shared" &&
         unset PKG_CONFIG_SYSROOT_DIR &&
-        # shellcheck disable=SC2086
-        cc -I"$work/root/usr/include" -o "$work/static" "$work/hello.c" "$work/root/usr/lib/libvirt-embed.a" $libs &&
+        # shellcheck disable=SC2046,SC2086
+        cc -I"$work/root/usr/include" -o "$work/static" "$work/hello.c" "$work/root/usr/lib/libvirt-embed.a" $libs \
+            $(sed -n 's/^Libs.private: //p' "$work/root/usr/lib/pkgconfig/virt.pc") &&
         "$work/static"
 }
 
@@ -482,6 +500,11 @@ with_compiler()
     check "$cc: separate objects, complete, symbols" separate "$cc"
     check "$cc: each file alone" alone "$cc"
     check "$cc: static inclusion exports nothing" hidden "$cc"
+    if pkg-config --exists libcurl; then
+        check "$cc: with leases in etcd" etcd "$cc"
+    else
+        skip "$cc: with leases in etcd" "no libcurl"
+    fi
     check "$cc: virt.h from C99" header "$cc -x c -std=c99" void c
     check "$cc: virt.h from C++17" header "$cc -x c++ -std=c++17" "" cc
     for file in examples/*.c; do

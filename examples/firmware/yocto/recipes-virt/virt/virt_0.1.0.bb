@@ -15,7 +15,7 @@ inherit pkgconfig
 EXTRA_OEMAKE = "'CC=${CC}' 'AR=${AR}' 'CFLAGS=${CFLAGS}' 'LDFLAGS=${LDFLAGS}' 'BUILD=${B}/build' 'PREFIX=${prefix}'"
 
 do_compile() {
-    oe_runmake ${B}/build/libvirt-embed.a ${B}/build/libvirt-embed.so.0
+    oe_runmake ETCD= ${B}/build/libvirt-embed.a ${B}/build/libvirt-embed.so.0
     oe_runmake -C examples/firmware
 }
 
