@@ -2143,7 +2143,7 @@ virMigrationMake(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr 
     m->domain = domain;
     m->dconn = dconn;
     m->flags = flags;
-    m->stream = -1;
+    m->stream = m->tunnel[0] = m->tunnel[1] = -1;
     if (domain != NULL) {
         m->name = virStringCopy(domain->name);
         memcpy(m->guestUuid, domain->uuid, sizeof(m->guestUuid));
@@ -2167,7 +2167,8 @@ virMigrationNewFrom(virDomainPtr domain, virConnectPtr dconn, virTypedParameterP
     virMigrationPtr m = NULL;
     unsigned char uuid[VIR_UUID_BUFLEN];
 
-    if (virMigrationCheckFlags(flags) == 0 && virMigrationCheckParams(params, nparams) == 0 && virUuidGenerate(uuid) == 0)
+    if (virMigrationCheckFlags(flags) == 0 && virMigrationCheckParams(params, nparams) == 0
+        && virMigrationTunnelCheck(params, nparams, flags) == 0 && virUuidGenerate(uuid) == 0)
         m = virMigrationMake(domain, dconn, params, (int)nparams, flags);
     if (m != NULL)
         virUuidFormat(uuid, m->uuid);
@@ -2233,6 +2234,7 @@ virMigrationFree(virMigrationPtr m)
     virTypedParamsFree(m->stats, m->nstats);
     virMigrationMessageFree(m->inbox);
     virErrorClear(&m->error);
+    virMigrationTunnelFree(m);
     free(m->trace.samples);
     free(m->reply);
     free(m->name);
@@ -2580,7 +2582,7 @@ virMigrationRun(virMigrationPtr m, int timeout)
     enum virMigrationResult result;
     char *cookie = NULL;
 
-    call.flags &= ~(unsigned int)VIR_MIGRATE_PEER2PEER;          /* who steps is nothing to the phases */
+    call.flags &= ~(unsigned int)VIRT_MIGRATE_CARRIER_FLAGS;
     if (row->side == VIR_MIGRATION_SIDE_DESTINATION)
         call.flags &= ~(unsigned int)VIRT_MIGRATE_SOURCE_FLAGS;
     pthread_mutex_lock(&m->lock);
@@ -2592,7 +2594,8 @@ virMigrationRun(virMigrationPtr m, int timeout)
     pthread_mutex_unlock(&m->lock);
     if (m->phase == VIR_MIGRATION_PHASE_CONFIRM)
         virMigrationUpdateStats(m);
-    result = row->run(m, &call, &cookie);
+    result = virMigrationTunnelBefore(m, &call) < 0 ? VIR_MIGRATION_FAILED : row->run(m, &call, &cookie);
+    virMigrationTunnelAfter(m, m->phase, result);
     pthread_mutex_lock(&m->lock);
     if (result != VIR_MIGRATION_AGAIN && m->ends == VIR_MIGRATION_ENDS_DESTINATION) {
         virMigrationAnswer(m, result, cookie);
@@ -2871,6 +2874,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/migration/events.c"
 # include "drivers/migration/trace.c"
 # include "drivers/migration/blocking.c"
+# include "drivers/migration/tunnel.c"
 # include "drivers/common/problems.c"
 # include "drivers/migration/check.c"
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU

@@ -3531,8 +3531,14 @@ typedef enum {
     VIR_MIGRATE_PEER2PEER = 1 << 1,                      /* the source talks to the destination,
                                                           * found by URI, instead of the caller
                                                           * (0.7.2) */
-    VIR_MIGRATE_TUNNELLED = 1 << 2,                      /* the data go over the connection
-                                                          * between the two libraries (0.7.2) */
+    VIR_MIGRATE_TUNNELLED = 1 << 2,                      /* the data go over a connection of the
+                                                          * library's, the hypervisors need none
+                                                          * between each other; needs PEER2PEER, and
+                                                          * does not go with PARALLEL, TLS, POSTCOPY,
+                                                          * OFFLINE and the copying of disks. With
+                                                          * virMigrationNewSource() the stream is the
+                                                          * application's: virMigrationSetStream()
+                                                          * (0.7.2) */
     VIR_MIGRATE_PERSIST_DEST = 1 << 3,                   /* the guest becomes persistent at the
                                                           * destination (0.7.3) */
     VIR_MIGRATE_UNDEFINE_SOURCE = 1 << 4,                /* the guest's document is removed from

@@ -42,5 +42,7 @@ VIRT_INTERNAL int virPlatformPoll(struct pollfd *fds, size_t count, int timeout)
 VIRT_INTERNAL int virPlatformWakeOpen(int wake[2]);
 VIRT_INTERNAL int virPlatformWakeSend(const int wake[2]);
 VIRT_INTERNAL void virPlatformWakeDrain(const int wake[2]);
+/* Two sockets that are connected, for hypervisors to talk over; no child process gets them. 0, or -1 with errno set. */
+VIRT_INTERNAL int virPlatformSocketPair(int pair[2]);
 
 #endif

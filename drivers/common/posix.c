@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -98,6 +99,12 @@ virPlatformWakeDrain(const int wake[2])
 
     while (read(wake[0], drain, sizeof(drain)) > 0)
         ;
+}
+
+VIRT_INTERNAL int
+virPlatformSocketPair(int pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 }
 
 #endif

@@ -174,6 +174,15 @@ virPlatformWakeDrain(const int wake[2])
         ;
 }
 
+/* There is no hypervisor here to talk over them. */
+VIRT_INTERNAL int
+virPlatformSocketPair(int pair[2])
+{
+    pair[0] = pair[1] = -1;
+    errno = ENOTSUP;
+    return -1;
+}
+
 /* ---------- files ---------- */
 
 static bool

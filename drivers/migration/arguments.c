@@ -65,13 +65,20 @@ virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams)
 VIRT_INTERNAL int
 virMigrationCheckFlags(unsigned int flags)
 {
-    static const struct { unsigned int flag, other; bool needed; const char *why; } rules[] = {
-        { VIR_MIGRATE_NON_SHARED_DISK, VIR_MIGRATE_NON_SHARED_INC, false, "disks are copied whole or by what changed, not both" },
-        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PEER2PEER, true, "a tunnelled migration is a peer-to-peer one" },
-        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PARALLEL, false, "parallel connections cannot be tunnelled" },
-        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_LIVE, false, "a live migration is not offline" },
-        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_DISK, false, "an offline migration moves no disks" },
-        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_INC, false, "an offline migration moves no disks" },
+    static const struct { unsigned int flag, other; bool needed; int code; const char *why; } rules[] = {
+        { VIR_MIGRATE_NON_SHARED_DISK, VIR_MIGRATE_NON_SHARED_INC, false, VIR_ERR_INVALID_ARG,
+          "disks are copied whole or by what changed, not both" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PEER2PEER, true, VIR_ERR_OPERATION_INVALID,
+          "a tunnelled migration is a peer-to-peer one: VIR_MIGRATE_TUNNELLED needs VIR_MIGRATE_PEER2PEER" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_PARALLEL, false, VIR_ERR_INVALID_ARG, "parallel connections cannot be tunnelled" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_TLS, false, VIR_ERR_INVALID_ARG, "what is tunnelled is not encrypted by the hypervisors (VIR_MIGRATE_TLS)" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_POSTCOPY, false, VIR_ERR_ARGUMENT_UNSUPPORTED, "post-copy cannot be tunnelled" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_NON_SHARED_DISK, false, VIR_ERR_OPERATION_UNSUPPORTED, "disks cannot be tunnelled" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_NON_SHARED_INC, false, VIR_ERR_OPERATION_UNSUPPORTED, "disks cannot be tunnelled" },
+        { VIR_MIGRATE_TUNNELLED, VIR_MIGRATE_OFFLINE, false, VIR_ERR_OPERATION_INVALID, "an offline migration moves no memory that could be tunnelled" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_LIVE, false, VIR_ERR_INVALID_ARG, "a live migration is not offline" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_DISK, false, VIR_ERR_INVALID_ARG, "an offline migration moves no disks" },
+        { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_INC, false, VIR_ERR_INVALID_ARG, "an offline migration moves no disks" },
     };
     size_t i;
 
@@ -79,7 +86,7 @@ virMigrationCheckFlags(unsigned int flags)
         return virReportUnsupportedFlags("virMigrationNew", flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS);
     for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
         if ((flags & rules[i].flag) != 0 && ((flags & rules[i].other) != 0) != rules[i].needed)
-            return virReportError(VIR_ERR_INVALID_ARG, "migration flags 0x%x: %s", flags, rules[i].why);
+            return virReportError(rules[i].code, "migration flags 0x%x: %s", flags, rules[i].why);
     return 0;
 }
 

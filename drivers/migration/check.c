@@ -43,7 +43,8 @@ int
 virMigrationCheck(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr params, unsigned int nparams, unsigned int flags,
                   char ***problems)
 {
-    struct virMigrationCall call = { .params = params, .nparams = (int)nparams, .flags = flags, .stream = -1 };
+    struct virMigrationCall call = { .params = params, .nparams = (int)nparams, .flags = flags & ~(unsigned int)VIRT_MIGRATE_CARRIER_FLAGS,
+                                     .stream = -1 };
     struct virProblems found = { 0 };
     char uuid[VIR_UUID_STRING_BUFLEN], *cookie = NULL;
     unsigned char raw[VIR_UUID_BUFLEN];
@@ -52,11 +53,12 @@ virMigrationCheck(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr
     if (virCallOnConnect(__func__, dconn, true) == NULL || virCallOnDomain(__func__, domain, true) == NULL)
         return -1;
     if (virCallHas(__func__, problems, "problems") && virMigrationCheckFlags(flags) == 0 && virMigrationCheckParams(params, nparams) == 0
+        && virMigrationTunnelCheck(params, nparams, flags) == 0
         && virMigrationCheckDrivers(domain->conn->driver, dconn->driver) == 0 && virUuidGenerate(raw) == 0) {
         virUuidFormat(raw, uuid);
         call.uuid = uuid;
         if (virMigrationCheckSource(domain, &call, &cookie, &found) == 0) {
-            call.flags &= ~(unsigned int)(VIR_MIGRATE_PEER2PEER | VIRT_MIGRATE_SOURCE_FLAGS);
+            call.flags &= ~(unsigned int)VIRT_MIGRATE_SOURCE_FLAGS;
             if (virMigrationCheckDestination(dconn, &call, cookie, &found) == 0)
                 rc = virProblemsGive(&found, problems);
         }

@@ -181,7 +181,7 @@ virMigrationGetMessage(virMigrationPtr m, char **message)
         memcpy(request.guestUuid, m->guestUuid, sizeof(request.guestUuid));
         request.params = m->params;
         request.nparams = m->nparams;
-        request.flags = m->flags & ~(unsigned int)(VIR_MIGRATE_PEER2PEER | VIRT_MIGRATE_SOURCE_FLAGS);
+        request.flags = m->flags & ~(unsigned int)(VIRT_MIGRATE_CARRIER_FLAGS | VIRT_MIGRATE_SOURCE_FLAGS);
         request.cookie = (char *)(uintptr_t)m->cookieIn[m->phase];
         if ((text = virMigrationFormatMessage(&request)) == NULL) {
             rc = -1;

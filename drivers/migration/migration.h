@@ -7,6 +7,7 @@
  *   settle.c      what an undecided one waits for, and the word of a person who knows
  *   events.c      the events of its phases
  *   trace.c       its course, as a table and a time line
+ *   tunnel.c      the stream of a tunnelled one
  *   check.c       what would stop it, asked without beginning it
  *   blocking.c    libvirt's blocking calls, a loop over the object
  */
@@ -72,6 +73,7 @@ struct _virMigration {
     virTypedParameterPtr params;      /* copies */
     int nparams;
     unsigned int flags;
+    int tunnel[2];                    /* the source's and the destination's socket of a tunnelled one; -1: handed over, or not made */
     int stream;                       /* the application's descriptor for the memory stream; -1: none */
     char *name;                       /* of the guest; NULL: not known yet */
     unsigned char guestUuid[VIR_UUID_BUFLEN];
@@ -114,6 +116,7 @@ VIRT_INTERNAL bool virMigrationIsInDoubt(virMigrationPtr m);
 VIRT_INTERNAL void virMigrationEnter(virMigrationPtr m, virMigrationPhase next);
 
 /* arguments.c; `function` is named in errors */
+#define VIRT_MIGRATE_CARRIER_FLAGS (VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_TUNNELLED)             /* who carries it is nothing to the phases */
 #define VIRT_MIGRATE_SOURCE_FLAGS (VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE)   /* the source's business alone */
 VIRT_INTERNAL int virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams);
 VIRT_INTERNAL int virMigrationCheckFlags(unsigned int flags);
@@ -128,6 +131,15 @@ VIRT_INTERNAL void virMigrationTakeRequest(virMigrationPtr m);
 VIRT_INTERNAL void virMigrationMakeReply(virMigrationPtr m, virMigrationPhase phase, enum virMigrationResult result, const char *cookie,
                                          const virError *error);
 VIRT_INTERNAL void virMigrationMessageFree(struct virMigrationMessage *message);
+
+/*
+ * tunnel.c. Check: the parameters; Before and After: a phase of the object is run: what it is called with gets the stream. Before: 0, or -1: the
+ * phase fails.
+ */
+VIRT_INTERNAL int virMigrationTunnelCheck(virTypedParameterPtr params, unsigned int nparams, unsigned int flags);
+VIRT_INTERNAL int virMigrationTunnelBefore(virMigrationPtr m, struct virMigrationCall *call);
+VIRT_INTERNAL void virMigrationTunnelAfter(virMigrationPtr m, virMigrationPhase phase, enum virMigrationResult result);
+VIRT_INTERNAL void virMigrationTunnelFree(virMigrationPtr m);
 
 /* events.c, with m->lock held */
 VIRT_INTERNAL void virMigrationEmit(virMigrationPtr m, virMigrationPhase phase, virMigrationPhaseState state);

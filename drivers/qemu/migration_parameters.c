@@ -325,7 +325,10 @@ qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const
 {
     if (call->stream < 0 && strncmp(uri, "fd:", 3) == 0)
         return virReportError(VIR_ERR_OPERATION_INVALID, "the destination receives from a stream that it was handed, but the source of domain "
-                              "'%s' has none (virMigrationSetStream)", m->vm->name);
+                              "'%s' has none (virMigrationSetStream), or not any more", m->vm->name);
+    if (call->stream >= 0 && strncmp(uri, "fd:", 3) != 0)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "the source of domain '%s' was handed a stream, but the destination receives at '%s'",
+                              m->vm->name, uri);
     if (qemuMigrationSendSettings(m, mon, call) < 0 || qemuTlsSendHostname(m, mon, call, call->stream >= 0 ? QEMU_MIGRATION_STREAM : uri) < 0)
         return -1;
     if (call->stream >= 0 && qemuMigrationSendStream(m, mon, call->stream) < 0)
