@@ -2930,6 +2930,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/migration_storage.c"
 #  include "drivers/qemu/migration_settle.c"
 #  include "drivers/qemu/migration_tls.c"
+#  include "drivers/qemu/migration_zerocopy.c"
 #  include "drivers/qemu/migrations.c"
 #  include "drivers/qemu/migration.c"
 #  include "drivers/qemu/migration_parameters.c"

@@ -3582,7 +3582,11 @@ typedef enum {
     VIR_MIGRATE_POSTCOPY_RESUME = 1 << 19,               /* go on with a post-copy migration
                                                           * whose connection was lost (8.5.0) */
     VIR_MIGRATE_ZEROCOPY = 1 << 20,                      /* send memory without copying it; needs
-                                                          * PARALLEL (8.5.0) */
+                                                          * PARALLEL and TCP, a kernel that can, and
+                                                          * that QEMU may lock its memory: its limit
+                                                          * is raised meanwhile, where this process
+                                                          * may do that. Not with TLS or compression
+                                                          * (8.5.0) */
 } virDomainMigrateFlags;
 
 /*

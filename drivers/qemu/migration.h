@@ -14,6 +14,7 @@
  *   migration_check.c         what keeps a guest from being moved
  *   migration_parameters.c    what QEMU is told of how to migrate
  *   migration_tls.c           encryption
+ *   migration_zerocopy.c      memory that is sent without being copied
  *   postcopy.c                post-copy, and how it goes on after an interruption
  *   migration_storage.c       disks that are copied with the guest
  *   lease.c                   the guest's lease, where the host has a lock manager
@@ -247,6 +248,12 @@ VIRT_INTERNAL const char *qemuTlsHint(const struct qemuMigration *m);
 VIRT_INTERNAL void qemuTlsForget(const struct qemuMigration *m);
 VIRT_INTERNAL void qemuTlsSettle(const struct qemuMigration *m);
 VIRT_INTERNAL void qemuTlsForgetGuest(struct virDomainObj *vm);
+
+/* Sending without copying, in migration_zerocopy.c: the source's; without VIR_MIGRATE_ZEROCOPY they do nothing. Check: whether it can; Raise, Forget:
+ * what QEMU may lock. */
+VIRT_INTERNAL int qemuZeroCopyCheck(const struct qemuMigration *m, struct virProblems *problems);
+VIRT_INTERNAL int qemuZeroCopyRaise(struct qemuMigration *m);
+VIRT_INTERNAL void qemuZeroCopyForget(const struct qemuMigration *m);
 
 /* The destination, in migration_destination.c. ListenUri: where to listen, for QEMU, and (m->uri) where the source finds that. */
 #define QEMU_MIGRATE_PORT_FIRST 49152      /* libvirt's range, which firewalls know */

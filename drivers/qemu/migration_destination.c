@@ -218,7 +218,7 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
     if (given == NULL && address == NULL && cookie->sameHost) {
         free(m->listening);
         m->listening = virStringFormat("%s/%s.migrate", m->host->run, m->uuid);
-        if (m->listening != NULL && strlen(m->listening) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
+        if ((call->flags & VIR_MIGRATE_ZEROCOPY) == 0 && m->listening != NULL && strlen(m->listening) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
             m->uri = virStringFormat("unix:%s", m->listening);
             return virStringCopy(m->uri);
         }

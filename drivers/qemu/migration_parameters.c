@@ -138,6 +138,7 @@ qemuMigrationCheckParameters(const struct virMigrationCall *call)
         { VIR_MIGRATE_ZEROCOPY, VIR_MIGRATE_COMPRESSED, "VIR_MIGRATE_ZEROCOPY does not go with VIR_MIGRATE_COMPRESSED: compressing copies" },
         { VIR_MIGRATE_ZEROCOPY, VIR_MIGRATE_TLS, "VIR_MIGRATE_ZEROCOPY does not go with VIR_MIGRATE_TLS: encrypting copies" },
     };
+    const char *uri = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI);
     const unsigned int flags = call->flags;
     unsigned int methods;
 
@@ -148,6 +149,8 @@ qemuMigrationCheckParameters(const struct virMigrationCall *call)
         return virReportError(VIR_ERR_INVALID_ARG, "VIR_MIGRATE_ZEROCOPY needs VIR_MIGRATE_PARALLEL");
     if (qemuMigrationCompression(call->params, call->nparams, flags, &methods) < 0)
         return -1;
+    if ((flags & VIR_MIGRATE_ZEROCOPY) != 0 && uri != NULL && strncmp(uri, "unix:", 5) == 0)
+        return virReportError(VIR_ERR_INVALID_ARG, "VIR_MIGRATE_ZEROCOPY needs TCP: the kernel always copies to a Unix socket");
     if ((flags & VIR_MIGRATE_ZEROCOPY) != 0 && methods != 0)
         return virReportError(VIR_ERR_INVALID_ARG, "VIR_MIGRATE_ZEROCOPY does not go with %s: compressing copies", VIR_MIGRATE_PARAM_COMPRESSION);
     if ((flags & VIR_MIGRATE_PARALLEL) != 0 && call->stream >= 0)
@@ -219,7 +222,7 @@ qemuMigrationCheckEmulator(const struct qemuMigration *m, xmlDocPtr doc, struct 
         rc = virProblemsNote(problems);
     }
     if (rc == 0)
-        rc = qemuTlsCheck(m, caps, problems);
+        rc = qemuTlsCheck(m, caps, problems) < 0 || qemuZeroCopyCheck(m, problems) < 0 ? -1 : 0;
     qemuCapabilitiesUnref(caps);
     return rc;
 }
@@ -329,7 +332,8 @@ qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuMonitor *mon, const
     if (call->stream >= 0 && strncmp(uri, "fd:", 3) != 0)
         return virReportError(VIR_ERR_OPERATION_INVALID, "the source of domain '%s' was handed a stream, but the destination receives at '%s'",
                               m->vm->name, uri);
-    if (qemuMigrationSendSettings(m, mon, call) < 0 || qemuTlsSendHostname(m, mon, call, call->stream >= 0 ? QEMU_MIGRATION_STREAM : uri) < 0)
+    if (qemuZeroCopyRaise(m) < 0 || qemuMigrationSendSettings(m, mon, call) < 0
+        || qemuTlsSendHostname(m, mon, call, call->stream >= 0 ? QEMU_MIGRATION_STREAM : uri) < 0)
         return -1;
     if (call->stream >= 0 && qemuMigrationSendStream(m, mon, call->stream) < 0)
         return -1;

@@ -326,6 +326,7 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     if (qemuMigrationSaveRecord(m) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: its end cannot be recorded: %s", m->uuid, virGetLastErrorMessage());
     qemuTlsForget(m);
+    qemuZeroCopyForget(m);
     qemuMigrationRelease(m->vm, m->uuid);
     if (error != NULL && error->code != VIR_ERR_OK)
         virSetLastError(error);

@@ -112,6 +112,7 @@ struct qemuDomain {
      * MIGRATION_CANCELED)
      */
     atomic_int resumeReason;
+    _Atomic unsigned long long lockedSoft, lockedHard;           /* what QEMU might lock before a migration raised that; 0: not raised */
     atomic_bool migrationTls;      /* QEMU has been given certificates for a migration, to be taken back when that is over */
     atomic_bool tainted;           /* it has been given commands past the library: said in the log once */
 

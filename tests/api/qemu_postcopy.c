@@ -4,7 +4,12 @@
  */
 #include "../qemu_pair.h"
 
+#include <linux/capability.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* Migrates; while the memory moves, both QEMUs are asked whether they were told what they should have been. */
 static void
@@ -92,12 +97,117 @@ TEST(parameters_that_do_not_fit_their_flags_are_named)
         { VIR_MIGRATE_AUTO_CONVERGE, "auto_converge.increment=100", "'auto_converge.increment': 100" },
         { VIR_MIGRATE_ZEROCOPY, "", "VIR_MIGRATE_ZEROCOPY needs VIR_MIGRATE_PARALLEL" },
         { VIR_MIGRATE_ZEROCOPY | VIR_MIGRATE_PARALLEL, "compression=zlib", "compressing copies" },
+        { VIR_MIGRATE_ZEROCOPY | VIR_MIGRATE_PARALLEL, "migrate_uri=unix:/nowhere/wire", "needs TCP" },
     };
     struct pair pair;
 
     startPair(&pair, 0, "");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         checkRefused(&pair, VIR_MIGRATE_LIVE | cases[i].flags, cases[i].params, VIR_ERR_INVALID_ARG, cases[i].words);
+    endPair(&pair);
+}
+
+/* ---------- without copying ---------- */
+
+/* How much memory the guest's QEMU may lock, in KiB, as its kernel says. */
+static unsigned long long
+lockable(void)
+{
+    struct rlimit limit;
+
+    CHECK_INT(prlimit(pidOf("host0", "pair"), RLIMIT_MEMLOCK, NULL, &limit), 0);
+    return limit.rlim_cur / 1024;
+}
+
+static bool
+kernelSendsWithoutCopying(void)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    const bool can = setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on)) == 0;
+
+    close(fd);
+    return can;
+}
+
+/* A guest of 7 MiB whose QEMU has not the capability to lock as much memory as it likes, and may lock 64 KiB: soft limit, and hard limit. */
+static void
+startLimited(struct pair *pair, rlim_t hard)
+{
+    char xml[4096], devices[1200], *system = NULL;
+    const struct rlimit little = { 65536, hard };
+
+    needsQemu();
+    if (!kernelSendsWithoutCopying())
+        SKIP("this kernel has no SO_ZEROCOPY");
+    if (runShell("setpriv --bounding-set=-ipc_lock,-sys_resource true", NULL) != 0)
+        SKIP("needs setpriv, and a user who may give up a capability");
+    CHECK_INT(setrlimit(RLIMIT_MEMLOCK, &little), 0);
+    CHECK_INT(runShell("command -v qemu-system-x86_64", &system), 0);
+    snprintf(xml, sizeof(xml), "#!/bin/sh\nexec setpriv --bounding-set=-ipc_lock,-sys_resource %.*s \"$@\"\n", (int)strcspn(system, "\n"), system);
+    free(system);
+    writeFile(scratchPath("qemu-without"), xml);
+    CHECK_INT(chmod(scratchPath("qemu-without"), 0755), 0);
+    snprintf(devices, sizeof(devices), "<emulator>%s</emulator>", scratchPath("qemu-without"));
+    snprintf(pair->serial, sizeof(pair->serial), "%s", scratchPath("serial"));
+    CHECK_PTR(pair->source = openHost("host0", ""));
+    CHECK_PTR(pair->destination = openHost("host1", ""));
+    snprintf(xml, sizeof(xml), "%s", pairXml(pair->serial, 2, "", devices));
+    memcpy(strstr(xml, ">64<"), "> 7<", 4);
+    CHECK_PTR(pair->domain = virDomainCreateXML(pair->source, xml, 0));
+    waitForMore(pair, 30);
+}
+
+TEST(memory_is_sent_without_being_copied)
+{
+    const unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PARALLEL | VIR_MIGRATE_ZEROCOPY;
+    struct pair pair;
+    virMigrationPtr m;
+
+    startLimited(&pair, 7 << 20);
+    CHECK_INT(lockable(), 64);
+    for (int round = 0; round < 2; round++) {
+        m = newMigration(&pair, round == 0 ? "bandwidth=1 parallel.connections=2" : "migrate_uri=tcp:127.0.0.1", flags);
+        while (virMigrationStep(m, 1000) > 0 && virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_PERFORM)
+            ;
+        CHECK_MSG(virMigrationGetError(m) == NULL, "%s", virMigrationGetError(m)->message);
+        if (round == 0) {
+            CHECK_INT(virMigrationStep(m, 100), 1);
+            checkAnswer(pair.source, "query-migrate-capabilities", "\"state\":true,\"capability\":\"zero-copy-send\"");
+            CHECK_INT(lockable(), 7 * 1024);
+            CHECK_OK(virMigrationAbort(m));
+        }
+        while (virMigrationStep(m, 100) > 0)
+            ;
+        if (round == 0) {
+            CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+            CHECK_INT(lockable(), 64);
+            waitForMore(&pair, 20);
+        } else {
+            checkMigrated(&pair, m);
+        }
+        virMigrationFree(m);
+    }
+    endPair(&pair);
+}
+
+TEST(a_qemu_that_may_not_lock_enough_memory_is_refused_in_the_beginning)
+{
+    const unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PARALLEL | VIR_MIGRATE_ZEROCOPY;
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2];
+    char **problems = NULL;
+    struct pair pair;
+
+    startLimited(&pair, 65536);
+    CHECK_INT(syscall(SYS_capget, &header, data), 0);
+    data[0].effective &= ~(1u << CAP_SYS_RESOURCE);              /* or this process could raise it */
+    CHECK_INT(syscall(SYS_capset, &header, data), 0);
+    checkRefused(&pair, flags, "", VIR_ERR_OPERATION_DENIED, "may lock 64 KiB of memory and needs 7168 (RLIMIT_MEMLOCK)");
+    CHECK_INT(virMigrationCheck(pair.domain, pair.destination, NULL, 0, flags, &problems), 1);
+    CHECK_CONTAINS(problems[0], "RLIMIT_MEMLOCK");
+    free(problems[0]);
+    free(problems);
+    CHECK_INT(virConnectListAllDomains(pair.destination, NULL, 0), 0);
     endPair(&pair);
 }
 

@@ -43,6 +43,7 @@ startTrusting(struct pair *pair, int fill, const char *name)
 {
     needsQemu();
     certificates("certs", "one", name, 30);
+    pairWrites = 0;
     startPair(pair, fill, withCertificates("certs"));
 }
 

@@ -189,6 +189,7 @@ TEST_LIMIT(a_tunnel_that_died_with_its_library_is_judged_right, 120)
     static const char *const names[MOMENTS] = { "before Prepare", "after Prepare", "after Prepare, with an older record", "in Perform" };
 
     needsQemu();
+    pairWrites = 0;
     for (int moment = 0; moment < MOMENTS; moment++) {
         struct pair pair;
         virMigrationPtr m;
