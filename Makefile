@@ -80,7 +80,7 @@ PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
 TESTS      ?= $(filter-out $(NO_TESTS),$(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c)))
 SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh)
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
-GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img)
+GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1)
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD)) $(WIN_LIBS) -pthread
@@ -166,6 +166,9 @@ $(BUILD)/guest/counter.img: $(BUILD)/guest/boot.o $(BUILD)/guest/counter.o tests
 
 $(BUILD)/guest/light.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 8 --dirty-hz 4 $< $@
+
+$(BUILD)/guest/disk.img: $(BUILD)/guest/counter.img tests/guest/mkguest
+	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 2 --dirty-hz 4 --sectors 300 $< $@
 
 $(BUILD)/guest/heavy.img: $(BUILD)/guest/counter.img tests/guest/mkguest
 	$(Q)tests/guest/mkguest --count-hz 100 --dirty-mib 16 --dirty-hz 50 $< $@
@@ -282,8 +285,9 @@ clients:
 torture: deps
 	@VIRT_TORTURE=1 $(MAKE) --no-print-directory run-torture
 
-run-torture: $(BUILD)/tests/unit/qemu_torture$(EXE) $(GUESTS)
+run-torture: $(BUILD)/tests/unit/qemu_torture$(EXE) $(BUILD)/tests/api/qemu_storage$(EXE) $(GUESTS)
 	VIRT_TEST_BUILD=$(BUILD) $< -v
+	VIRT_TEST_BUILD=$(BUILD) $(BUILD)/tests/api/qemu_storage$(EXE) -v a_controller_killed
 
 bench: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) run-bench

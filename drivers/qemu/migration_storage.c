@@ -626,8 +626,10 @@ qemuStorageStart(struct qemuMigration *m, struct qemuMonitor *mon, const struct 
     if (!m->mirrorsKnown) {
         if (qemuStorageQuery(m, call->timeout, &jobs) <= 0)
             return 0;
+        /* whoever came before may have come no further than to the node */
         for (size_t i = 0; i < m->ndisks; i++)
-            m->disks[i].mirrored = qemuStorageFindJob(jobs, &m->disks[i]) != NULL;
+            if (!(m->disks[i].mirrored = qemuStorageFindJob(jobs, &m->disks[i]) != NULL))
+                qemuStorageForget(mon, m->disks[i].job, true, false);
         m->mirrorsKnown = true;
     }
     for (size_t i = 0; i < m->ndisks; i++) {

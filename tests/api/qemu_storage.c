@@ -422,3 +422,117 @@ TEST(nobody_steps_it_any_more)
 {
     interrupted(FORGET, 8);
 }
+
+/* ---- a guest that writes to its disk, and controllers that are killed ---- */
+
+static virDomainPtr
+startWriter(virConnectPtr conn, int mib)
+{
+    char xml[16000], more[1500], *at;
+    virDomainPtr guest;
+
+    snprintf(serial, sizeof(serial), "%s", scratchPath("serial"));
+    unlink(serial);
+    fill(image('a', "hda"), mib);
+    snprintf(xml, sizeof(xml), "%s", countingDocument("guest", guestImage("disk.img"), serial, 64));
+    CHECK_NOT_NULL(at = strstr(xml, "<readonly/></disk>"));
+    snprintf(more, sizeof(more), "<readonly/><boot order='1'/></disk><disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+             "<source file='%s'/><target dev='hda' bus='ide'/></disk>%s", image('a', "hda"), "");
+    memmove(at + strlen(more), at + 18, strlen(at + 18) + 1);
+    memcpy(at, more, strlen(more));
+    CHECK_PTR(guest = virDomainCreateXML(conn, xml, 0));
+    WAIT_FOR(countingNewest(serial) > COUNTING_SECTORS + 20, 60000);
+    return guest;
+}
+
+/* A controller of its own process: goes on from the record that the source has, or begins. */
+static void
+control(void)
+{
+    virConnectPtr a = openHost('a'), b = openHost('b');
+    virTypedParameterPtr params = NULL;
+    char **records = NULL, *xml;
+    int n = 0, max = 0;
+    virMigrationPtr m = NULL;
+    virDomainPtr guest;
+
+    if (a == NULL || b == NULL)
+        _exit(3);
+    if (virConnectListMigrations(a, &records, 0) > 0) {
+        m = virMigrationNewFromRecord(records[0], a, b);
+    } else if ((guest = virDomainLookupByName(a, "guest")) != NULL) {
+        xml = documentThere(guest);
+        virTypedParamsAddString(&params, &n, &max, VIR_MIGRATE_PARAM_DEST_XML, xml);
+        virTypedParamsAddULLong(&params, &n, &max, VIR_MIGRATE_PARAM_BANDWIDTH, 64);
+        m = virMigrationNew(guest, b, params, (unsigned int)n, VIR_MIGRATE_LIVE | VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_PAUSED);
+    }
+    if (m == NULL) {
+        printf("no migration: %s\n", virGetLastErrorMessage());
+        fflush(stdout);
+        _exit(4);
+    }
+    while (virMigrationStep(m, 20) > 0)
+        ;
+    if (virMigrationGetOutcome(m) != VIR_MIGRATION_OUTCOME_MIGRATED && virMigrationGetError(m) != NULL)
+        printf("outcome %d: %s\n", virMigrationGetOutcome(m), virMigrationGetError(m)->message);
+    fflush(stdout);
+    _exit(virMigrationGetOutcome(m) == VIR_MIGRATION_OUTCOME_MIGRATED ? 0 : 5);
+}
+
+static void
+killedAfter(int ms)
+{
+    virConnectPtr a, b;
+    virDomainPtr guest;
+    long before;
+    int status;
+    pid_t pid;
+
+    CHECK_INT(shell("rm -rf %s %s %s %s", scratchPath("host-a"), scratchPath("host-b"), scratchPath("disks-a"), scratchPath("disks-b")), 0);
+    image('b', "");
+    CHECK_PTR(a = openHost('a'));
+    guest = startWriter(a, 48);
+    virDomainFree(guest);
+    CHECK_INT(virConnectClose(a), 0);
+    for (int life = 0; life < 2; life++) {
+        fflush(stdout);
+        if ((pid = fork()) == 0)
+            control();
+        if (life == 0) {
+            poll(NULL, 0, ms);
+            kill(pid, SIGKILL);
+        }
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+    }
+    CHECK_MSG(status == 0, "killed after %d ms: the next one ends with status 0x%x", ms, (unsigned int)status);
+    CHECK_PTR(a = openHost('a'));
+    CHECK_PTR(b = openHost('b'));
+    CHECK_INT(virConnectNumOfDomains(a), 0);
+    CHECK_PTR(guest = virDomainLookupByName(b, "guest"));
+    /* it stands: both images are what they were when it moved */
+    CHECK_INT(shell("cmp %s %s", image('a', "hda"), image('b', "hda")), 0);
+    before = countingDisk(image('b', "hda"));
+    CHECK_INT(virDomainResume(guest), 0);
+    countingGoesOn(serial);
+    WAIT_FOR(countingNewest(serial) > before + COUNTING_SECTORS + 20, 60000);        /* it has read again what it had written before */
+    CHECK_OK(virDomainDestroy(guest));
+    CHECK(countingDisk(image('b', "hda")) > before + COUNTING_SECTORS);
+    virDomainFree(guest);
+    CHECK_INT(virConnectClose(a), 0);
+    CHECK_INT(virConnectClose(b), 0);
+}
+
+TEST_LIMIT(a_controller_killed_at_any_moment_is_followed_by_another, 600)
+{
+    const char *seed = getenv("VIRT_TORTURE_SEED");
+    unsigned int state = seed != NULL ? (unsigned int)atoi(seed) : 1;
+    int times = getenv("VIRT_TORTURE") != NULL ? 20 : 2;
+
+    needsQemu();
+    for (int i = 0; i < times; i++) {
+        state = state * 1103515245u + 12345u;
+        harnessContext("run %d, seed %u", i, seed != NULL ? (unsigned int)atoi(seed) : 1u);
+        killedAfter((int)(state >> 16) % 2000);
+    }
+    printf("%d controllers killed with SIGKILL, %d guests well, disks bit-identical\n", times, times);
+}

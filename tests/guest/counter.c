@@ -3,8 +3,11 @@
  * changes at a chosen pace and is checked before each number, so that a migration which loses,
  * repeats or corrupts anything shows on the serial line.
  *
- * Lines that are not numbers: "CORRUPT page P holds V, expected E" and, when it was asked to end
- * (power button, or after so many numbers), "power off", "reboot" or "panic".
+ * On request it also writes each number to a sector of its first IDE disk, round and round, and
+ * checks what it wrote there a round before; tests/counting.h looks at it from outside.
+ *
+ * Lines that are not numbers: "CORRUPT page P holds V, expected E", the same of a sector, and, when it
+ * was asked to end (power button, or after so many numbers), "power off", "reboot" or "panic".
  *
  * The parameters stand at offset 512 of the image; mkguest changes them.
  */
@@ -25,10 +28,11 @@ struct counterParams {
     u32 after;              /* 540: so many numbers, 0 for ever, */
     u32 then;               /* 544: and then END_... */
     u32 button;             /* 548: what the power button does, END_... */
+    u32 sectors;            /* 552: of the disk, that are written in turn; 0: none */
 };
 
 __attribute__((section(".params"), used)) volatile struct counterParams counterParams = {
-    { 'V', 'I', 'R', 'T', 'G', 'S', 'T', '1' }, 11932, 1, 2048, 25, 0, 0, END_NONE, END_POWEROFF,
+    { 'V', 'I', 'R', 'T', 'G', 'S', 'T', '1' }, 11932, 1, 2048, 25, 0, 0, END_NONE, END_POWEROFF, 0,
 };
 
 #define PAGES_AT      0x200000u         /* dirty pages from 2 MiB on, the filled ones after them */
@@ -162,6 +166,74 @@ checkSome(u32 first, u32 count, u32 atMost, u32 *next, u32 round)
     }
 }
 
+/* ---- the disk: each sector has its own number, the one that was counted then, and words made of both ---- */
+
+#define DISK      0x1f0
+#define DISK_BUSY 0x80
+#define DISK_DATA 0x08
+
+static u32
+sectorWord(u32 sector, u32 number, u32 i)
+{
+    return i == 0 ? 0x54524956u : i == 1 ? sector : i == 2 ? number : pattern(sector + i, number);
+}
+
+/* Until it has, or takes, data. Nothing here lasts: a disk that fails shows as corruption. */
+static void
+diskCommand(u8 command, u32 sector)
+{
+    while ((inb(DISK + 7) & DISK_BUSY) != 0)
+        continue;
+    outb(DISK + 6, (u8)(0xe0 | (sector >> 24 & 0x0f)));
+    outb(DISK + 2, 1);
+    outb(DISK + 3, (u8)sector);
+    outb(DISK + 4, (u8)(sector >> 8));
+    outb(DISK + 5, (u8)(sector >> 16));
+    outb(DISK + 7, command);
+    for (u32 i = 0; i < 10000000u && (inb(DISK + 7) & (DISK_BUSY | DISK_DATA)) != DISK_DATA; i++)
+        continue;
+}
+
+static void
+checkSector(u32 sector, u32 number)
+{
+    u32 found = 0, low;
+
+    diskCommand(0x20, sector);
+    for (u32 i = 0; i < 128; i++) {
+        low = inw(DISK);
+        low |= (u32)inw(DISK) << 16;
+        if (low != sectorWord(sector, number, i) && found == 0)
+            found = low | 1;
+    }
+    if (found == 0 || counterCorrupt == CORRUPT_MAX)
+        return;
+    counterCorrupt++;
+    putText("CORRUPT sector ");
+    putNumber(sector);
+    putText(" holds ");
+    putNumber(found);
+    putText(", expected number ");
+    putNumber(number);
+    putText("\r\n");
+}
+
+static void
+diskRound(u32 number)
+{
+    u32 sector = number % counterParams.sectors;
+
+    if (number >= counterParams.sectors)
+        checkSector(sector, number - counterParams.sectors);
+    diskCommand(0x30, sector);
+    for (u32 i = 0; i < 128; i++) {
+        u32 word = sectorWord(sector, number, i);
+
+        outw(DISK, (u16)word);
+        outw(DISK, (u16)(word >> 16));
+    }
+}
+
 /* ---- the end ---- */
 
 static void
@@ -227,6 +299,7 @@ setUp(void)
     counterIdt[0x20].high = (u16)((u32)timerInterrupt >> 16);
     __asm__ volatile("lidt %0" : : "m"(idtr));
 
+    outb(0x3f6, 0x02);                  /* the disk's interrupt off: it is asked */
     outb(0x43, 0x34);
     outb(0x40, (u8)counterParams.divisor);
     outb(0x40, (u8)(counterParams.divisor >> 8));
@@ -258,6 +331,8 @@ counterMain(void)
             checkSome(0, counterParams.dirtyPages, CHECK_DIRTY, &counterNextDirty, counterRound);
             checkSome(counterParams.dirtyPages, counterParams.fillPages, CHECK_FILLED,
                       &counterNextFilled, 0);
+            if (counterParams.sectors > 0)
+                diskRound(number);
             putNumber(number++);
             putText("\r\n");
             countDue = seen + counterParams.countEvery;
