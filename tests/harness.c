@@ -265,6 +265,25 @@ harnessReap(char *name, size_t nameSize)
     return found;
 }
 
+/* Who it is, for who wants to know why. */
+static void
+harnessTellCommand(pid_t pid)
+{
+    char path[40], line[700];
+    size_t length;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    if ((f = fopen(path, "r")) == NULL)
+        return;
+    length = fread(line, 1, sizeof(line) - 1, f);
+    fclose(f);
+    for (size_t i = 0; i < length; i++)
+        line[i] = line[i] != '\0' ? line[i] : ' ';
+    line[length] = '\0';
+    printf("left running: %d: %s\n", (int)pid, line);
+}
+
 /* Ends what the test left running, by pid; the number of processes that had to be ended. */
 static int
 harnessEndLeftovers(int graceMs, char *names, size_t size)
@@ -280,6 +299,7 @@ harnessEndLeftovers(int graceMs, char *names, size_t size)
         size_t used = strlen(names);
 
         snprintf(names + used, size - used, " %s[%d]", name, (int)pid);
+        harnessTellCommand(pid);
         n++;
         kill(pid, SIGKILL);
         for (int i = 0; i < 500 && waitpid(pid, NULL, WNOHANG) == 0; i++)

@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +18,8 @@
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_NONE
+
+#define VIRT_FILE_LOCK_TRIES 400           /* each of 5 ms */
 
 VIRT_INTERNAL void
 virFileCleanupClose(int *fd)
@@ -198,6 +202,17 @@ virFileMakePath(const char *path, mode_t mode)
  * An open file description lock belongs to the descriptor, not to the process: it ends when the process does, however
  * that happens, and another descriptor of this same process does not get it. It cannot tell who holds it, so the file does.
  */
+/* The pid that the holder of a lock file has written; -1: none yet. */
+static int
+virFileHolder(int fd)
+{
+    char text[32] = "";
+    ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
+    int holder;
+
+    return length >= 0 && virStringToInt(text, 10, &holder) == 0 && holder > 0 ? holder : -1;
+}
+
 VIRT_INTERNAL int
 virFileLock(const char *path, pid_t *owner)
 {
@@ -205,18 +220,21 @@ virFileLock(const char *path, pid_t *owner)
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     char text[32] = "";
     ssize_t length;
-    int holder, result;
+    int holder = 0, result, rc;
 
     if (owner != NULL)
         *owner = 0;
     if (fd < 0)
         return virReportSystemError(errno, "cannot open lock file '%s'", path);
-    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-        if (errno != EAGAIN && errno != EACCES)
+    /* of one that was killed, a child that has not begun its program yet may have it for an instant more */
+    for (int i = 0; (rc = fcntl(fd, F_OFD_SETLK, &lock)) < 0 && (errno == EAGAIN || errno == EACCES) && i < VIRT_FILE_LOCK_TRIES; i++) {
+        if ((holder = virFileHolder(fd)) > 0 && (kill(holder, 0) == 0 || errno != ESRCH))
+            break;
+        poll(NULL, 0, 5);
+    }
+    if (rc < 0) {
+        if (holder == 0)
             return virReportSystemError(errno, "cannot lock '%s'", path);
-        length = pread(fd, text, sizeof(text) - 1, 0);
-        if (length < 0 || virStringToInt(text, 10, &holder) < 0 || holder <= 0)
-            holder = -1;                         /* taken this instant: its holder has not written yet */
         if (owner == NULL)
             return virReportError(VIR_ERR_OPERATION_FAILED, "'%s' is locked by process %d", path, holder);
         *owner = holder;
@@ -331,5 +349,6 @@ virFileConnect(const char *path)
     return result;
 }
 
+#undef VIRT_FILE_LOCK_TRIES
 #undef VIRT_FROM
 #endif

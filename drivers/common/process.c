@@ -49,6 +49,7 @@ struct virProcessChild {
     size_t nkeep;
     unsigned int maxFd;                /* for kernels without close_range */
     sigset_t noSignals;
+    pid_t parent;
     const char *volatile failed;       /* written by the child: what failed, and why */
     volatile int error;
 };
@@ -105,6 +106,8 @@ virProcessRunChild(struct virProcessChild *child)
 #ifdef __linux__
     if (spawn->endsWithUs && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         virProcessChildFailed(child, "cannot bind to this process");
+    if (spawn->endsWithUs && getppid() != child->parent)         /* killed before the child could ask to be told */
+        _exit(127);
 #endif
     memset(&standard, 0, sizeof(standard));
     standard.sa_handler = SIG_DFL;
@@ -170,6 +173,7 @@ virProcessStart(const struct virProcessSpawn *spawn, struct virProcess *process)
 {
     struct virProcessChild child = {
         .spawn = spawn,
+        .parent = getpid(),
         .stdio = { spawn->stdinFd, spawn->stdoutFd, spawn->stderrFd },
     };
     VIRT_CLEANUP_CLOSE int null = -1;
