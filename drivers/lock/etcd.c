@@ -39,6 +39,7 @@
 #define VIRT_ETCD_TTL_MAX   600
 #define VIRT_ETCD_CONNECT   2000           /* ms */
 #define VIRT_ETCD_ANSWER    3000           /* ms for a request, the connection included */
+#define VIRT_ETCD_SILENT    2              /* s without a question, after one that nobody answered in time */
 #define VIRT_ETCD_LEAVE     1000           /* ms for a former seat of this host to be given back */
 #define VIRT_ETCD_REPLY     (1 << 20)      /* bytes of an answer */
 #define VIRT_ETCD_EXISTS    9              /* gRPC's code for what was there already */
@@ -53,6 +54,7 @@ struct virEtcd {
     char *prefix;
     unsigned int ttl;
     atomic_size_t first;                   /* the endpoint that answered last */
+    atomic_uint silent;                    /* s, of virKeeperNow: until then nobody is asked */
 };
 
 /* What a key has. */
@@ -167,20 +169,33 @@ virEtcdRead(long status, const char *answer, size_t length, char *why, int *code
     return NULL;
 }
 
+static unsigned int
+virEtcdSeconds(void)
+{
+    return (unsigned int)(virKeeperNow() / 1000000000ULL);
+}
+
 /*
  * A request to the service. NULL with the error set, which names the endpoints; *code (may be NULL) is gRPC's, where one of them
- * has refused it for a reason that all have.
+ * has refused it for a reason that all have. One that nobody has answered spares the next ones the wait: else a program with many
+ * guests would wait for each.
  */
 static cJSON *
 virEtcdAsk(struct virLock *lock, const char *path, const char *body, int *code)
 {
     struct virEtcd *etcd = lock->priv;
     const size_t first = atomic_load(&etcd->first);
-    char why[CURL_ERROR_SIZE] = "";
+    const unsigned int start = virEtcdSeconds();
+    char why[CURL_ERROR_SIZE] = "nobody has answered a moment ago";
+    bool silent = true;
     int refused = 0;
 
     if (code != NULL)
         *code = 0;
+    if (start < atomic_load(&etcd->silent)) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "lock manager '%s' does not serve %s: %s", lock->place, path, why);
+        return NULL;
+    }
     for (size_t i = 0; i < etcd->nendpoints; i++) {
         const size_t at = (first + i) % etcd->nendpoints;
         VIRT_CLEANUP_FREE char *answer = NULL;
@@ -194,10 +209,13 @@ virEtcdAsk(struct virLock *lock, const char *path, const char *body, int *code)
             atomic_store(&etcd->first, at);
             return json;
         }
+        silent = silent && status == 0;
         if (status >= 400 && status < 500 && refused != 0)
             break;
         virLog(VIR_LOG_INFO, "lock", "etcd at %s: %s", etcd->endpoints[at], why);
     }
+    if (silent && virEtcdSeconds() >= start + VIRT_ETCD_ANSWER / 2000)
+        atomic_store(&etcd->silent, virEtcdSeconds() + VIRT_ETCD_SILENT);
     if (code != NULL)
         *code = refused;
     virReportError(VIR_ERR_OPERATION_FAILED, "lock manager '%s' does not serve %s: %s", lock->place, path, why);
@@ -678,6 +696,7 @@ VIRT_INTERNAL const struct virLockManager virLockEtcd = {
 #undef VIRT_ETCD_TTL_MAX
 #undef VIRT_ETCD_CONNECT
 #undef VIRT_ETCD_ANSWER
+#undef VIRT_ETCD_SILENT
 #undef VIRT_ETCD_LEAVE
 #undef VIRT_ETCD_REPLY
 #undef VIRT_ETCD_EXISTS
