@@ -4,13 +4,14 @@
  *   etcd:http://HOST:PORT[,http://HOST2:PORT...][/PREFIX][?ttl=SECONDS]
  *
  *   PREFIX/KEY               {"holder": ..., "epoch": ...}; each change is one transaction on the key's revision
- *   PREFIX/KEY.seat/OWNER    there as long as the owner sits: it belongs to an etcd lease, which a keeper renews (keeper.c)
+ *   PREFIX/KEY.seat/OWNER    there as long as the owner sits: it belongs to an etcd lease, which a keeper renews
  *
- * The endpoints are those of one cluster, and are asked in turn, beginning with the one that answered last. What asks twice
- * because an answer was lost must find out that it was itself the first time: a state carries a random number of its change,
- * an etcd lease has an id that was chosen here. TLS is left to a gateway on this host (etcd's own: etcd grpc-proxy), since the keeper
- * can have none; nor is there a user or a password. The time to live should be the same on all hosts (10 s if it is not said); it is
- * what others wait when a host dies.
+ * The endpoints are those of one cluster, and are asked in turn, beginning with the one that answered last. What asks
+ * twice because an answer was lost must find out that it was itself the first time: a state carries a random number of
+ * its change, an etcd lease has an id that was chosen here. TLS is left to a gateway on this host (etcd's own is "etcd
+ * grpc-proxy"), since the keeper (keeper.c) can have none; nor is there a user or a password. Endpoints should be
+ * addresses: the keeper looks a name up once, when it starts, and libcurl does so in a thread, which lasts as long as
+ * that takes. The time to live should be the same on all hosts; it is what others wait when a host dies.
  */
 #include "lock.h"
 
@@ -106,9 +107,10 @@ virEtcdCleanupHeaders(struct curl_slist **headers)
     curl_slist_free_all(*headers);
 }
 
-/* One request to one endpoint. The HTTP status, and its body, which the caller frees; 0: none, and `why` says why; -1 with the error. */
+/* One request to one endpoint. The HTTP status, and its body, to be freed; 0: none, and `why` says why; -1: the error is set. */
 static long
-virEtcdSend(const char *endpoint, const char *path, const char *body, char **answer, size_t *length, char why[CURL_ERROR_SIZE])
+virEtcdSend(const char *endpoint, const char *path, const char *body, char **answer, size_t *length,
+            char why[CURL_ERROR_SIZE])
 {
     __attribute__((cleanup(virEtcdCleanupCurl))) CURL *curl = curl_easy_init();
     __attribute__((cleanup(virEtcdCleanupHeaders))) struct curl_slist *headers = NULL;
@@ -176,9 +178,9 @@ virEtcdSeconds(void)
 }
 
 /*
- * A request to the service. NULL with the error set, which names the endpoints; *code (may be NULL) is gRPC's, where one of them
- * has refused it for a reason that all have. One that nobody has answered spares the next ones the wait: else a program with many
- * guests would wait for each.
+ * A request to the service. NULL with the error set, which names the endpoints; *code (may be NULL) is gRPC's, where
+ * one of them has refused it for a reason that all have. One that nobody has answered spares the next ones the wait:
+ * else a program with many guests would wait for each.
  */
 static cJSON *
 virEtcdAsk(struct virLock *lock, const char *path, const char *body, int *code)
@@ -250,7 +252,8 @@ static char *
 virEtcdKey(const struct virLock *lock, const char *key, const char *owner)
 {
     const struct virEtcd *etcd = lock->priv;
-    VIRT_CLEANUP_FREE char *name = virStringFormat("%s/%s%s%s", etcd->prefix, key, owner != NULL ? ".seat/" : "", owner != NULL ? owner : "");
+    VIRT_CLEANUP_FREE char *name = virStringFormat("%s/%s%s%s", etcd->prefix, key, owner != NULL ? ".seat/" : "",
+                                                   owner != NULL ? owner : "");
 
     return name != NULL ? virEtcdEncode(name) : NULL;
 }
@@ -278,7 +281,8 @@ static int
 virEtcdParse(struct virLock *lock, const char *key, const cJSON *range, struct virEtcdValue *value)
 {
     const cJSON *first = virEtcdFirst(range);
-    const char *encoded = virJsonString(first, "value"), *revision = virJsonString(first, "mod_revision"), *holder, *change;
+    const char *encoded = virJsonString(first, "value"), *revision = virJsonString(first, "mod_revision");
+    const char *holder, *change;
     VIRT_CLEANUP_JSON cJSON *json = NULL;
     char text[4096];
     ssize_t length;
@@ -291,8 +295,8 @@ virEtcdParse(struct virLock *lock, const char *key, const cJSON *range, struct v
         virResetLastError();
     holder = virJsonString(json, "holder");
     change = virJsonString(json, "change");
-    if (holder == NULL || strlen(holder) >= sizeof(value->state.holder) || virJsonULongLong(json, "epoch", &value->state.epoch) < 0
-        || revision == NULL || strlen(revision) >= sizeof(value->revision))
+    if (holder == NULL || strlen(holder) >= sizeof(value->state.holder)
+        || virJsonULongLong(json, "epoch", &value->state.epoch) < 0 || revision == NULL || strlen(revision) >= sizeof(value->revision))
         return virReportError(VIR_ERR_INTERNAL_ERROR, "lease '%s' in '%s' is damaged", key, lock->place);
     snprintf(value->state.holder, sizeof(value->state.holder), "%s", holder);
     snprintf(value->revision, sizeof(value->revision), "%s", revision);
@@ -325,9 +329,11 @@ virEtcdRandom(char text[20])
 
 /* The transaction that puts the state where the key has this revision, and else says what it has. */
 static char *
-virEtcdChangeBody(struct virLock *lock, const char *key, const char *revision, const struct virLockState *to, const char *change)
+virEtcdChangeBody(struct virLock *lock, const char *key, const char *revision, const struct virLockState *to,
+                  const char *change)
 {
-    VIRT_CLEANUP_JSON cJSON *json = virJsonObject("s:holder", to->holder, "u:epoch", to->epoch, "s:key", key, "s:change", change, NULL);
+    VIRT_CLEANUP_JSON cJSON *json = virJsonObject("s:holder", to->holder, "u:epoch", to->epoch, "s:key", key, "s:change", change,
+                                                  NULL);
     VIRT_CLEANUP_FREE char *text = json != NULL ? virJsonFormat(json) : NULL;
     VIRT_CLEANUP_FREE char *name = virEtcdKey(lock, key, NULL), *value = text != NULL ? virEtcdEncode(text) : NULL;
 
@@ -411,9 +417,11 @@ virLockEtcdHolds(struct virLock *lock, const char *key)
 
     if (range == NULL || id == NULL)
         return range == NULL ? -1 : 0;
-    if ((body = virStringFormat("{\"ID\":\"%s\"}", id)) == NULL || (lease = virEtcdAsk(lock, "lease/timetolive", body, NULL)) == NULL)
+    if ((body = virStringFormat("{\"ID\":\"%s\"}", id)) == NULL
+        || (lease = virEtcdAsk(lock, "lease/timetolive", body, NULL)) == NULL)
         return -1;
-    return virJsonInt(lease, "TTL", &left) == 0 && virJsonInt(lease, "grantedTTL", &granted) == 0 && left > 0 && left * 2 >= granted;
+    return virJsonInt(lease, "TTL", &left) == 0 && virJsonInt(lease, "grantedTTL", &granted) == 0 && left > 0
+           && left * 2 >= granted;
 }
 
 /* Numeric addresses, since the keeper cannot look names up. */
@@ -437,9 +445,12 @@ virEtcdResolve(struct virLock *lock, struct virKeeperPlan *plan)
             virLog(VIR_LOG_WARN, "lock", "etcd at %s: %s", authority, gai_strerror(rc));
             continue;
         }
-        for (struct addrinfo *info = list; info != NULL && plan->naddresses < VIRT_KEEPER_ADDRESSES; info = info->ai_next) {
-            struct virKeeperAddress *address = &plan->addresses[plan->naddresses++];
+        for (struct addrinfo *info = list; info != NULL; info = info->ai_next) {
+            struct virKeeperAddress *address = &plan->addresses[plan->naddresses];
 
+            if (plan->naddresses == VIRT_KEEPER_ADDRESSES)
+                break;
+            plan->naddresses++;
             memcpy(&address->where, info->ai_addr, info->ai_addrlen);
             address->length = info->ai_addrlen;
             snprintf(address->host, sizeof(address->host), "%s", authority);
@@ -468,7 +479,7 @@ virEtcdBody(char body[VIRT_KEEPER_BODY], const char *fmt, ...)
     return 0;
 }
 
-/* The state's text begins with its holder; the brace that ends an object with nothing else becomes the comma that stands there. */
+/* The state's text begins with its holder; the brace that ends an object with nothing else becomes the comma there. */
 static int
 virEtcdPlanHolder(const struct virLock *lock, struct virKeeperPlan *plan)
 {
@@ -491,7 +502,8 @@ virEtcdPlan(struct virLock *lock, const char *key, enum virLockFailure failure, 
 
     plan->ttl = etcd->ttl;
     plan->failure = failure;
-    if (seat == NULL || state == NULL || virEtcdRandom(plan->id) < 0 || virEtcdPlanHolder(lock, plan) < 0 || virEtcdResolve(lock, plan) < 0
+    if (seat == NULL || state == NULL || virEtcdRandom(plan->id) < 0 || virEtcdPlanHolder(lock, plan) < 0
+        || virEtcdResolve(lock, plan) < 0
         || virEtcdBody(plan->keepalive, "{\"ID\":\"%s\"}", plan->id) < 0
         || virEtcdBody(plan->grant, "{\"TTL\":\"%u\",\"ID\":\"%s\"}", etcd->ttl, plan->id) < 0
         || virEtcdBody(plan->revoke, "{\"ID\":\"%s\"}", plan->id) < 0
@@ -499,7 +511,8 @@ virEtcdPlan(struct virLock *lock, const char *key, enum virLockFailure failure, 
         || virEtcdBody(plan->state, "{\"key\":\"%s\"}", state) < 0
         || virEtcdBody(plan->take[0], "{\"compare\":[{\"target\":\"CREATE\",\"key\":\"%s\",\"create_revision\":\"0\"},"
                                       "{\"target\":\"MOD\",\"key\":\"%s\",\"mod_revision\":\"", seat, state) < 0
-        || virEtcdBody(plan->take[1], "\"}],\"success\":[{\"request_put\":{\"key\":\"%s\",\"lease\":\"%s\"}}]}", seat, plan->id) < 0)
+        || virEtcdBody(plan->take[1], "\"}],\"success\":[{\"request_put\":{\"key\":\"%s\",\"lease\":\"%s\"}}]}", seat,
+                       plan->id) < 0)
         return -1;
     return 0;
 }
@@ -530,7 +543,8 @@ virEtcdTakeSeat(struct virLock *lock, const char *key, const struct virKeeperPla
     if (seat == NULL
         || (body = virStringFormat("{\"compare\":[{\"target\":\"CREATE\",\"key\":\"%s\",\"create_revision\":\"0\"}],"
                                    "\"success\":[{\"request_put\":{\"key\":\"%s\",\"lease\":\"%s\"}}],"
-                                   "\"failure\":[{\"request_range\":{\"key\":\"%s\"}}]}", seat, seat, plan->id, seat)) == NULL
+                                   "\"failure\":[{\"request_range\":{\"key\":\"%s\"}}]}",
+                                   seat, seat, plan->id, seat)) == NULL
         || (txn = virEtcdAsk(lock, "kv/txn", body, NULL)) == NULL)
         return -1;
     if (virEtcdSucceeded(txn))
@@ -574,7 +588,8 @@ virLockEtcdSit(struct virLock *lock, const char *key, enum virLockFailure failur
     }
     if (virEtcdTakeSeat(lock, key, plan) == 0) {
         if (virKeeperNow() - plan->sent > plan->ttl * 1000000000ULL / 4)
-            virReportError(VIR_ERR_OPERATION_TIMEOUT, "lock manager '%s' is too slow for leases of %u s", lock->place, plan->ttl);
+            virReportError(VIR_ERR_OPERATION_TIMEOUT, "lock manager '%s' is too slow for leases of %u s", lock->place,
+                           plan->ttl);
         else if (virKeeperStart(plan, seat) == 0)
             return 0;
     }
@@ -604,16 +619,19 @@ virEtcdAddEndpoint(struct virEtcd *etcd, const char *text, size_t length)
     if (copy == NULL)
         return -1;
     if (strncmp(copy, "https://", skip + 1) == 0)
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "lock manager 'etcd': '%s': leases are not kept by TLS; run a proxy on this host "
-                              "(as 'etcd grpc-proxy') and name that, as in 'etcd:http://127.0.0.1:2379'", copy);
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "lock manager 'etcd': '%s': leases are not kept by TLS; "
+                              "run a proxy on this host (as 'etcd grpc-proxy') and name that, as in 'etcd:http://127.0.0.1:2379'", copy);
     host = copy + skip;
     if (strncmp(copy, scheme, skip) != 0 || host[0] == '\0' || strpbrk(host, "/@?# \t\r\n\"\\") != NULL)
-        return virReportError(VIR_ERR_INVALID_ARG, "lock manager 'etcd': '%s' is not an endpoint: 'http://host:port'", copy);
+        return virReportError(VIR_ERR_INVALID_ARG, "lock manager 'etcd': '%s' is not an endpoint: 'http://host:port'",
+                              copy);
     bracket = host[0] == '[' ? strchr(host, ']') : NULL;
     colon = strchr(bracket != NULL ? bracket : host, ':');
     if ((host[0] == '[' && (bracket == NULL || (bracket[1] != '\0' && bracket[1] != ':'))) || colon == host
-        || (colon != NULL && (virStringToULL(colon + 1, 10, &port) < 0 || port == 0 || port > 65535)) || strlen(host) > 255)
-        return virReportError(VIR_ERR_INVALID_ARG, "lock manager 'etcd': '%s' is not an endpoint: 'http://host:port'", copy);
+        || (colon != NULL && (virStringToULL(colon + 1, 10, &port) < 0 || port == 0 || port > 65535))
+        || strlen(host) > 255)
+        return virReportError(VIR_ERR_INVALID_ARG, "lock manager 'etcd': '%s' is not an endpoint: 'http://host:port'",
+                              copy);
     if (colon != NULL)
         copy[colon - copy] = '\0';
     return virStringsAdd(&etcd->endpoints, &etcd->nendpoints, virStringFormat("%s:%llu", copy, port));
@@ -628,9 +646,10 @@ virEtcdSetRest(struct virEtcd *etcd, const char *rest)
     unsigned long long ttl = VIRT_ETCD_TTL;
 
     if (options[0] == '?'
-        && (strncmp(options, "?ttl=", 5) != 0 || virStringToULL(options + 5, 10, &ttl) < 0 || ttl < VIRT_ETCD_TTL_MIN || ttl > VIRT_ETCD_TTL_MAX))
-        return virReportError(VIR_ERR_INVALID_ARG, "lock manager 'etcd': '%s' is not '?ttl=SECONDS', from %d to %d", options,
-                              VIRT_ETCD_TTL_MIN, VIRT_ETCD_TTL_MAX);
+        && (strncmp(options, "?ttl=", 5) != 0 || virStringToULL(options + 5, 10, &ttl) < 0 || ttl < VIRT_ETCD_TTL_MIN
+            || ttl > VIRT_ETCD_TTL_MAX))
+        return virReportError(VIR_ERR_INVALID_ARG, "lock manager 'etcd': '%s' is not '?ttl=SECONDS', from %d to %d",
+                              options, VIRT_ETCD_TTL_MIN, VIRT_ETCD_TTL_MAX);
     if (length >= VIRT_LOCK_NAME_MAX)
         return virReportError(VIR_ERR_INVALID_ARG, "lock manager 'etcd': the prefix '%s' is too long", rest + slash);
     etcd->ttl = (unsigned int)ttl;

@@ -1,31 +1,34 @@
 /*
- * The keeper of a lease: a process that renews it as long as the hypervisor lives, gives it back then, and sees to it that
- * the guest's CPUs stand before the lease can be somebody else's, when it cannot be renewed.
+ * The keeper of a lease: a process that renews it as long as the hypervisor lives, gives it back then, and sees to it
+ * that the guest's CPUs stand before the lease can be somebody else's, when it cannot be renewed.
  *
- * It outlives the process that makes it, as the hypervisor does, and is made by fork without exec, perhaps from a process of
- * many threads: it makes system calls and touches its own memory, and nothing else. It allocates nothing, has no stdio, no
- * libcurl, no lock; what it says to the service was put into text before (struct virKeeperPlan).
+ * It outlives the process that makes it, as the hypervisor does, and is made by fork without exec, perhaps from a
+ * process of many threads: it makes system calls and touches its own memory, and nothing else. It allocates nothing,
+ * has no stdio, no libcurl, no lock; what it says to the service was put into text before (struct virKeeperPlan).
  *
- * The seat's descriptor is one end of a socket pair; the hypervisor inherits it and serves a QMP monitor on it. The keeper
- * has the other end, and learns from it all it needs:
+ * The seat's descriptor is one end of a socket pair; the hypervisor inherits it and serves a QMP monitor on it. The
+ * keeper has the other end, and learns from it all it needs:
  *
- *   - whether the hypervisor lives: end of file comes when nobody has the seat any more, be it that the hypervisor has ended,
- *     or that it was never started (the library process closed the seat, or died with it);
+ *   - whether the hypervisor lives: end of file comes when nobody has the seat any more, be it that the hypervisor has
+ *     ended, or that it was never started (the library process closed the seat, or died with it; a process that it forks
+ *     meanwhile, without exec, has the seat too);
  *   - which process it is: the kernel adds the sender's pid to what comes by the socket, QMP's greeting for one. So the
  *     keeper can end a hypervisor whose library process died before it could say the pid. A library process that lives
  *     sends a pidfd, for a hypervisor that has not greeted yet, or has no monitor there.
  *
- * Time is counted from when the last renewal that succeeded was sent, in twelfths of the lease's time to live: from 2 on it
- * is renewed, at 6 it counts as lost, and the hypervisor is told to stop or to quit; if it has not by 7 it is killed, so that by 8
- * no CPU runs. Others may have the lease from 12 on. A lease that the service does not know any more is lost at once.
+ * Time is counted from when the last renewal that succeeded was sent, in twelfths of the lease's time to live: from 2 on
+ * it is renewed, at 6 it counts as lost, and the hypervisor is told to stop or to quit; if it has not by 7 it is killed,
+ * so that by 8 no CPU runs. Others may have the lease from 12 on. A lease that the service does not know any more is
+ * lost at once. "restart" is carried out as "poweroff": to start the guest again is up to whoever can have its lease.
  *
- * A keeper that is killed itself leaves a guest that runs without a lease: it is the last process the kernel takes for want of
- * memory (where this process may say so), and nothing else should end it. A host that comes back from suspend, or whose keeper
- * was stopped, beyond that time lets a guest run for the moment until the keeper has had the CPU. So does a library that
+ * A keeper that is killed itself leaves a guest that runs without a lease: it is the last process the kernel takes for
+ * want of memory (where this process may say so), and nothing else should end it; it stays in the control group of the
+ * library process, whose manager must not end it with that. A host that comes back from suspend, or whose keeper was
+ * stopped, beyond that time lets a guest run for the moment until the keeper has had the CPU. So does a library that
  * resumes a guest in spite of a lost lease: the keeper hears of it, and stops it again.
  *
- * Its memory is that of the library process at the fork, shared until one of the two writes: a process with much memory that
- * changes pays for that, once for each guest.
+ * Its memory is that of the library process at the fork, shared until one of the two writes: a process with much memory
+ * that changes pays for that, once for each guest.
  */
 #include "keeper.h"
 
@@ -142,8 +145,8 @@ virKeeperSay(struct virKeeper *k, const char *command)
 }
 
 /*
- * What has to become of the hypervisor while the lease is lost; called whenever something has changed, until killAt is 0.
- * One whose pid is not known yet is still starting, and is ended as soon as it is.
+ * What has to become of the hypervisor while the lease is lost; called whenever something has changed, until killAt is
+ * 0. One whose pid is not known yet is still starting, and is ended as soon as it is.
  */
 static void
 virKeeperAct(struct virKeeper *k)
@@ -153,7 +156,8 @@ virKeeperAct(struct virKeeper *k)
     if (virKeeperNow() < k->killAt) {
         if (k->greeted && !k->asked) {
             k->asked = true;
-            virKeeperSay(k, k->plan.failure == VIRT_LOCK_PAUSE ? "{\"execute\":\"stop\",\"id\":\"stop\"}\n" : "{\"execute\":\"quit\"}\n");
+            virKeeperSay(k, k->plan.failure == VIRT_LOCK_PAUSE ? "{\"execute\":\"stop\",\"id\":\"stop\"}\n"
+                                                               : "{\"execute\":\"quit\"}\n");
         }
     } else if (k->pidfd >= 0) {
         syscall(SYS_pidfd_send_signal, k->pidfd, SIGKILL, NULL, 0);
@@ -172,7 +176,7 @@ virKeeperLose(struct virKeeper *k, bool gone)
         return;
     if (!gone && now < late)
         k->killAt = late;
-    else                                       /* somebody else may have it: what a quit would still write could do harm */
+    else                                       /* it may be another's: what a quit would still write could do harm */
         k->killAt = k->plan.failure == VIRT_LOCK_PAUSE ? now + k->unit / 4 : now;
     virKeeperAct(k);
 }
@@ -227,7 +231,9 @@ virKeeperHear(struct virKeeper *k)
     char text[4096];
     union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))]; } control;
     struct iovec part = { .iov_base = text, .iov_len = sizeof(text) };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+    };
     const ssize_t n = recvmsg(k->monitor, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     pid_t sender;
 
@@ -271,8 +277,8 @@ virKeeperArm(struct virKeeper *k, unsigned long long until)
 }
 
 /*
- * Waits for a descriptor (-1: none), and serves the hypervisor meanwhile. 1: it is ready; 0: the time is up; -1: the hypervisor
- * has ended. By a timer, since poll's own time stands still while the host is suspended.
+ * Waits for a descriptor (-1: none), and serves the hypervisor meanwhile. 1: it is ready; 0: the time is up; -1: the
+ * hypervisor has ended. By a timer, since poll's own time stands still while the host is suspended.
  */
 static int
 virKeeperWait(struct virKeeper *k, int fd, short events, unsigned long long until)
@@ -481,7 +487,8 @@ virKeeperRenewLease(struct virKeeper *k, unsigned long long until)
 {
     const char *answer = virKeeperAsk(k, "lease/keepalive", k->plan.keepalive, until);
 
-    if (answer == NULL || virKeeperFind(answer, "{\"result\":{\"header\":{") == NULL || virKeeperFind(answer, k->plan.id) == NULL)
+    if (answer == NULL || virKeeperFind(answer, "{\"result\":{\"header\":{") == NULL
+        || virKeeperFind(answer, k->plan.id) == NULL)
         return -1;
     return virKeeperFind(answer, "\"TTL\":\"") != NULL;
 }
@@ -494,15 +501,16 @@ virKeeperLook(struct virKeeper *k, unsigned long long until)
 
     if (answer == NULL || strncmp(answer, "{\"header\":{", 11) != 0)
         return -1;
-    return (lease = virKeeperFind(answer, "\"lease\":\"")) != NULL && strncmp(lease, k->plan.id, strlen(k->plan.id)) == 0
-           && lease[strlen(k->plan.id)] == '"';
+    return (lease = virKeeperFind(answer, "\"lease\":\"")) != NULL
+           && strncmp(lease, k->plan.id, strlen(k->plan.id)) == 0 && lease[strlen(k->plan.id)] == '"';
 }
 
 static void
 virKeeperRenew(struct virKeeper *k)
 {
     const unsigned long long start = virKeeperNow(), end = k->sent + VIRT_KEEPER_LOST * k->unit;
-    unsigned long long until = start + (VIRT_KEEPER_LOST - VIRT_KEEPER_RENEW) * k->unit / (k->plan.naddresses + 1);
+    const unsigned long long share = (VIRT_KEEPER_LOST - VIRT_KEEPER_RENEW) * k->unit / (k->plan.naddresses + 1);
+    unsigned long long until = start + (share > k->unit / 2 ? share : k->unit / 2);
     int rc;
 
     if (until > end)
@@ -550,7 +558,8 @@ virKeeperRegain(struct virKeeper *k)
         if (lease == 0 && virKeeperAsk(k, "lease/grant", k->plan.grant, until) == NULL)
             return;
         take[1] = revision;
-        if ((answer = virKeeperAsk3(k, "kv/txn", take, until)) == NULL || virKeeperFind(answer, "\"succeeded\":true") == NULL)
+        if ((answer = virKeeperAsk3(k, "kv/txn", take, until)) == NULL
+            || virKeeperFind(answer, "\"succeeded\":true") == NULL)
             return;
     }
     k->sent = start;
@@ -703,7 +712,9 @@ virKeeperStart(const struct virKeeperPlan *plan, struct virLockSeat *seat)
     } else {
         k->plan = *plan;
         k->library = getpid();
-        k->maxFd = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1048576 ? (unsigned int)limit.rlim_cur : 1048576;
+        k->maxFd = 1048576;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < k->maxFd)
+            k->maxFd = (unsigned int)limit.rlim_cur;
         k->monitor = pair[1];
         k->timer = timer;
         k->null = null;
@@ -730,7 +741,9 @@ virKeeperSeated(const struct virLockSeat *seat, int pid)
     union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(int))]; } control = { .space = { 0 } };
     char nothing = '\n';
     struct iovec part = { .iov_base = &nothing, .iov_len = 1 };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+    };
     struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 
     if (process < 0)

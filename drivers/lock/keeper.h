@@ -19,7 +19,7 @@ struct virKeeperAddress {
     char host[280];                        /* for the request's head */
 };
 
-/* All that it will need, made before it is: it can allocate nothing. The members from `keepalive` on are bodies of requests. */
+/* All that it will need, made before it is: it can allocate nothing. From `keepalive` on these are bodies of requests. */
 struct virKeeperPlan {
     struct virKeeperAddress addresses[VIRT_KEEPER_ADDRESSES];
     size_t naddresses;
@@ -33,7 +33,7 @@ struct virKeeperPlan {
     char revoke[VIRT_KEEPER_BODY];
     char seat[VIRT_KEEPER_BODY];           /* who sits there */
     char state[VIRT_KEEPER_BODY];          /* who is the holder */
-    char take[2][VIRT_KEEPER_BODY];        /* the seat once more, if it is free and the state has the revision that stands between */
+    char take[2][VIRT_KEEPER_BODY];        /* the seat once more, if it is free and the state has the revision put between */
 };
 
 /* Nanoseconds of a clock that goes on while the host is suspended. */
