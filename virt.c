@@ -2936,6 +2936,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/migration_parameters.c"
 #  include "drivers/qemu/postcopy.c"
 #  include "drivers/qemu/migration_check.c"
+#  include "drivers/qemu/migration_compat.c"
 #  include "drivers/qemu/migration_source.c"
 #  include "drivers/qemu/migration_destination.c"
 #  include "drivers/qemu/deviceset.c"

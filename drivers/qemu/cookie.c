@@ -10,6 +10,7 @@
  *   xml         the document of the guest, with every address and alias fixed, without what belongs to this host alone
  *   definition  the persistent document to keep there, if it is to be persistent
  *   disks       target, size: what is copied with the guest
+ *   emulatorVersion, cpu           of the source's QEMU, and, with KVM, of its host: where the guest's CPU is what these have
  *   lease       manager, owner, epoch: the guest's lease, which its destination is to take over at just this epoch
  */
 #include "lease.h"
@@ -154,7 +155,8 @@ qemuMigrationFormatCookie(struct qemuMigration *m, const struct virMigrationCall
     json = virJsonObject("i:version", 1, "s:migration", m->uuid, "s:name", m->vm->name, "s:uuid", uuid,
                          "s:hostname", hostname, "s:place", place, "i:state", m->state, "i:reason", m->reason,
                          "b:running", m->wasRunning, "B:offline", m->offline, "s:xml", xml, "S:definition", definition, NULL);
-    return json != NULL && qemuLeaseCookie(m, json) == 0 && qemuStorageCookie(m, json) == 0 ? virJsonFormat(json) : NULL;
+    return json != NULL && qemuLeaseCookie(m, json) == 0 && qemuStorageCookie(m, json) == 0 && qemuCompatCookie(m, json) == 0
+           ? virJsonFormat(json) : NULL;
 }
 
 VIRT_INTERNAL int

@@ -12,6 +12,7 @@
  *   migration_source.c        Begin, Perform, Halt, Confirm
  *   migration_destination.c   Prepare, Finish
  *   migration_check.c         what keeps a guest from being moved
+ *   migration_compat.c        whether the destination can have such a guest
  *   migration_parameters.c    what QEMU is told of how to migrate
  *   migration_tls.c           encryption
  *   migration_zerocopy.c      memory that is sent without being copied
@@ -363,6 +364,11 @@ struct virProblems;
 VIRT_INTERNAL int qemuMigrationCheckGuest(struct virDomainObj *vm, const struct virMigrationCall *call, struct virProblems *problems);
 VIRT_INTERNAL int qemuMigrationCheckSafe(const struct qemuMigrationCookie *cookie, xmlDocPtr doc, unsigned int flags,
                                          struct virProblems *problems);
+/* In migration_compat.c: the destination has what the guest has seen, and needs; what only the source can say of that, for the cookie; and what keeps
+ * a guest at the source. */
+VIRT_INTERNAL int qemuCompatCheck(struct qemuHost *host, const struct qemuMigrationCookie *cookie, xmlDocPtr doc, struct virProblems *problems);
+VIRT_INTERNAL int qemuCompatCookie(const struct qemuMigration *m, cJSON *cookie);
+VIRT_INTERNAL int qemuCompatCheckSource(struct virDomainObj *vm, xmlDocPtr doc, struct virProblems *problems);
 VIRT_INTERNAL const char *qemuMigrationParam(const struct virMigrationCall *call, const char *name);
 VIRT_INTERNAL unsigned long long qemuMigrationNumber(const struct virMigrationCall *call, const char *name, unsigned long long otherwise);
 

@@ -36,7 +36,7 @@ qemuMigrationCheckDevices(struct virDomainObj *vm, struct virProblems *problems)
         if (virProblemsNote(problems) < 0)
             return -1;
     }
-    return 0;
+    return qemuCompatCheckSource(vm, doc, problems);
 }
 
 VIRT_INTERNAL int
@@ -176,7 +176,7 @@ qemuMigrationCheckDocument(struct qemuHost *host, const struct virMigrationCall 
     if (qemuMigrationCheckEmulator(&(struct qemuMigration){ .host = host, .incoming = true, .offline = cookie->offline, .flags = call->flags,
                                                             .params = call->params, .nparams = call->nparams }, doc, problems) < 0)
         return -1;
-    return qemuMigrationCheckSafe(cookie, doc, call->flags, problems) < 0
+    return qemuCompatCheck(host, cookie, doc, problems) < 0 || qemuMigrationCheckSafe(cookie, doc, call->flags, problems) < 0
            || (!cookie->offline && qemuMigrationCheckMedia(cookie, doc, call->flags, problems) < 0) ? -1 : 0;
 }
 

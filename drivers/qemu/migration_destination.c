@@ -58,7 +58,7 @@ qemuMigrationIncomingDocument(struct qemuHost *host, const struct virMigrationCa
     if (doc == NULL)
         return NULL;
     if ((name != NULL && virXmlSet(virXmlRoot(doc), "name", "%s", name) < 0) || qemuHostCompleteDocument(doc, false, host) < 0
-        || qemuMigrationCheckSafe(cookie, doc, call->flags, NULL) < 0
+        || (xml == cookie->xml && qemuCompatCheck(host, cookie, doc, NULL) < 0) || qemuMigrationCheckSafe(cookie, doc, call->flags, NULL) < 0
         || qemuMigrationRunHook(host, name != NULL ? name : cookie->name, &doc) < 0) {
         virXmlFree(doc);
         return NULL;
