@@ -2837,14 +2837,18 @@ virDomainPtr
 virMigrationGetDomain(virMigrationPtr m)
 {
     virDomainPtr domain;
+    bool there;
 
     if (!virMigrationIs(__func__, m))
         return NULL;
     pthread_mutex_lock(&m->lock);
+    there = m->outcome == VIR_MIGRATION_OUTCOME_MIGRATED && m->dconn != NULL && m->guest == NULL;
     domain = m->outcome == VIR_MIGRATION_OUTCOME_MIGRATED && m->guest != NULL ? m->guest : m->domain;
-    if (domain != NULL)
+    if (domain != NULL && !there)
         virHandleRef(&domain->handle);
     pthread_mutex_unlock(&m->lock);
+    if (there)                        /* the object was made from a record, after Finish had given the handle to another */
+        return virDomainLookupByUUID(m->dconn, m->guestUuid);
     if (domain == NULL) {
         virReportError(VIR_ERR_NO_DOMAIN, "the guest of migration %s is not at this end", m->uuid);
         virErrorDispatch(NULL);

@@ -209,13 +209,14 @@ VIRT_INTERNAL int qemuMigrationSendMigrate(struct qemuMigration *m, struct qemuM
                                            const char *uri);
 
 /*
- * Post-copy, in postcopy.c. Update: what QEMU has said of a migration as state and event; RunningReason: for a guest that arrives now; IsIncomplete: it
+ * Post-copy, in postcopy.c. Update: what QEMU has said of a migration as state and event; Settle: it is asked; RunningReason: for a guest that arrives now; IsIncomplete: it
  * still lacks memory; CheckWhole: that is an error; Interrupt: virDomainAbortJobFlags; Wait: with m->lock held, 0: it is still on its way, -1: it was interrupted;
  * Explain: Prepare failed: why, if that can be said better; -1. The phases of VIR_MIGRATE_POSTCOPY_RESUME; Keep, Kept: where the destination
  * listens (Keep takes listening over; NULL, NULL, NULL: not any more; Kept: a copy, or NULL).
  */
 VIRT_INTERNAL int qemuMigrationStartPostCopy(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL void qemuPostcopyUpdate(struct virDomainObj *vm);
+VIRT_INTERNAL void qemuPostcopySettle(struct virDomainObj *vm, int timeout);
 VIRT_INTERNAL int qemuPostcopyRunningReason(struct virDomainObj *vm);
 VIRT_INTERNAL int qemuPostcopyCheckWhole(struct virDomainObj *vm);
 VIRT_INTERNAL bool qemuPostcopyIsIncomplete(struct virDomainObj *vm);

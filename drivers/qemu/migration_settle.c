@@ -103,8 +103,10 @@ qemuMigrationSettleSource(struct qemuMigration *m)
         if (qemuMigrationEnter(m, QEMU_STAGE_BROKEN) < 0)
             virResetLastError();
     }
-    if (m->stage == QEMU_STAGE_TRANSFERRED)
+    if (m->stage == QEMU_STAGE_TRANSFERRED) {
         qemuSettleHold(m);
+        qemuPostcopyUpdate(m->vm);
+    }
     return 0;
 }
 
@@ -279,6 +281,7 @@ qemuSettleStarted(struct qemuMigration *m)
         pthread_mutex_lock(&priv->lock);
         priv->incoming = false;
         pthread_mutex_unlock(&priv->lock);
+        qemuPostcopySettle(vm, QEMU_SETTLE_ANSWER);
     }
     virDomainObjUnref(vm);
 }

@@ -99,6 +99,24 @@ qemuPostcopyCheckWhole(struct virDomainObj *vm)
                           reason == VIR_DOMAIN_RUNNING_POSTCOPY ? "is still coming" : "waits for its source (VIR_MIGRATE_POSTCOPY_RESUME)");
 }
 
+/* What has become of it while nobody listened: QEMU does not repeat its events. One that waits for a page may not even answer. */
+VIRT_INTERNAL void
+qemuPostcopySettle(struct virDomainObj *vm, int timeout)
+{
+    VIRT_CLEANUP_JSON cJSON *info = NULL;
+    const char *name;
+    int status = QEMU_MIGRATION_POSTCOPY_PAUSED;
+
+    if (!qemuPostcopyIsIncomplete(vm))
+        return;
+    if (qemuMigrationQuery(vm, "query-migrate", timeout, &info) == 0)
+        status = (name = virJsonString(info, "status")) != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
+    virResetLastError();
+    if (status >= 0)
+        atomic_store(&qemuDomainPeek(vm)->migrationStatus, status);
+    qemuPostcopyUpdate(vm);
+}
+
 /* ---------- its beginning and its interruption ---------- */
 
 VIRT_INTERNAL int

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 /* Migrates; while the memory moves, both QEMUs are asked whether they were told what they should have been. */
 static void
@@ -401,5 +402,90 @@ TEST(a_host_that_does_not_allow_postcopy_says_what_it_lacks)
     CHECK_INT(virMigrationGetError(m)->code, VIR_ERR_OPERATION_UNSUPPORTED);
     CHECK_INT(stateOf(pair.domain), VIR_DOMAIN_RUNNING);
     virMigrationFree(m);
+    endPair(&pair);
+}
+
+/* ---------- whoever manages it is killed ---------- */
+
+/* In a process of its own, which does not come back: the guest runs at the destination, and its memory is still on its way, or (broken) waits. */
+static void
+postcopyAndDie(bool broken)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    char *record;
+
+    startPair(&pair, 12, "");
+    m = stepIntoPostcopy(&pair, "bandwidth=1 bandwidth.postcopy=2", 0);
+    CHECK_PTR(record = virMigrationGetRecord(m));
+    writeFile(scratchPath("record"), record);
+    CHECK_INT(virMigrationStep(m, 0), 1);
+    if (broken)
+        CHECK_OK(virDomainAbortJobFlags(pair.domain, VIR_DOMAIN_ABORT_JOB_POSTCOPY));
+    kill(getpid(), SIGKILL);
+}
+
+static void
+openAfterDeath(struct pair *pair, bool broken)
+{
+    int status;
+    pid_t pid;
+
+    needsQemu();
+    pairWrites = 0;
+    if ((pid = fork()) == 0) {
+        postcopyAndDie(broken);
+        _exit(1);
+    }
+    CHECK(pid > 0);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_MSG(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child did not come to its end: status %d", status);
+    snprintf(pair->serial, sizeof(pair->serial), "%s", scratchPath("serial"));
+    CHECK_PTR(pair->source = openHost("host0", ""));
+    CHECK_PTR(pair->destination = openHost("host1", ""));
+    CHECK_PTR(pair->domain = virDomainLookupByName(pair->source, "pair"));
+}
+
+TEST(a_postcopy_whose_controller_was_killed_is_gone_on_with)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    virDomainPtr guest;
+    char *record;
+
+    openAfterDeath(&pair, false);
+    guest = guestAt(pair.destination);
+    checkStanding(guest, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY);
+    checkStanding(pair.domain, VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY);
+    record = readFile(scratchPath("record"));
+    CHECK_PTR(m = virMigrationNewFromRecord(record, pair.source, pair.destination));
+    free(record);
+    while (virMigrationStep(m, 100) > 0)
+        ;
+    WAIT_FOR(reasonOf(guest) == VIR_DOMAIN_RUNNING_MIGRATED, 5000);
+    checkMigrated(&pair, m);
+    virMigrationFree(m);
+    virDomainFree(guest);
+    endPair(&pair);
+}
+
+TEST(an_interrupted_postcopy_whose_controller_was_killed_goes_on)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    virDomainPtr guest;
+
+    openAfterDeath(&pair, true);
+    guest = guestAt(pair.destination);
+    WAIT_FOR(reasonOf(guest) == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED, 5000);
+    WAIT_FOR(reasonOf(pair.domain) == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, 5000);
+    m = newMigration(&pair, "bandwidth.postcopy=1000", VIR_MIGRATE_LIVE | VIR_MIGRATE_POSTCOPY | VIR_MIGRATE_POSTCOPY_RESUME);
+    while (virMigrationStep(m, 100) > 0)
+        ;
+    CHECK_MSG(virMigrationGetError(m) == NULL, "%s", virMigrationGetError(m)->message);
+    WAIT_FOR(reasonOf(guest) == VIR_DOMAIN_RUNNING_MIGRATED, 5000);
+    checkMigrated(&pair, m);
+    virMigrationFree(m);
+    virDomainFree(guest);
     endPair(&pair);
 }
