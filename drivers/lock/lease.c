@@ -283,7 +283,7 @@ virLeaseHolds(struct virLock *lock, const struct virLeaseGuest *guest)
 
 /* ---------- migration ---------- */
 
-struct virLeaseTold { const char *source; unsigned long long told, mine; };
+struct virLeaseTold { const char *source, *destination; unsigned long long told, mine; };
 
 static int
 virLeaseRuleTransfer(struct virLock *lock, const char *key, const struct virLockState *from, struct virLockState *to, const void *opaque)
@@ -341,20 +341,21 @@ virLeaseRuleKeep(struct virLock *lock, const char *key, const struct virLockStat
 {
     const struct virLeaseTold *t = opaque;
     const bool held = strcmp(from->holder, lock->owner) == 0;
+    const bool moved = t->destination != NULL && strcmp(from->holder, t->destination) == 0 && from->epoch == t->told + 1;
 
-    (void)key;
     if (held && from->epoch != t->told)
         return 0;
-    if (!held && (from->holder[0] != '\0' || from->epoch != t->mine))
+    if (!held && !(from->holder[0] == '\0' && from->epoch == t->mine) && !(moved && lock->manager->lives(lock, key, from->holder) == 0))
         return -1;
     virLeaseSet(to, lock->owner);
     return 1;
 }
 
 VIRT_INTERNAL int
-virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long told, unsigned long long *mine)
+virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, const char *destination, unsigned long long told,
+             unsigned long long *mine)
 {
-    const struct virLeaseTold t = { .told = told, .mine = *mine };
+    const struct virLeaseTold t = { .destination = destination, .told = told, .mine = *mine };
     struct virLockState state;
     int rc = virLeaseApply(lock, guest->key, virLeaseRuleKeep, &t, &state);
 
@@ -367,9 +368,21 @@ virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, unsigned l
 }
 
 VIRT_INTERNAL int
+virLeaseIsWith(struct virLock *lock, const char *key, const char *host)
+{
+    struct virLockState state;
+
+    if (lock->manager->inquire(lock, key, &state) < 0)
+        return -1;
+    if (strcmp(state.holder, host) != 0)
+        return 0;
+    return lock->manager->lives(lock, key, host) > 0 ? 1 : -1;
+}
+
+VIRT_INTERNAL int
 virLeaseResume(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long *epoch)
 {
-    return virLeaseKeep(lock, guest, 0, epoch) > 0 ? 0 : -1;         /* nobody was ever told epoch 0 */
+    return virLeaseKeep(lock, guest, NULL, 0, epoch) > 0 ? 0 : -1;         /* nobody was ever told epoch 0 */
 }
 
 #undef VIRT_LOCK_TRIES

@@ -135,11 +135,18 @@ VIRT_INTERNAL int virLeaseSeated(struct virLock *lock, struct virLockSeat *seat,
  * Transfer, by the destination, before the CPUs run: from the source (or nobody) to this host, if nobody has had it since;
  * 0: RESOURCE_BUSY is set. GiveBack, by the destination, whose CPUs have never run and never will: to the source; 0: never.
  * Keep, by the source, before its CPUs run again: what the destination was told becomes stale; *mine is the epoch of its
- * last hold, and updated; 0: RESOURCE_BUSY is set. Both are -1 as long as this host's seat is not kept alive.
+ * last hold, and updated; it is taken from the destination, too, if that has it and its hypervisor has died; 0: RESOURCE_BUSY
+ * is set. Both are -1 as long as this host's seat is not kept alive.
  */
 VIRT_INTERNAL int virLeaseTransfer(struct virLock *lock, const struct virLeaseGuest *guest, const char *source, unsigned long long told,
                                    unsigned long long *epoch);
 VIRT_INTERNAL int virLeaseGiveBack(struct virLock *lock, const char *key, const char *source, unsigned long long told);
-VIRT_INTERNAL int virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long told, unsigned long long *mine);
+VIRT_INTERNAL int virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, const char *destination, unsigned long long told,
+                               unsigned long long *mine);
+/*
+ * For a source in doubt: whether this host has it, and its hypervisor lives. 1, 0; -1: not known, also if that has died: whether the
+ * guest had run by then only that host can say.
+ */
+VIRT_INTERNAL int virLeaseIsWith(struct virLock *lock, const char *key, const char *host);
 
 #endif

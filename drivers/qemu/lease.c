@@ -264,7 +264,7 @@ qemuLeaseChange(struct qemuMigration *m, enum qemuLeaseChange change)
     }
     if (change == QEMU_LEASE_TRANSFER)
         rc = virLeaseTransfer(m->host->leases, &guest, m->peer, m->told, &m->mine);
-    else if ((rc = virLeaseKeep(m->host->leases, &guest, m->told, &m->mine)) > 0)
+    else if ((rc = virLeaseKeep(m->host->leases, &guest, m->peer, m->told, &m->mine)) > 0)
         qemuLeaseHeld(m->vm, m->mine);
     virLeaseGuestClear(&guest);
     if (rc < 0) {
@@ -316,12 +316,22 @@ qemuLeaseLook(const struct qemuMigration *m, struct virLockState *state)
     return known;
 }
 
+/* 1, 0; -1: not known. */
+static int
+qemuLeaseWithPeer(const struct qemuMigration *m)
+{
+    int rc = 0;
+
+    if (m->peer != NULL && m->told != 0)
+        rc = m->host->leases != NULL ? virLeaseIsWith(m->host->leases, m->guest, m->peer) : -1;
+    virResetLastError();
+    return rc;
+}
+
 VIRT_INTERNAL bool
 qemuLeaseIsThere(const struct qemuMigration *m)
 {
-    struct virLockState state;
-
-    return m->peer != NULL && qemuLeaseLook(m, &state) && strcmp(state.holder, m->peer) == 0;
+    return qemuLeaseWithPeer(m) > 0;
 }
 
 VIRT_INTERNAL bool
@@ -339,6 +349,7 @@ qemuLeaseDecide(struct qemuMigration *m)
 {
     struct virLockState state;
     bool whole = m->stage == QEMU_STAGE_TRANSFERRED, gone = atomic_load(&m->ended);
+    int rc = 0;
 
     switch (atomic_load(&m->stage)) {
     case QEMU_STAGE_LEAVING:
@@ -349,9 +360,9 @@ qemuLeaseDecide(struct qemuMigration *m)
     case QEMU_STAGE_LOST:
         return 0;
     }
-    if (!qemuLeaseLook(m, &state))
+    if (!qemuLeaseLook(m, &state) || (whole && (rc = qemuLeaseWithPeer(m)) < 0))
         return -1;
-    if (whole && m->peer != NULL && strcmp(state.holder, m->peer) == 0)
+    if (rc > 0)
         return 1;
     if ((!whole && m->stage != QEMU_STAGE_HALTED)
         || (whole && !gone && qemuMigrationIsPostCopy(atomic_load(&qemuDomainPeek(m->vm)->migrationStatus))))

@@ -260,7 +260,7 @@ testLeaseKeep(struct testHost *host, struct testMigration *m)
     if (!m->leased)
         return 1;
     if (testDomainOf(m->vm) != NULL && testLeaseGuest(host, m->vm, NULL, &guest) == 0) {
-        rc = virLeaseKeep(host->leases, &guest, m->epochTold, &m->epochMine);
+        rc = virLeaseKeep(host->leases, &guest, m->peer, m->epochTold, &m->epochMine);
         virLeaseGuestClear(&guest);
     }
     if (rc > 0)
@@ -289,8 +289,14 @@ testLeaseLook(struct testHost *host, const struct testMigration *m)
         return TEST_LEASE_UNKNOWN;
     }
     nobody = state.holder[0] == '\0';
-    if (destination != NULL && strcmp(state.holder, destination) == 0 && state.epoch == m->epochTold + 1)
-        return TEST_LEASE_DESTINATION;
+    if (destination != NULL && strcmp(state.holder, destination) == 0 && state.epoch == m->epochTold + 1) {
+        if (!m->source)
+            return TEST_LEASE_DESTINATION;
+        /* if its hypervisor has died, only the destination can say whether the guest had run by then */
+        nobody = virLeaseIsWith(host->leases, key, destination) != 1;
+        virResetLastError();
+        return nobody ? TEST_LEASE_UNKNOWN : TEST_LEASE_DESTINATION;
+    }
     if (state.epoch == m->epochTold && (nobody || strcmp(state.holder, source) == 0))
         return TEST_LEASE_OPEN;
     if (strcmp(state.holder, source) == 0 || (nobody && m->source && state.epoch == m->epochMine))

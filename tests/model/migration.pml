@@ -8,9 +8,10 @@
  *
  * What goes wrong, FAULTS times at most, anywhere: a call that never arrives; a call that is carried out but whose
  * reply is lost; a side that crashes between two durable steps and recovers from its record; a controller that
- * crashes, so that the other one carries on; either hypervisor that dies before the destination was told to start;
- * the network that breaks in post-copy; a source that loses its lease. A destination that hears nothing gives up
- * whenever it likes, as long as its copy is incomplete.
+ * crashes, so that the other one carries on; either hypervisor that dies before the guest runs at the destination;
+ * the network that breaks in post-copy; a source that loses its lease, and, for nothing, a third host that takes the
+ * lease of a holder whose hypervisor is gone. A destination that hears nothing gives up whenever it likes, as long as
+ * its copy is incomplete.
  *
  * What holds: never two of the three hosts run the guest; as long as no fault destroyed the last complete copy, there
  * is one; at the end the guest is in one place, in the state (running, or paused by its user) that it was in before,
@@ -18,7 +19,9 @@
  *
  *   LEASE=1       a lease with an epoch, moved by compare-and-set: the commit record
  *   POSTCOPY=1    the controllers may switch to post-copy
- *   BROKEN=1..6   one rule left out each, to see that the checks see it: tests/model/check runs them all
+ *   DEAD_HOLDERS  1: a third host may take the lease from a holder that has died; by default with one controller alone,
+ *                 where there are states to spare
+ *   BROKEN=1..8   one rule left out each, to see that the checks see it: tests/model/check runs them all
  */
 #ifndef FAULTS
 #define FAULTS 2
@@ -35,12 +38,17 @@
 #ifndef BROKEN
 #define BROKEN 0
 #endif
+#ifndef DEAD_HOLDERS
+#define DEAD_HOLDERS (CONTROLLERS == 1)
+#endif
 #define BROKEN_UNKNOWN_IS_NO   (BROKEN == 1)   /* no answer from Finish means that it failed */
 #define BROKEN_CPUS_STAND      (BROKEN == 2)   /* the transfer is over when the source's CPUs stand */
 #define BROKEN_PRIOR           (BROKEN == 3)   /* whatever comes back is made to run */
 #define BROKEN_CONFIRM_EARLY   (BROKEN == 4)   /* post-copy: the source ends when the destination runs */
 #define BROKEN_NO_EPOCH        (BROKEN == 5)   /* a lease that is free again counts as still mine */
 #define BROKEN_EXPIRY          (BROKEN == 6)   /* a destination that hears nothing gives up a complete copy, too */
+#define BROKEN_DEAD_HOLDER     (BROKEN == 7)   /* a destination that has the lease is taken for one that runs, though it has died */
+#define BROKEN_SEAT            (BROKEN == 8)   /* the lease of a destination can be taken while its hypervisor lives */
 
 mtype:vm     = { NONE, INCOMING, READY, STOPPED, PAUSED, RUN, GONE };
 mtype:src    = { S_IDLE, S_BEGUN, S_PERFORMING, S_PERFORMED, S_HALTED, S_RESUMING, S_KILLING, S_RESUMED, S_KILLED };
@@ -57,6 +65,7 @@ mtype:dst dstRec = D_IDLE;
 mtype:ctl ctlRec[CONTROLLERS];
 mtype:mig status = IDLE;               /* what the source's hypervisor says of the migration */
 bool pages = false;                    /* the destination has all memory */
+bool moving = false;                   /* the destination has, or may have, moved the lease: part of its record */
 bool lost = false;                     /* a fault destroyed the last complete copy: nobody can help */
 bool elsewhere = false;                /* the third host has run the guest: every other copy is stale */
 byte faults = FAULTS;
@@ -100,7 +109,18 @@ inline leaseKeep(ok) {
         :: !LEASE -> ok = true
         :: LEASE && lease == SOURCE -> if :: epoch == told -> epoch++; mine = epoch :: else fi; ok = true
         :: LEASE && lease == NOBODY && (epoch == mine || BROKEN_NO_EPOCH) -> lease = SOURCE; epoch++; mine = epoch; ok = true
+        :: LEASE && lease == DESTINATION && vmD == GONE -> lease = SOURCE; epoch++; mine = epoch; ok = true
         :: else -> ok = false
+        fi
+    }
+}
+
+/* the destination's CPUs have not run, and never will */
+inline leaseGiveBack() {
+    atomic {
+        if
+        :: LEASE && moving && lease == DESTINATION -> lease = SOURCE; epoch++; mine = epoch
+        :: else -> skip
         fi
     }
 }
@@ -205,11 +225,14 @@ inline srcSettle(r) {
     fi
 }
 
-/* with a lease the source needs nobody to learn the outcome; in post-copy it has nothing to go on with */
+/*
+ * With a lease the source needs nobody to learn the outcome; in post-copy it has nothing to go on with. If the destination
+ * has the lease, and its hypervisor has died, only its record says whether the guest had run by then: it is asked.
+ */
 inline srcSettleByLease() {
     atomic {
         if
-        :: srcRec == S_PERFORMED && status == COMPLETED && lease == DESTINATION -> srcRec = S_KILLING
+        :: srcRec == S_PERFORMED && status == COMPLETED && lease == DESTINATION && (vmD != GONE || BROKEN_DEAD_HOLDER) -> srcRec = S_KILLING
         :: srcRec == S_PERFORMED && status == COMPLETED && vmS != GONE && lease == SOURCE ->
             if :: epoch == told -> epoch++; mine = epoch :: else fi;
             srcRec = S_RESUMING
@@ -235,7 +258,8 @@ inline dstPrepare(r) {
 inline dstFinish(r) {
     atomic {
         if
-        :: dstRec == D_PREPARED -> dstRec = (vmD == READY -> D_STARTING : D_KILLING)
+        :: dstRec == D_PREPARED && vmD == READY -> dstRec = D_STARTING; moving = true
+        :: dstRec == D_PREPARED && vmD != READY -> dstRec = D_KILLING
         :: dstRec == D_IDLE -> dstRec = D_KILLING
         :: else -> skip
         fi
@@ -247,12 +271,25 @@ inline dstFinish(r) {
 inline dstCancel(r) {
     atomic {
         if
-        :: dstRec == D_PREPARED && vmD == READY && !pages -> dstRec = D_STARTING
+        :: dstRec == D_PREPARED && vmD == READY && !pages -> dstRec = D_STARTING; moving = true
         :: dstRec == D_PREPARED || dstRec == D_IDLE -> dstRec = D_KILLING
         :: else -> skip
         fi
     };
     dstSettle(r)
+}
+
+/* the copy goes first, then what it held */
+inline dstKill(r) {
+    if
+    :: FAULT -> r = AGAIN
+    :: true -> atomic { if :: dstRec == D_KILLING -> vmD = GONE :: else fi }; CHECK;
+        if
+        :: FAULT -> r = AGAIN
+        :: true -> leaseGiveBack();
+            atomic { if :: dstRec == D_KILLING -> dstRec = D_KILLED :: else fi }; r = FAILED; CHECK
+        fi
+    fi
 }
 
 inline dstSettle(r) {
@@ -265,18 +302,15 @@ inline dstSettle(r) {
             atomic {
                 if
                 :: dstRec == D_STARTED -> r = DONE
-                :: dstRec == D_STARTING && (vmD == GONE || !ok) -> vmD = GONE; dstRec = D_KILLED; r = FAILED
-                :: dstRec == D_KILLED -> r = FAILED
+                :: dstRec == D_STARTING && (vmD == GONE || !ok) -> dstRec = D_KILLING; r = AGAIN
+                :: dstRec == D_KILLED || dstRec == D_KILLING -> r = AGAIN
                 :: else -> vmD = (BROKEN_PRIOR -> RUN : prior); dstRec = D_STARTED; r = DONE
                 fi
             };
-            CHECK
+            CHECK;
+            if :: dstRec == D_KILLING -> dstKill(r) :: dstRec == D_KILLED -> r = FAILED :: else fi
         fi
-    :: dstRec == D_KILLING ->
-        if
-        :: FAULT -> r = AGAIN
-        :: true -> atomic { vmD = GONE; dstRec = D_KILLED }; r = FAILED; CHECK
-        fi
+    :: dstRec == D_KILLING -> dstKill(r)
     :: dstRec == D_STARTED -> r = DONE
     :: dstRec == D_KILLED -> r = FAILED
     :: else -> r = AGAIN
@@ -408,7 +442,7 @@ proctype expiry() {
 /* a hypervisor dies, or its host loses power; a record stays */
 proctype power() {
     do
-    :: atomic { faults > 0 && (vmD == INCOMING || vmD == READY) && dstRec == D_PREPARED -> faults--;
+    :: atomic { faults > 0 && (vmD == INCOMING || vmD == READY) && (dstRec == D_PREPARED || dstRec == D_STARTING) -> faults--;
                 if :: status == SPREAD || status == BROKE || vmS == GONE -> lost = true :: else fi;
                 vmD = GONE }; CHECK
     :: atomic { faults > 0 && vmS != GONE && NOT_DECIDED && vmD != RUN && vmD != PAUSED -> faults--;
@@ -432,6 +466,9 @@ proctype thief() {
             fi
         :: EVERYBODY_OVER
         fi
+    /* who holds it has no hypervisor that sits on it */
+    :: atomic { LEASE && DEAD_HOLDERS && ((lease == SOURCE && vmS == GONE) || (lease == DESTINATION && (vmD == GONE || BROKEN_SEAT))) ->
+                lease = THIRD; epoch++; elsewhere = true; vmT = RUN }; CHECK
     :: EVERYBODY_OVER
     fi
 }

@@ -163,6 +163,32 @@ EACH(a_seat_lasts_as_long_as_the_hypervisor)
     virLockClose(b);
 }
 
+/* Whether the guest had run at a destination that has died with the lease, only that host can say; until then nobody believes it. */
+EACH(a_destination_that_died_with_it_is_not_believed)
+{
+    struct virLock *a = host("a"), *b = host("b");
+    struct virLockSeat seat, arriving;
+    unsigned long long mine, there = 0;
+
+    CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
+    CHECK_OK(virLeaseSit(b, &guest, &arriving));
+    CHECK_INT(virLeaseIsWith(a, "g1", "b"), 0);
+    CHECK_INT(virLeaseTransfer(b, &guest, "a", mine, &there), 1);
+    CHECK_INT(virLeaseIsWith(a, "g1", "b"), 1);
+    CHECK_INT(virLeaseKeep(a, &guest, "b", mine, &mine), 0);
+    leave(b, "g1", &arriving);
+    WAIT_FOR(virLeaseIsWith(a, "g1", "b") == -1, 2000);
+    CHECK_INT(virLeaseKeep(a, &guest, NULL, 1, &mine), 0);
+    CHECK_INT(virLeaseKeep(a, &guest, "b", 1, &mine), 1);
+    checkState(b, "a", 3);
+    CHECK_INT(virLeaseTransfer(b, &guest, "a", 1, &there), 0);
+    CHECK_INT(virLeaseGiveBack(b, "g1", "a", 1), 1);
+    checkState(b, "a", 3);
+    leave(a, "g1", &seat);
+    virLockClose(a);
+    virLockClose(b);
+}
+
 EACH(a_migration_moves_it_once)
 {
     struct virLock *a = host("a"), *b = host("b"), *c = host("c");
@@ -175,14 +201,14 @@ EACH(a_migration_moves_it_once)
     CHECK_UINT(there, mine + 1);
     CHECK_INT(virLeaseTransfer(b, &guest, "a", mine, &there), 1);
     checkState(c, "b", 2);
-    CHECK_INT(virLeaseKeep(a, &guest, 1, &mine), 0);
+    CHECK_INT(virLeaseKeep(a, &guest, "b", 1, &mine), 0);
     CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'b'");
     CHECK_FAILS(virLeaseAcquire(c, &guest, &other, &third), VIR_ERR_RESOURCE_BUSY);
     /* b cannot start it after all, and gives it back */
     CHECK_INT(virLeaseGiveBack(b, "g1", "a", 1), 1);
     CHECK_INT(virLeaseGiveBack(b, "g1", "a", 1), 1);
     checkState(c, "a", 3);
-    CHECK_INT(virLeaseKeep(a, &guest, 1, &mine), 1);
+    CHECK_INT(virLeaseKeep(a, &guest, "b", 1, &mine), 1);
     CHECK_UINT(mine, 3);
     CHECK_INT(virLeaseTransfer(b, &guest, "a", 1, &there), 0);
     CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'a'");
@@ -201,9 +227,9 @@ EACH(a_source_that_keeps_it_makes_stale_what_was_told)
 
     CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
     told = mine;
-    CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 1);
+    CHECK_INT(virLeaseKeep(a, &guest, "b", told, &mine), 1);
     CHECK_UINT(mine, told + 1);
-    CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 1);
+    CHECK_INT(virLeaseKeep(a, &guest, "b", told, &mine), 1);
     CHECK_UINT(mine, told + 1);
     CHECK_OK(virLeaseSit(b, &guest, &arriving));
     CHECK_INT(virLeaseTransfer(b, &guest, "a", told, &there), 0);
@@ -211,7 +237,7 @@ EACH(a_source_that_keeps_it_makes_stale_what_was_told)
     told = mine;
     CHECK_OK(virLeaseRelease(a, "g1", mine));
     CHECK_INT(virLeaseTransfer(b, &guest, "a", told, &there), 1);
-    CHECK_INT(virLeaseKeep(a, &guest, told, &mine), 0);
+    CHECK_INT(virLeaseKeep(a, &guest, "b", told, &mine), 0);
     leave(a, "g1", &seat);
     leave(b, "g1", &arriving);
     virLockClose(a);
