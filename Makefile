@@ -216,7 +216,7 @@ check-asan: deps
 check-tsan: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) guests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(TSAN) NO_TESTS="$(ONE_THREAD)" tests examples
-	@TSAN_OPTIONS=halt_on_error=0:exitcode=66 VIRT_TEST_LEFT_OUT="$(ONE_THREAD)" VIRT_TEST_WHY="its processes have one thread each" \
+	@TSAN_OPTIONS=halt_on_error=0:exitcode=66 VIRT_TEST_LEFT_OUT="$(ONE_THREAD)" VIRT_TEST_WHY="the library is used by one thread of each process there" \
 	    VIRT_TEST_SLOW=5 VIRT_FAULT_STRIDE=23 $(MAKE) --no-print-directory $(TSAN) NO_TESTS="$(ONE_THREAD)" run-check
 
 check-valgrind: deps
@@ -228,7 +228,8 @@ check-valgrind: deps
 ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" \
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 # Long ones in which TSan has nothing to see.
-ONE_THREAD = unit/qemu_torture unit/torture api/halves api/qemu_halves api/qemu_records api/qemu_lease
+ONE_THREAD = unit/qemu_torture unit/torture api/halves api/qemu_halves api/qemu_records api/qemu_lease api/qemu_lease_etcd \
+             api/qemu_storage api/qemu_tls api/qemu_tunnel
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
 

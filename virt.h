@@ -925,11 +925,14 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *                               for longer than a day
  *
  *  Hosts that share disks should share a lock manager, which sees to it that a guest runs on one of
- *  them at a time. A qemu: URI then takes
+ *  them at a time. A qemu: or test: URI then takes
  *
  *      lock=file:DIR            leases in a directory that all the hosts see (a local one, for the
  *                               hosts of one machine; NFS 4 and cluster file systems have the locks
  *                               it needs)
+ *      lock=etcd:URL[,URL]...   leases in etcd, by its JSON gateway: http://host:2379, and a prefix
+ *                               of the keys as the path, "virt" if there is none; where the library
+ *                               is built with it (VIRT_WITH_ETCD, which needs libcurl)
  *      lock-owner=NAME          who this host is to the others: its name and its directory, if not given
  *      lock-disks=no            leases for the guest and its <lease> elements only, not for its disks
  *
