@@ -268,7 +268,8 @@ TEST(where_the_disks_go_can_be_said)
     unlink(serial);
 
     begin(&move, "vdb");
-    CHECK_OK(virTypedParamsAddInt(&move.params, &move.n, &move.max, VIR_MIGRATE_PARAM_DISKS_PORT, 49214));
+    parameter(&move, VIR_MIGRATE_PARAM_URI, "tcp:127.0.0.1");
+    CHECK_OK(virTypedParamsAddInt(&move.params, &move.n, &move.max, VIR_MIGRATE_PARAM_DISKS_PORT, 29214));   /* not one that QEMUs beside it look for */
     migrate(&move);
     finish(&move);
     checkSame(image('a', "vdb"), image('b', "vdb"));
