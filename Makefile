@@ -286,7 +286,8 @@ clients:
 torture: deps
 	@VIRT_TORTURE=1 $(MAKE) --no-print-directory run-torture
 
-run-torture: $(BUILD)/tests/unit/qemu_torture$(EXE) $(BUILD)/tests/api/qemu_storage$(EXE) $(GUESTS)
+run-torture: $(BUILD)/tests/unit/qemu_torture$(EXE) $(BUILD)/tests/api/qemu_storage$(EXE) $(BUILD)/tests/unit/torture$(EXE) $(GUESTS)
+	$(BUILD)/tests/unit/torture$(EXE) -v
 	VIRT_TEST_BUILD=$(BUILD) $< -v
 	VIRT_TEST_BUILD=$(BUILD) $(BUILD)/tests/api/qemu_storage$(EXE) -v a_controller_killed
 

@@ -2059,7 +2059,9 @@ virConnectDomainEventDeregister(virConnectPtr conn, virConnectDomainEventCallbac
  */
 
 /* How long an answer that decides may be missing, in us, before the migration is called undecided. */
-#define VIRT_MIGRATION_PATIENCE 3000000u
+#ifndef VIRT_MIGRATION_PATIENCE
+# define VIRT_MIGRATION_PATIENCE 3000000u
+#endif
 #define VIRT_MIGRATION_SLICE    100      /* ms; see virMigrationRunFor */
 
 /* Each runs its phase once, for at most call->timeout ms. m->lock is not held; only the stepping thread touches cookies, uri and guest. */
