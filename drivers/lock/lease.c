@@ -35,6 +35,12 @@ virLockFindManager(const char *place, size_t length)
     return NULL;
 }
 
+VIRT_INTERNAL bool
+virLockIsOwner(const char *name)
+{
+    return name != NULL && name[0] != '\0' && strlen(name) < VIRT_LOCK_NAME_MAX;
+}
+
 static char *
 virLockMakeOwner(const char *owner, const char *root)
 {
@@ -45,7 +51,7 @@ virLockMakeOwner(const char *owner, const char *root)
         return NULL;
     if ((made = owner != NULL ? virStringCopy(owner) : virStringFormat("%s:%s", name, root)) == NULL)
         return NULL;
-    if (made[0] == '\0' || strlen(made) >= VIRT_LOCK_NAME_MAX) {
+    if (!virLockIsOwner(made)) {
         virReportError(VIR_ERR_INVALID_ARG, "'%s' cannot be the owner of leases: 1 to %d bytes name one", made, VIRT_LOCK_NAME_MAX - 1);
         return NULL;
     }

@@ -93,6 +93,8 @@ VIRT_INTERNAL_DATA const struct virLockManager virLockEtcd;
 VIRT_INTERNAL struct virLock *virLockOpen(const char *place, const char *owner, const char *root, bool disks);
 VIRT_INTERNAL void virLockClose(struct virLock *lock);
 
+/* Whether this can be a host's name; NULL cannot. What the other host of a migration calls itself is looked at before it is used. */
+VIRT_INTERNAL bool virLockIsOwner(const char *name);
 VIRT_INTERNAL int virLockInquire(struct virLock *lock, const char *key, struct virLockState *state);
 VIRT_INTERNAL enum virLockFailure virLockFailureFromName(const char *name);        /* NULL: POWEROFF */
 

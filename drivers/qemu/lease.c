@@ -211,8 +211,7 @@ qemuLeaseAgree(const struct qemuHost *host, const struct qemuMigrationCookie *co
     if (lease == NULL || ours == NULL || theirs == NULL || strcmp(theirs, ours) != 0)
         return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "domain '%s': its host '%s' keeps leases with lock manager '%s', this one with '%s'",
                               cookie->name, cookie->hostname, theirs != NULL ? theirs : "none", ours != NULL ? ours : "none");
-    if (virJsonString(lease, "owner") == NULL || strlen(virJsonString(lease, "owner")) >= VIRT_LOCK_NAME_MAX
-        || virJsonULongLong(lease, "epoch", &epoch) < 0 || epoch == 0)
+    if (!virLockIsOwner(virJsonString(lease, "owner")) || virJsonULongLong(lease, "epoch", &epoch) < 0 || epoch == 0)
         return virReportError(VIR_ERR_OPERATION_FAILED, "the migration cookie's lease lacks its owner or epoch");
     if (strcmp(virJsonString(lease, "owner"), host->leases->owner) == 0)
         return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "both hosts call themselves '%s' to the lock manager: lock-owner tells them apart",
@@ -239,7 +238,7 @@ qemuLeasePeer(struct qemuMigration *m, const char *cookie)
     if (m->told == 0 || m->peer != NULL)
         return 0;
     if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "migration cookie")) == NULL
-        || (owner = virJsonString(virJsonGet(json, "lease"), "owner")) == NULL)
+        || !virLockIsOwner(owner = virJsonString(virJsonGet(json, "lease"), "owner")))
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said who it is to the lock manager", m->name);
     return (m->peer = virStringCopy(owner)) != NULL ? 0 : -1;
 }

@@ -520,7 +520,7 @@ testGuestParseLease(const cJSON *lease, struct testGuest *guest)
 {
     const char *manager = virJsonString(lease, "manager"), *owner = virJsonString(lease, "owner");
 
-    if (manager == NULL || owner == NULL || strlen(owner) >= VIRT_LOCK_NAME_MAX || virJsonULongLong(lease, "epoch", &guest->epoch) < 0 ||
+    if (manager == NULL || !virLockIsOwner(owner) || virJsonULongLong(lease, "epoch", &guest->epoch) < 0 ||
         guest->epoch == 0)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "the lease in the cookie of begin lacks its manager, owner or epoch");
     return (guest->manager = virStringCopy(manager)) != NULL && (guest->owner = virStringCopy(owner)) != NULL ? 0 : -1;
@@ -728,7 +728,7 @@ testSourceMeets(struct testMigration *m, const char *cookie)
     if (!m->leased || m->peer != NULL)
         return 0;
     if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "the cookie of prepare")) == NULL ||
-        (owner = virJsonString(virJsonGet(json, "lease"), "owner")) == NULL)
+        !virLockIsOwner(owner = virJsonString(virJsonGet(json, "lease"), "owner")))
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said who it is to the lock manager", m->vm->name);
     return (m->peer = virStringCopy(owner)) != NULL ? 0 : -1;
 }
