@@ -4172,8 +4172,9 @@ typedef enum {
  * Gives what the host has on record of migrations from it and to it, each as JSON text, from which
  * virMigrationNewFromRecord() makes an object to go on with. Members that can be relied on:
  * migration (its uuid), side ("source" or "destination"), name and uuid of the guest, stage (a word
- * to show), over (whether this side is done with it), since (ms since 1970). Records of migrations
- * that are over are kept for a day, to answer late questions. flags: virConnectListMigrationsFlags.
+ * to show), over (whether this side is done with it), since (ms since 1970). The one that began last
+ * comes first. Records of migrations that are over are kept for a day, to answer late questions.
+ * flags: virConnectListMigrationsFlags.
  *
  * *records becomes an array that ends with a NULL; the caller frees each text and the array with
  * free(). records may be NULL.

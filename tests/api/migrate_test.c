@@ -654,3 +654,31 @@ TEST(fifty_guests_migrate_at_once_from_fifty_threads)
 {
     checkFifty(true);
 }
+
+TEST(the_migration_that_began_last_is_listed_first)
+{
+    virConnectPtr conns[2] = { openHost("a", ""), openEmpty("b", "") };
+    char newest[VIR_UUID_STRING_BUFLEN] = "", **records;
+    virMigrationPtr m;
+
+    for (int i = 0; i < 5; i++) {
+        virDomainPtr guest = guestOf(conns[i % 2]);
+
+        CHECK_PTR(m = virMigrationNew(guest, conns[1 - i % 2], NULL, 0, VIR_MIGRATE_LIVE | VIR_MIGRATE_UNDEFINE_SOURCE | VIR_MIGRATE_PERSIST_DEST));
+        snprintf(newest, sizeof(newest), "%s", virMigrationGetUUID(m));
+        while (virMigrationStep(m, 100) > 0)
+            ;
+        CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+        virMigrationFree(m);
+        virDomainFree(guest);
+        for (int side = 0; side < 2; side++) {
+            CHECK_INT(virConnectListMigrations(conns[side], &records, 0), i + 1);
+            CHECK_CONTAINS(records[0], newest);
+            for (int k = 0; k <= i; k++)
+                free(records[k]);
+            free(records);
+        }
+    }
+    virConnectClose(conns[0]);
+    virConnectClose(conns[1]);
+}
