@@ -273,8 +273,11 @@ testLeaseKeep(struct testHost *host, struct testMigration *m)
 VIRT_INTERNAL void
 testLeaseRelease(struct testHost *host, struct testMigration *m)
 {
-    if (m->leased)
-        testLeaseReleaseEpoch(host, m->vm, m->epochMine);
+    if (!m->leased)
+        return;
+    testLeaseReleaseEpoch(host, m->vm, m->epochMine);
+    if (m->vm->id < 0)
+        testLeaseReleaseEpoch(host, m->vm, m->epochTold + 2);        /* taken by the destination, and given back */
 }
 
 VIRT_INTERNAL enum testLeaseView

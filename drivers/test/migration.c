@@ -1335,6 +1335,8 @@ testMigrationRestart(struct testHost *host, struct testMigration *m)
     } else {
         testDestinationSettle(host, m, TEST_FAULT_NONE);
     }
+    if (testMigrationIsOver(m) && m->vm != NULL && m->vm->id < 0)
+        testLeaseEnd(host, m->vm);                         /* its hypervisor went while nobody looked */
     virResetLastError();
 }
 

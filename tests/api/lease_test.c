@@ -394,6 +394,23 @@ TEST(a_guest_that_does_not_start_there_brings_its_lease_back)
     }
 }
 
+/* It has written to its disks: what the source has is too old. */
+TEST(a_guest_that_has_run_there_does_not_come_back)
+{
+    virConnectPtr a = openHost("a", "&memory-mib=1"), b = openEmpty("b", "&fault=finish:power:2"), c = openHost("c", "");
+    virDomainPtr domain = guestOf(c);
+
+    CHECK_INT(migrate(a, b, 20), VIR_MIGRATION_OUTCOME_MIGRATED);
+    CHECK_INT(stateOf(a, "test"), VIR_DOMAIN_SHUTOFF);
+    CHECK_INT(stateOf(b, "test"), -1);
+    checkHolder(UUID, "");
+    CHECK_OK(virDomainCreate(domain));
+    virDomainFree(domain);
+    virConnectClose(a);
+    virConnectClose(b);
+    virConnectClose(c);
+}
+
 TEST(both_hosts_keep_leases_or_neither_does)
 {
     virConnectPtr a = openHost("a", "&memory-mib=1"), plain, same;

@@ -365,9 +365,9 @@ letTimePass(struct hosts *hosts)
     pthread_mutex_unlock(&host->lock);
 }
 
-/* Whoever runs it holds the lease and sits on it, and nobody else does either. */
+/* Whoever runs it holds the lease and sits on it, and nobody else does either; where nobody runs it, nobody holds it, if that could be said. */
 static const char *
-judgeLease(struct hosts *hosts, bool here, bool there)
+judgeLease(struct hosts *hosts, bool here, bool there, bool away)
 {
     static char text[500];
     const struct virLockManager *manager = hosts->third->manager;
@@ -388,12 +388,13 @@ judgeLease(struct hosts *hosts, bool here, bool there)
         if (sits != runs[i] || (runs[i] && strcmp(state.holder, owners[i]) != 0))
             return text;
     }
-    return NULL;
+    snprintf(text, sizeof(text), "nobody runs it, and the lease's holder is '%s' (epoch %llu)", state.holder, state.epoch);
+    return here || there || hosts->seat.fd >= 0 || away || state.holder[0] == '\0' ? NULL : text;
 }
 
 /* What is wrong, or NULL. */
 static const char *
-judge(struct hosts *hosts, virMigrationOutcome outcome, bool mayLose)
+judge(struct hosts *hosts, virMigrationOutcome outcome, bool mayLose, bool away)
 {
     static char text[256];
     int state[2];
@@ -416,7 +417,7 @@ judge(struct hosts *hosts, virMigrationOutcome outcome, bool mayLose)
         snprintf(text, sizeof(text), "%d migrations are not over at the %s", n, side == 0 ? "source" : "destination");
         return text;
     }
-    return hosts->third != NULL ? judgeLease(hosts, here, there) : NULL;
+    return hosts->third != NULL ? judgeLease(hosts, here, there, away) : NULL;
 }
 
 /* What a point does beside the faults of calls, in this phase. */
@@ -466,7 +467,7 @@ torture(enum kind lease, const struct way *way, const struct point *a, const str
     if (lease != NO_LEASE)
         letTimePass(&hosts);
     if (hosts.wrong == NULL)
-        hosts.wrong = virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_OVER ? "not over" : judge(&hosts, outcome, mayLose);
+        hosts.wrong = virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_OVER ? "not over" : judge(&hosts, outcome, mayLose, a->outage >= 0 || (b != NULL && b->outage >= 0));
     virMigrationFree(m);
     closeHosts(&hosts);
     return hosts.wrong;
