@@ -228,7 +228,7 @@ check-valgrind: deps
 ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" \
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 # Long ones in which TSan has nothing to see.
-ONE_THREAD = unit/qemu_torture unit/torture api/halves api/qemu_halves api/qemu_records api/qemu_lease api/qemu_lease_etcd \
+ONE_THREAD = unit/qemu_torture unit/torture unit/lock_etcd api/halves api/qemu_halves api/qemu_records api/qemu_lease api/qemu_lease_etcd \
              api/qemu_storage api/qemu_tls api/qemu_tunnel
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
