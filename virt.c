@@ -370,6 +370,14 @@ virSaveLastError(void)
 }
 
 void
+virRestoreLastError(virErrorPtr saved)
+{
+    if (saved != NULL)
+        virSetLastError(saved);
+    virFreeError(saved);
+}
+
+void
 virResetError(virErrorPtr error)
 {
     if (error != NULL)

@@ -216,6 +216,9 @@ VIRT_API int virReportSystemErrorFrom(int domain, int errnum, const char *file, 
 VIRT_API int virReportNoMemory(void);
 /* Sets the thread's error to a copy (the error of a phase that was kept, say). */
 VIRT_API void virSetLastError(const virError *error);
+/* Undoing something must not replace the error that it is for, nor leave one of its own: the thread's error becomes again what
+ * virSaveLastError() found (none, if there was none), and that is freed. Without memory to save it, it is left as it is. */
+VIRT_API void virRestoreLastError(virErrorPtr saved);
 /* `return -1`-style refusal of unsupported flags: VIR_ERR_INVALID_ARG naming function and flags. */
 #define virCheckFlags(supported, failure)                                                   \
     do {                                                                                    \

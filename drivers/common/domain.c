@@ -1292,9 +1292,7 @@ virDomainObjSlotDefineXML(virConnectPtr conn, const char *xml, unsigned int flag
 
         virDomainFree(domain);
         domain = NULL;
-        if (error != NULL)
-            virSetLastError(error);
-        virFreeError(error);
+        virRestoreLastError(error);
     }
     if (domain == NULL && isNew)
         virDomainListRemove(list, vm);

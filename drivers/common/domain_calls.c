@@ -687,13 +687,11 @@ virDomainObjRenameLocked(struct virDomainObj *vm, const char *newName)
 remove:
     error = virSaveLastError();
     config->removeDefinition(vm, newName, config->opaque);
-    virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
 back:
     error = virSaveLastError();
     virDomainObjSwapName(vm, &name);
-    virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
     return -1;
 }
 

@@ -527,9 +527,7 @@ virEtcdRevoke(struct virLock *lock, const struct virKeeperPlan *plan)
     if (answer == NULL)
         virLog(VIR_LOG_WARN, "lock", "%s; it runs out in %u s", virGetLastErrorMessage(), plan->ttl);
     cJSON_Delete(answer);
-    if (error != NULL)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
 }
 
 /* With the etcd lease granted. */

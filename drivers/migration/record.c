@@ -341,9 +341,7 @@ virMigrationNewFromRecord(const char *record, virConnectPtr sconn, virConnectPtr
         virErrorPtr error = m == NULL ? virSaveLastError() : NULL;
 
         virDomainFree(domain);
-        if (error != NULL)
-            virSetLastError(error);
-        virFreeError(error);
+        virRestoreLastError(error);
     }
     return m;
 }

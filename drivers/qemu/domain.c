@@ -50,9 +50,7 @@ qemuDomainStart(struct virDomainObj *vm, xmlDocPtr doc, virConnectPtr conn, unsi
         virErrorPtr error = virSaveLastError();
 
         qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
-        if (error != NULL)
-            virSetLastError(error);
-        virFreeError(error);
+        virRestoreLastError(error);
     }
     return rc;
 }

@@ -109,9 +109,7 @@ qemuLeaseSeated(struct virDomainObj *vm, struct virLockSeat *seat, int pid)
     error = virSaveLastError();
     virLeaseSeated(qemuLeaseLock(vm), seat, 0);
     qemuLeaseRelease(vm);
-    if (error != NULL)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
     return rc;
 }
 
@@ -130,10 +128,7 @@ qemuLeaseRelease(struct virDomainObj *vm)
     /* nobody is kept out by a holder without a hypervisor */
     if (virLeaseRelease(qemuLeaseLock(vm), key, epoch) < 0)
         virLog(VIR_LOG_WARN, "qemu.lease", "domain '%s': its lease is not given back: %s", vm->name, virGetLastErrorMessage());
-    virResetLastError();
-    if (error != NULL && error->code != VIR_ERR_OK)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
 }
 
 /* Notes a new hold of a guest that is here. */

@@ -423,10 +423,7 @@ qemuMigrationSweep(struct qemuHost *host)
         qemuSweepOne(m, now);
         qemuMigrationPut(m);
     }
-    virResetLastError();
-    if (error != NULL && error->code != VIR_ERR_OK)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
 }
 
 /* ---------- the event loop looks as well ---------- */

@@ -581,9 +581,7 @@ qemuMigrationKeepLease(struct qemuMigration *m)
         return rc > 0;
     error = virSaveLastError();
     rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
-    if (error != NULL)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
     return rc < 0 && !atomic_load(&m->ended) ? 0 : -1;
 }
 

@@ -328,11 +328,7 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     qemuTlsForget(m);
     qemuZeroCopyForget(m);
     qemuMigrationRelease(m->vm, m->uuid);
-    if (error != NULL && error->code != VIR_ERR_OK)
-        virSetLastError(error);
-    else
-        virResetLastError();
-    virFreeError(error);
+    virRestoreLastError(error);
 }
 
 VIRT_INTERNAL void

@@ -249,11 +249,7 @@ qemuProcessHookQuietly(struct virDomainObj *vm, const char *operation, const cha
     error = virSaveLastError();
     if (qemuProcessHook(vm, operation, sub, extra, doc) < 0)
         virLog(VIR_LOG_WARN, "qemu.process", "%s", virGetLastErrorMessage());
-    if (error != NULL)
-        virSetLastError(error);
-    else
-        virResetLastError();
-    virFreeError(error);
+    virRestoreLastError(error);
 }
 
 /* Builds the command line, with its monitor on the socket at monitorPath, and connects to that. */
@@ -350,9 +346,7 @@ qemuProcessUndo(struct virDomainObj *vm)
     virErrorPtr error = virSaveLastError();
 
     qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
-    if (error != NULL)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
 }
 
 VIRT_INTERNAL int

@@ -71,7 +71,7 @@ testLeaseInherit(struct testHost *host, struct virDomainObj *vm, struct virLockS
     virLeaseSeated(host->leases, seat, 0);
     if (fd >= 0)
         close(fd);
-    testErrorTake(before);
+    virRestoreLastError(before);
     return -1;
 }
 
@@ -87,7 +87,7 @@ testLeaseReleaseEpoch(struct testHost *host, struct virDomainObj *vm, unsigned l
     virUuidFormat(vm->uuid, key);
     if (virLeaseRelease(host->leases, key, epoch) < 0)
         virLog(VIR_LOG_WARN, "test.lease", "domain '%s': its lease is not given back: %s", vm->name, virGetLastErrorMessage());
-    testErrorTake(before);
+    virRestoreLastError(before);
 }
 
 VIRT_INTERNAL int

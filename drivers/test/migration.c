@@ -878,9 +878,7 @@ testHandleFree(virDomainPtr domain)
         return;
     error = virSaveLastError();
     virDomainFree(domain);
-    if (error != NULL && error->code != VIR_ERR_OK)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
 }
 
 VIRT_INTERNAL int
@@ -1238,16 +1236,6 @@ testErrorPut(void)
 }
 
 VIRT_INTERNAL void
-testErrorTake(virErrorPtr before)
-{
-    if (before != NULL && before->code != VIR_ERR_OK)
-        virSetLastError(before);
-    else
-        virResetLastError();
-    virFreeError(before);
-}
-
-VIRT_INTERNAL void
 testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm)
 {
     virErrorPtr before = testErrorPut();
@@ -1260,7 +1248,7 @@ testMigrationGuestEnds(struct testHost *host, struct virDomainObj *vm)
         else if (!m->source && (m->channel != NULL || !testMigrationIsOver(m)))
             testDestinationGuestEnds(host, m);
     }
-    testErrorTake(before);
+    virRestoreLastError(before);
     pthread_cond_broadcast(&host->changed);
 }
 
@@ -1361,7 +1349,7 @@ testHostSettle(struct testHost *host)
         else if (m->channel != NULL && !m->source && m->stage == TEST_ARRIVED)
             testDestinationFollows(host, m);
     }
-    testErrorTake(before);
+    virRestoreLastError(before);
 }
 
 VIRT_INTERNAL void

@@ -56,7 +56,7 @@ testConnectOpenHost(struct testConnect *test, const struct virUri *uri)
         virErrorPtr before = testErrorPut();
 
         virSharedRelease(test->host);
-        testErrorTake(before);
+        virRestoreLastError(before);
         return -1;
     }
     return test->host != NULL ? 0 : -1;
@@ -355,8 +355,7 @@ testDomainCreateXML(virConnectPtr conn, const char *xml, unsigned int flags)
             virErrorPtr error = virSaveLastError();
 
             virDomainFree(domain);
-            virSetLastError(error);
-            virFreeError(error);
+            virRestoreLastError(error);
             domain = NULL;
         }
     }

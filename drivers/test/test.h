@@ -336,9 +336,8 @@ VIRT_INTERNAL int testMigrationCheckCall(const struct virMigrationCall *call, st
 /* epoch: of its lease, 0 without one. */
 VIRT_INTERNAL char *testMigrationFormatCookie(struct testHost *host, struct virDomainObj *vm, const struct virMigrationCall *call,
                                               unsigned long long *epoch);
-/* What is done by the way leaves the thread's error as it was: between these two there is none. */
+/* For what is done by the way: until virRestoreLastError() there is no error. */
 VIRT_INTERNAL virErrorPtr testErrorPut(void);
-VIRT_INTERNAL void testErrorTake(virErrorPtr before);
 /*
  * lease.c: a host with a lock manager; without one they succeed and do nothing. The host is locked, as it is while a guest's state changes: who
  * asks a lock manager waits for it.
