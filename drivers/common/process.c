@@ -19,23 +19,11 @@
 #endif
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_NONE
-
-/* Numbers that older C libraries do not know; they are the same on all architectures that Linux still runs on. */
-#ifndef SYS_close_range
-# define SYS_close_range 436
-#endif
-#ifndef SYS_pidfd_open
-# define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_send_signal
-# define SYS_pidfd_send_signal 424
-#endif
 
 extern char **environ;
 
@@ -54,13 +42,21 @@ struct virProcessChild {
     volatile int error;
 };
 
-static void
-virProcessCloseRange(const struct virProcessChild *child, unsigned int first, unsigned int last)
+VIRT_INTERNAL unsigned int
+virProcessMaxFd(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1048576 ? (unsigned int)limit.rlim_cur : 1048576;
+}
+
+VIRT_INTERNAL void
+virProcessCloseRange(unsigned int first, unsigned int last, unsigned int maxFd)
 {
     if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
         return;
-    if (last > child->maxFd)
-        last = child->maxFd;
+    if (last > maxFd)
+        last = maxFd;
     for (unsigned int fd = first; fd <= last; fd++)
         close((int)fd);
 }
@@ -119,12 +115,12 @@ virProcessRunChild(struct virProcessChild *child)
         unsigned int fd = (unsigned int)child->keep[i];
 
         if (fd > next)
-            virProcessCloseRange(child, next, fd - 1);
+            virProcessCloseRange(next, fd - 1, child->maxFd);
         next = fd + 1;
         if (fcntl(child->keep[i], F_SETFD, 0) < 0)
             virProcessChildFailed(child, "cannot hand a descriptor to");
     }
-    virProcessCloseRange(child, next, UINT_MAX);
+    virProcessCloseRange(next, UINT_MAX, child->maxFd);
     if (spawn->directory != NULL && chdir(spawn->directory) < 0)
         virProcessChildFailed(child, "cannot change the directory for");
     sigprocmask(SIG_SETMASK, &child->noSignals, NULL);
@@ -179,7 +175,6 @@ virProcessStart(const struct virProcessSpawn *spawn, struct virProcess *process)
     VIRT_CLEANUP_CLOSE int null = -1;
     VIRT_CLEANUP_FREE int *keep = NULL;
     sigset_t all, before;
-    struct rlimit limit;
     pid_t pid;
     int saved;
 
@@ -193,7 +188,7 @@ virProcessStart(const struct virProcessSpawn *spawn, struct virProcess *process)
             return virReportSystemError(errno, "cannot open '/dev/null'");
         child.stdio[i] = null;
     }
-    child.maxFd = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1048576 ? (unsigned int)limit.rlim_cur : 1048576;
+    child.maxFd = virProcessMaxFd();
     sigemptyset(&child.noSignals);
     /* A handler of the application must not run in the child, which shares its memory. */
     sigfillset(&all);

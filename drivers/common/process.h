@@ -8,7 +8,19 @@
 
 #ifndef _WIN32
 
+#include <sys/syscall.h>
 #include <sys/types.h>
+
+/* Numbers that older C libraries do not know; they are the same on all architectures that Linux still runs on. */
+#ifndef SYS_close_range
+# define SYS_close_range 436
+#endif
+#ifndef SYS_pidfd_open
+# define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+# define SYS_pidfd_send_signal 424
+#endif
 
 struct virProcess {
     pid_t pid;                         /* 0: none */
@@ -32,6 +44,12 @@ struct virProcessSpawn {
  * Never runs anything but async-signal-safe code between fork and exec (or uses posix_spawn/vfork semantics); fast with a large parent.
  */
 VIRT_INTERNAL int virProcessStart(const struct virProcessSpawn *spawn, struct virProcess *process);
+/*
+ * For a child, between fork and exec or without one: closes first to last, up to maxFd where the kernel cannot do it in one go. MaxFd
+ * says how far that has to go, and is asked before the fork.
+ */
+VIRT_INTERNAL unsigned int virProcessMaxFd(void);
+VIRT_INTERNAL void virProcessCloseRange(unsigned int first, unsigned int last, unsigned int maxFd);
 /* Fills in startTime for a pid; -1, without error, if there is no such process. */
 VIRT_INTERNAL int virProcessIdentify(pid_t pid, struct virProcess *process);
 /* Whether this very process still runs (a zombie does not). */

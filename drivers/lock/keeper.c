@@ -35,6 +35,7 @@
 #if VIRT_WITH_ETCD
 
 #include "../common/file.h"
+#include "../common/process.h"
 #include "../common/text.h"
 
 #include <errno.h>
@@ -45,24 +46,12 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_LOCKING
-
-#ifndef SYS_close_range
-# define SYS_close_range 436
-#endif
-#ifndef SYS_pidfd_open
-# define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_send_signal
-# define SYS_pidfd_send_signal 424
-#endif
 
 #define VIRT_KEEPER_LINE  512              /* bytes of a QMP message that are looked at */
 #define VIRT_KEEPER_REPLY 16384
@@ -593,15 +582,6 @@ virKeeperServe(struct virKeeper *k)
     }
 }
 
-static void
-virKeeperCloseRange(const struct virKeeper *k, unsigned int first, unsigned int last)
-{
-    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
-        return;
-    for (unsigned int fd = first; fd <= last && fd <= k->maxFd; fd++)
-        close((int)fd);
-}
-
 /* Nothing of the library process's is kept: descriptors, terminal, directory, signals. */
 static void
 virKeeperDetach(struct virKeeper *k)
@@ -621,9 +601,9 @@ virKeeperDetach(struct virKeeper *k)
         dup2(k->null, i);
     low = (unsigned int)(k->monitor < k->timer ? k->monitor : k->timer);
     high = (unsigned int)(k->monitor < k->timer ? k->timer : k->monitor);
-    virKeeperCloseRange(k, 3, low - 1);
-    virKeeperCloseRange(k, low + 1, high - 1);
-    virKeeperCloseRange(k, high + 1, UINT_MAX);
+    virProcessCloseRange(3, low - 1, k->maxFd);
+    virProcessCloseRange(low + 1, high - 1, k->maxFd);
+    virProcessCloseRange(high + 1, UINT_MAX, k->maxFd);
     if (chdir("/") < 0)
         k->at = 0;                             /* it stays where it is, then */
     prctl(PR_SET_NAME, "virt-keeper");
@@ -704,7 +684,6 @@ virKeeperStart(const struct virKeeperPlan *plan, struct virLockSeat *seat)
     VIRT_CLEANUP_CLOSE int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
     struct virKeeper *k = mmap(NULL, sizeof(*k), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int pair[2] = { -1, -1 }, on = 1, rc = -1;
-    struct rlimit limit;
 
     if (null < 0 || timer < 0 || k == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0
         || setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
@@ -712,9 +691,7 @@ virKeeperStart(const struct virKeeperPlan *plan, struct virLockSeat *seat)
     } else {
         k->plan = *plan;
         k->library = getpid();
-        k->maxFd = 1048576;
-        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < k->maxFd)
-            k->maxFd = (unsigned int)limit.rlim_cur;
+        k->maxFd = virProcessMaxFd();
         k->monitor = pair[1];
         k->timer = timer;
         k->null = null;
