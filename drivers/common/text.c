@@ -258,6 +258,16 @@ virStringToInt(const char *text, int base, int *value)
     return 0;
 }
 
+VIRT_INTERNAL unsigned long long
+virStringHash(const char *text)
+{
+    unsigned long long hash = 14695981039346656037ULL;
+
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
+        hash = (hash ^ *p) * 1099511628211ULL;
+    return hash;
+}
+
 /* ---------- uuids ---------- */
 
 VIRT_INTERNAL int

@@ -30,6 +30,8 @@ VIRT_INTERNAL void virStringsFree(char **list);
 /* whole-string numbers, surrounding blanks allowed: 0, or -1 without an error set */
 VIRT_INTERNAL int virStringToULL(const char *text, int base, unsigned long long *value);
 VIRT_INTERNAL int virStringToInt(const char *text, int base, int *value);
+/* FNV-1a: a short name for a long text, the same everywhere and always. */
+VIRT_INTERNAL unsigned long long virStringHash(const char *text);
 
 /* ---- uuids ---- */
 VIRT_INTERNAL int virUuidGenerate(unsigned char *uuid);                 /* random, version 4; -1 with error set */

@@ -12,13 +12,12 @@
 
 /*
  * Takes the key over. All hosts must give the same one to the same thing, and a lock manager has no room for long ones: those are kept apart by a
- * number made of the whole (FNV-1a), and known to people by their end.
+ * number made of the whole, and known to people by their end.
  */
 static char *
 virLeaseKey(char *taken)
 {
     VIRT_CLEANUP_FREE char *key = taken;
-    unsigned long long hash = 14695981039346656037ULL;
     size_t weight = 0, colon;
 
     if (key == NULL)
@@ -26,13 +25,12 @@ virLeaseKey(char *taken)
     for (const unsigned char *p = (const unsigned char *)key; *p != '\0'; p++) {
         const bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '_';
 
-        hash = (hash ^ *p) * 1099511628211ULL;
         weight += plain ? 1 : 3;
     }
     if (weight <= VIRT_LEASE_KEY_WEIGHT)
         return virStringCopy(key);
     colon = strcspn(key, ":") + 1;
-    return virStringFormat("%.*s%016llx...%s", (int)colon, key, hash, key + strlen(key) - VIRT_LEASE_KEY_TAIL);
+    return virStringFormat("%.*s%016llx...%s", (int)colon, key, virStringHash(key), key + strlen(key) - VIRT_LEASE_KEY_TAIL);
 }
 
 /* Of one disk; NULL: it is read only, or meant to be shared, or not a place on this host that another guest could name. */

@@ -36,15 +36,11 @@ qemuBlockdevIsId(const char *text)
 static void
 qemuBlockdevId(const char *text, size_t room, char *id)
 {
-    unsigned long long hash = 14695981039346656037ULL;
-
     if (strlen(text) <= room && qemuBlockdevIsId(text)) {
         strcpy(id, text);
         return;
     }
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-        hash = (hash ^ *p) * 1099511628211ULL;
-    snprintf(id, 20, "d%016llx", hash);
+    snprintf(id, 20, "d%016llx", virStringHash(text));
 }
 
 /*
