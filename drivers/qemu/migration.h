@@ -263,6 +263,10 @@ VIRT_INTERNAL void qemuZeroCopyForget(const struct qemuMigration *m);
 struct qemuMigrationCookie;
 /* Splits "tcp:host:port", "tcp://host[:port]", "tcp:[v6]:port"; host is malloc'd, "" for any; port 0: none. */
 VIRT_INTERNAL int qemuMigrationParseTcp(const char *uri, char **host, int *port);
+/* The same the other way round: "tcp:host:port"; host NULL: any. */
+VIRT_INTERNAL char *qemuMigrationFormatTcp(const char *host, int port);
+/* The path of "unix:PATH" or "unix://PATH", a part of it. */
+VIRT_INTERNAL const char *qemuMigrationUnixPath(const char *uri);
 /* The address to listen on for one who comes by this host; NULL: any. */
 VIRT_INTERNAL const char *qemuMigrationFamily(const char *host);
 VIRT_INTERNAL char *qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie);

@@ -171,6 +171,20 @@ qemuMigrationParseTcp(const char *uri, char **host, int *port)
     return *host != NULL ? 0 : -1;
 }
 
+VIRT_INTERNAL char *
+qemuMigrationFormatTcp(const char *host, int port)
+{
+    if (host == NULL)
+        host = "";
+    return virStringFormat(strchr(host, ':') != NULL ? "tcp:[%s]:%d" : "tcp:%s:%d", host, port);
+}
+
+VIRT_INTERNAL const char *
+qemuMigrationUnixPath(const char *uri)
+{
+    return strncmp(uri, "unix://", 7) == 0 ? uri + 7 : uri + 5;
+}
+
 /*
  * The address to listen on when the source is to come by this one: any of the same family, so that a port that somebody has at one of them is seen
  * as taken (QEMU is content with the other family); loopback itself, as nobody else comes that way. NULL: a name, any.
@@ -194,7 +208,6 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
     const char *given = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI);
     const char *address = qemuMigrationParam(call, VIR_MIGRATE_PARAM_LISTEN_ADDRESS);
     VIRT_CLEANUP_FREE char *host = NULL;
-    bool v6;
     int port = 0;
 
     free(m->uri);
@@ -204,7 +217,7 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
         return virStringCopy(QEMU_MIGRATION_STREAM);
     }
     if (given != NULL && strncmp(given, "unix:", 5) == 0) {
-        const char *path = strncmp(given, "unix://", 7) == 0 ? given + 7 : given + 5;
+        const char *path = qemuMigrationUnixPath(given);
 
         free(m->listening);
         m->listening = virStringCopy(path);       /* QEMU makes it, and does not remove it when it is killed */
@@ -245,10 +258,8 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
         port = m->port++;
     else
         m->port = 0;                  /* the caller's: no other will do */
-    v6 = strchr(host, ':') != NULL;
-    m->uri = virStringFormat(v6 ? "tcp:[%s]:%d" : "tcp:%s:%d", host, port);
-    v6 = address != NULL && strchr(address, ':') != NULL;
-    return virStringFormat(v6 ? "tcp:[%s]:%d" : "tcp:%s:%d", address != NULL ? address : "", port);
+    m->uri = qemuMigrationFormatTcp(host, port);
+    return qemuMigrationFormatTcp(address, port);
 }
 
 /* Capabilities, parameters and the address, in one go. */

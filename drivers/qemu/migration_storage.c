@@ -424,7 +424,7 @@ qemuStorageListenUri(struct qemuMigration *m, const struct virMigrationCall *cal
     free(m->nbdSocket);
     m->nbdSocket = NULL;
     if (given != NULL && strncmp(given, "unix:", 5) == 0)
-        m->nbdSocket = virStringCopy(strncmp(given, "unix://", 7) == 0 ? given + 7 : given + 5);
+        m->nbdSocket = virStringCopy(qemuMigrationUnixPath(given));
     else if (given == NULL && memory == NULL && address == NULL && wanted == 0 && cookie->sameHost)
         m->nbdSocket = virStringFormat("%s/%s.nbd", m->host->run, m->uuid);
     if (m->nbdSocket != NULL && strlen(m->nbdSocket) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
@@ -452,10 +452,8 @@ qemuStorageListenUri(struct qemuMigration *m, const struct virMigrationCall *cal
             return NULL;
         }
     }
-    m->nbd = virStringFormat(strchr(host, ':') != NULL ? "tcp:[%s]:%d" : "tcp:%s:%d", host, port);
-    if (address == NULL)
-        address = qemuMigrationFamily(host);
-    return virStringFormat(address != NULL && strchr(address, ':') != NULL ? "tcp:[%s]:%d" : "tcp:%s:%d", address != NULL ? address : "", port);
+    m->nbd = qemuMigrationFormatTcp(host, port);
+    return qemuMigrationFormatTcp(address != NULL ? address : qemuMigrationFamily(host), port);
 }
 
 static int
