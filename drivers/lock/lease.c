@@ -249,9 +249,7 @@ virLeaseAcquire(struct virLock *lock, const struct virLeaseGuest *guest, unsigne
     if (rc > 0 && virLeaseRelease(lock, guest->key, state.epoch) < 0)            /* without its seat anybody can have it */
         virLog(VIR_LOG_WARN, "lock", "%s", virGetLastErrorMessage());
     virLeaseSeated(lock, seat, 0);
-    if (error != NULL)
-        virSetLastError(error);
-    virFreeError(error);
+    virRestoreLastError(error);
     return -1;
 }
 
@@ -305,13 +303,13 @@ virLeaseRuleTransfer(struct virLock *lock, const char *key, const struct virLock
     return 1;
 }
 
-VIRT_INTERNAL int
-virLeaseTransfer(struct virLock *lock, const struct virLeaseGuest *guest, const char *source, unsigned long long told,
-                 unsigned long long *epoch)
+/* By this rule the guest is to run here, with all it needs, by the seat that it has. 1, 0 (RESOURCE_BUSY is set), -1. */
+static int
+virLeaseTake(struct virLock *lock, const struct virLeaseGuest *guest, virLeaseRule rule, const struct virLeaseTold *t,
+             unsigned long long *epoch)
 {
-    const struct virLeaseTold t = { .source = source, .told = told };
     struct virLockState state;
-    int rc = virLeaseApply(lock, guest->key, virLeaseRuleTransfer, &t, &state);
+    int rc = virLeaseApply(lock, guest->key, rule, t, &state);
 
     if (rc == 0)
         virLeaseBusy(lock, guest->what, &state);
@@ -319,6 +317,13 @@ virLeaseTransfer(struct virLock *lock, const struct virLeaseGuest *guest, const 
         return rc;
     *epoch = state.epoch;
     return (rc = virLeaseHolds(lock, guest)) > 0 ? virLeaseTakeResources(lock, guest) : rc;
+}
+
+VIRT_INTERNAL int
+virLeaseTransfer(struct virLock *lock, const struct virLeaseGuest *guest, const char *source, unsigned long long told,
+                 unsigned long long *epoch)
+{
+    return virLeaseTake(lock, guest, virLeaseRuleTransfer, &(struct virLeaseTold){ .source = source, .told = told }, epoch);
 }
 
 static int
@@ -362,15 +367,8 @@ virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, const char
              unsigned long long *mine)
 {
     const struct virLeaseTold t = { .destination = destination, .told = told, .mine = *mine };
-    struct virLockState state;
-    int rc = virLeaseApply(lock, guest->key, virLeaseRuleKeep, &t, &state);
 
-    if (rc == 0)
-        virLeaseBusy(lock, guest->what, &state);
-    if (rc <= 0)
-        return rc;
-    *mine = state.epoch;
-    return (rc = virLeaseHolds(lock, guest)) > 0 ? virLeaseTakeResources(lock, guest) : rc;
+    return virLeaseTake(lock, guest, virLeaseRuleKeep, &t, mine);
 }
 
 VIRT_INTERNAL int
