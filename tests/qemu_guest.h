@@ -81,6 +81,19 @@ hasCounted(const char *name, long n)
     return yes;
 }
 
+/* Its document, as another host would be given it. */
+UNUSED_IN_SOME static virDomainPtr
+defineSame(virConnectPtr conn, virDomainPtr domain)
+{
+    char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
+    virDomainPtr other;
+
+    CHECK_PTR(xml);
+    CHECK_PTR(other = virDomainDefineXML(conn, xml));
+    free(xml);
+    return other;
+}
+
 UNUSED_IN_SOME static int
 stateOf(virDomainPtr domain)
 {

@@ -6,6 +6,7 @@
 #define TESTS_QEMU_PAIR_H
 
 #include "qemu_guest.h"
+#include "counting.h"
 
 struct pair { virConnectPtr source, destination; virDomainPtr domain; char serial[1024]; };
 
@@ -44,34 +45,12 @@ pairXml(const char *serial, int fill, const char *more, const char *devices)
     return xml;
 }
 
-/* The newest number in the file; the test fails on a gap or on anything else the guest says. -1: none yet. */
-UNUSED_IN_SOME static long
-newestNumber(const char *serial)
-{
-    char line[256], *end;
-    long last = -1, n;
-    FILE *f = fopen(serial, "r");
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL && strchr(line, '\n') != NULL) {
-        n = strtol(line, &end, 10);
-        if (end == line && strstr(line, "CORRUPT") == NULL)
-            continue;
-        CHECK_MSG(end != line, "the guest says: %s", line);
-        if (last >= 0)
-            CHECK_INT(n, last + 1);
-        last = n;
-    }
-    if (f != NULL)
-        fclose(f);
-    return last;
-}
-
 UNUSED_IN_SOME static void
 waitForMore(const struct pair *pair, long more)
 {
-    long first = newestNumber(pair->serial);
+    long first = countingNewest(pair->serial);
 
-    WAIT_FOR(newestNumber(pair->serial) >= first + more, 20000);
+    WAIT_FOR(countingNewest(pair->serial) >= first + more, 20000);
 }
 
 UNUSED_IN_SOME static void

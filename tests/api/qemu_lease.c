@@ -5,6 +5,7 @@
 #include "../../virt.h"
 #include "../harness.h"
 #include "../counting.h"
+#include "../qemu_guest.h"
 
 #include <signal.h>
 #include <fcntl.h>
@@ -40,39 +41,6 @@ startGuest(virConnectPtr conn)
     CHECK_OK(virDomainCreate(domain));
     countingGoesOn(serial);
     return domain;
-}
-
-/* Its document, as another host would be given it. */
-static virDomainPtr
-defineSame(virConnectPtr conn, virDomainPtr domain)
-{
-    char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
-    virDomainPtr other;
-
-    CHECK_PTR(xml);
-    CHECK_PTR(other = virDomainDefineXML(conn, xml));
-    free(xml);
-    return other;
-}
-
-static pid_t
-pidOf(char host)
-{
-    FILE *f = fopen(scratchPath("host-%c/run/guest.pid", host), "r");
-    int pid = 0;
-
-    CHECK(f != NULL && fscanf(f, "%d", &pid) == 1 && pid > 1);
-    fclose(f);
-    return pid;
-}
-
-static int
-stateOf(virDomainPtr domain)
-{
-    int state = -1;
-
-    CHECK_OK(virDomainGetState(domain, &state, NULL, 0));
-    return state;
 }
 
 /* Who has the guest's lease, of all that there are: the guest has no others. */
@@ -113,7 +81,7 @@ TEST(a_guest_starts_where_nobody_else_runs_it)
     CHECK_OK(virDomainResume(guest));
     /* its host loses it */
     virConnectClose(a);
-    CHECK_INT(kill(pidOf('a'), SIGKILL), 0);
+    CHECK_INT(kill(pidOf("host-a", "guest"), SIGKILL), 0);
     WAIT_FOR(virDomainCreate(other) == 0, 5000);
     checkHolder("b");
     CHECK_FAILS(virDomainCreate(guest), VIR_ERR_RESOURCE_BUSY);
@@ -430,7 +398,7 @@ TEST(a_destination_that_dies_gives_it_back)
     source = newSource(guest);
     CHECK_PTR(destination = virMigrationNewDestination(b));
     carry(source, destination, VIR_MIGRATION_PHASE_FINISH);
-    pid = pidOf('b');
+    pid = pidOf("host-b", "guest");
     CHECK_INT(kill(pid, SIGKILL), 0);
     carry(source, destination, VIR_MIGRATION_PHASE_OVER);
     CHECK_INT(virMigrationGetOutcome(source), VIR_MIGRATION_OUTCOME_ROLLED_BACK);

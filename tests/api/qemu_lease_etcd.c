@@ -6,6 +6,7 @@
 #include "../etcd_server.h"
 #include "../harness.h"
 #include "../counting.h"
+#include "../qemu_guest.h"
 
 #define TTL 3                               /* s */
 
@@ -41,27 +42,6 @@ startGuest(virConnectPtr conn, const char *onLockFailure)
     CHECK_OK(virDomainCreate(domain));
     countingGoesOn(serial);
     return domain;
-}
-
-static virDomainPtr
-defineSame(virConnectPtr conn, virDomainPtr domain)
-{
-    char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
-    virDomainPtr other;
-
-    CHECK_PTR(xml);
-    CHECK_PTR(other = virDomainDefineXML(conn, xml));
-    free(xml);
-    return other;
-}
-
-static int
-stateOf(virDomainPtr domain)
-{
-    int state = -1;
-
-    CHECK_OK(virDomainGetState(domain, &state, NULL, 0));
-    return state;
 }
 
 TEST(a_guest_keeps_its_lease_whoever_manages_it)

@@ -4,6 +4,7 @@
  */
 #include "../../virt.h"
 #include "../harness.h"
+#include "../counting.h"
 #include "../migration_table.h"
 
 #include <arpa/inet.h>
@@ -45,37 +46,14 @@ openHost(int side)
     return virConnectOpen(uri);
 }
 
-/* The newest number in the file; the test fails on a gap or on anything else the guest says. -1: none yet. */
-static long
-newestNumber(const char *serial)
-{
-    char line[256];
-    long last = -1, n;
-    char *end;
-    FILE *f = fopen(serial, "r");
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL && strchr(line, '\n') != NULL) {
-        n = strtol(line, &end, 10);
-        if (end == line && strstr(line, "CORRUPT") == NULL)
-            continue;
-        CHECK_MSG(end != line, "the guest says: %s", line);
-        if (last >= 0)
-            CHECK_INT(n, last + 1);
-        last = n;
-    }
-    if (f != NULL)
-        fclose(f);
-    return last;
-}
-
 static void
 waitForMore(const char *serial, long more)
 {
-    long first = newestNumber(serial), last = first;
+    long first = countingNewest(serial), last = first;
 
     for (int i = 0; i < 400 && last < first + more; i++) {
         usleep(50000);
-        last = newestNumber(serial);
+        last = countingNewest(serial);
     }
     CHECK_MSG(last >= first + more, "the guest stands at %ld, it was at %ld", last, first);
 }

@@ -5,6 +5,7 @@
  */
 #include "../../virt.h"
 #include "../harness.h"
+#include "../counting.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -28,34 +29,12 @@ openSide(int side, int expiry)
     return virConnectOpen(uri);
 }
 
-/* The newest number that the guest has said; a gap, a repetition or corrupted memory fails the test. -1: none yet. */
-static long
-newestNumber(const char *serial)
-{
-    char line[256], *end;
-    long last = -1, n;
-    FILE *f = fopen(serial, "r");
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL && strchr(line, '\n') != NULL) {
-        n = strtol(line, &end, 10);
-        CHECK_MSG(strstr(line, "CORRUPT") == NULL, "the guest says: %s", line);
-        if (end == line)
-            continue;
-        if (last >= 0)
-            CHECK_INT(n, last + 1);
-        last = n;
-    }
-    if (f != NULL)
-        fclose(f);
-    return last;
-}
-
 static void
 countsOn(const char *serial)
 {
-    long first = newestNumber(serial);
+    long first = countingNewest(serial);
 
-    WAIT_FOR(newestNumber(serial) >= first + 20, 20000);
+    WAIT_FOR(countingNewest(serial) >= first + 20, 20000);
 }
 
 static void
