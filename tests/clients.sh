@@ -377,7 +377,7 @@ all()
         scenario "perl: $word" /usr/bin/perl "$PWD/tests/clients/perl.pl" $word
         scenario "ruby: $word" /usr/bin/ruby "$PWD/tests/clients/ruby.rb" $word
     done
-    scenario "php: lifecycle and errors" /usr/bin/php "$PWD/tests/clients/life.php"
+    scenario "php: lifecycle and errors" /usr/bin/php -n -d extension=libvirt-php.so "$PWD/tests/clients/life.php"
     scenario "virt-install --import on qemu:///embed, ended by a Perl program" on_embed
     scenario "virt-install --import on qemu:///session, ended by a Perl program" on_session
     scenario "virt-install --print-xml" virt_install_print
