@@ -2930,6 +2930,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/test/transfer.c"
 # endif
 # if VIRT_WITH_QEMU
+#  include "drivers/common/fdstream.c"
 #  include "drivers/qemu/capabilities.c"
 #  include "drivers/qemu/state.c"
 #  include "drivers/qemu/hooks.c"
@@ -2944,6 +2945,8 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/block.c"
 #  include "drivers/qemu/domcaps.c"
 #  include "drivers/qemu/control.c"
+#  include "drivers/qemu/console.c"
+#  include "drivers/qemu/screenshot.c"
 #  include "drivers/qemu/record.c"
 #  include "drivers/qemu/lease.c"
 #  include "drivers/qemu/migration_storage.c"

@@ -3769,9 +3769,9 @@ typedef enum {
 typedef void (*virStreamEventCallback)(virStreamPtr stream, int events, void *opaque);
 
 /*
- * Has cb called when one of events (virStreamEventType; 0 for errors alone) comes. A stream that was
- * given to a call can have one callback. Needs an event loop. ff, if it is not NULL, is called with
- * opaque when the callback is removed: by the function for it, or with the stream's end.
+ * Has cb called when one of events (virStreamEventType; 0 for none until the next update) comes. A
+ * stream that was given to a call can have one callback. Needs an event loop. ff, if it is not NULL, is
+ * called with opaque when the callback is removed: by the function for it, or with the stream's end.
  *
  * Returns 0, or -1: VIR_ERR_INTERNAL_ERROR if it has one already, or there is no event loop.
  * Since libvirt 0.7.2.
