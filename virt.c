@@ -2920,6 +2920,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"
 #  include "drivers/test/check.c"
+#  include "drivers/test/console.c"
 #  include "drivers/test/fault.c"
 #  include "drivers/test/job.c"
 #  include "drivers/test/lease.c"
