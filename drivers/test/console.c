@@ -16,6 +16,8 @@ enum { TEST_CONSOLE_SIZE = 65536, TEST_SCREEN_WIDTH = 64, TEST_SCREEN_HEIGHT = 4
 struct testStream {
     atomic_int refs;                  /* the stream's, the guest's, and the timer's */
     bool echoes;                      /* a console: what is sent can be received */
+    struct virDomainObj *vm;          /* of a console: a reference, until it is finished or aborted */
+    struct testHost *host;
     size_t size;                      /* of data */
 
     pthread_mutex_t lock;             /* guards what follows */
@@ -157,6 +159,25 @@ testStreamWatch(virStreamPtr stream, int events)
     return rc;
 }
 
+/* The guest has no more to do with the stream. */
+static void
+testConsoleLeave(struct testStream *s)
+{
+    struct testDomain *test;
+    bool mine;
+
+    pthread_mutex_lock(&s->host->lock);
+    test = s->vm->priv;
+    mine = test->console == s;
+    if (mine)
+        test->console = NULL;
+    pthread_mutex_unlock(&s->host->lock);
+    if (mine)
+        testStreamUnref(s);
+    virDomainObjUnref(s->vm);
+    s->vm = NULL;
+}
+
 static int
 testStreamClose(virStreamPtr stream)
 {
@@ -166,6 +187,8 @@ testStreamClose(virStreamPtr stream)
     s->closed = true;
     testStreamChanged(s);
     pthread_mutex_unlock(&s->lock);
+    if (s->vm != NULL)
+        testConsoleLeave(s);
     return 0;
 }
 
@@ -229,19 +252,6 @@ testStreamEnd(struct testStream *s, const char *why)
     pthread_mutex_unlock(&s->lock);
 }
 
-static bool
-testStreamIsOpen(struct testStream *s)
-{
-    bool open;
-
-    if (s == NULL)
-        return false;
-    pthread_mutex_lock(&s->lock);
-    open = !s->closed && !s->ended && s->stream != NULL;
-    pthread_mutex_unlock(&s->lock);
-    return open;
-}
-
 VIRT_INTERNAL void
 testDomainStopped(struct virDomainObj *vm, int reason)
 {
@@ -260,13 +270,13 @@ static int
 testConsoleCheck(struct virDomainObj *vm, const char *name)
 {
     static const char *const kinds[] = { "serial", "parallel", "console" };
-    VIRT_CLEANUP_XML xmlDocPtr doc = virDomainObjDocument(vm, false);
+    VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
     xmlNodePtr devices;
 
-    if (doc == NULL)
-        return -1;
     if (name == NULL)
         return 0;
+    if ((doc = virDomainObjDocument(vm, false)) == NULL)
+        return -1;
     devices = virXmlFind(virXmlRoot(doc), "devices");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         VIRT_XML_EACH(device, devices, kinds[i]) {
@@ -286,16 +296,19 @@ testConsoleOpen(struct virDomainObj *vm, virStreamPtr stream, bool force)
 
     if (test == NULL)
         return -1;
-    if (testStreamIsOpen(test->console) && !force)
+    if (test->console != NULL && !force)
         return virReportError(VIR_ERR_OPERATION_FAILED, "Active console session exists for this domain");
     if ((s = testStreamNew(stream, TEST_CONSOLE_SIZE)) == NULL)
         return -1;
     s->echoes = true;
+    s->host = virDomainObjConfig(vm)->opaque;
+    s->vm = virDomainObjRef(vm);
     if (testStreamAttach(s) < 0) {
+        virDomainObjUnref(s->vm);
         testStreamUnref(s);
         return -1;
     }
-    if (testStreamIsOpen(test->console))
+    if (test->console != NULL)
         testStreamEnd(test->console, "another client has opened the console");
     testStreamUnref(test->console);
     test->console = s;
