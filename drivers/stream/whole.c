@@ -112,7 +112,7 @@ static int
 virStreamWhole(virStreamPtr stream, const struct virStreamFunctions *f, const char *what,
                int (*run)(virStreamPtr stream, const struct virStreamFunctions *f, char *piece))
 {
-    virErrorPtr failure;
+    virError failure;
     char *piece;
     int rc = -1;
 
@@ -125,9 +125,10 @@ virStreamWhole(virStreamPtr stream, const struct virStreamFunctions *f, const ch
         rc = run(stream, f, piece);
     free(piece);
     if (rc < 0) {
-        failure = virSaveLastError();
+        virErrorCopy(&failure, virThreadError());
         virStreamAbort(stream);
-        virRestoreLastError(failure);
+        virSetLastError(&failure);
+        virErrorClear(&failure);
         virErrorDispatch(stream->conn);
     }
     return rc;
