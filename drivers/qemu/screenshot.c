@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_QEMU
@@ -67,29 +67,39 @@ qemuScreenshotTake(struct virDomainObj *vm, const char *path, unsigned int scree
     return qemuScreenshotAsk(vm, path, device, head, NULL) == 0 ? "image/x-portable-pixmap" : NULL;
 }
 
+/* The picture in a file that has no name any more, to be read: its descriptor, and *type; -1 with the error set. */
+static int
+qemuScreenshotFile(struct virDomainObj *vm, const char *folder, unsigned int screen, const char **type)
+{
+    VIRT_CLEANUP_FREE char *path = virStringFormat("%s/%s.screen.XXXXXX", folder, vm->name);
+    int fd = -1;
+
+    if (path == NULL)
+        return -1;
+    if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
+        return virReportSystemError(errno, "domain '%s': cannot make a file for the picture of a screen", vm->name);
+    close(fd);
+    fd = -1;
+    if ((*type = qemuScreenshotTake(vm, path, screen)) != NULL && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        virReportSystemError(errno, "domain '%s': cannot read the picture of a screen", vm->name);
+    unlink(path);
+    return fd;
+}
+
 VIRT_INTERNAL char *
 qemuDomainScreenshot(virDomainPtr domain, virStreamPtr stream, unsigned int screen, unsigned int flags)
 {
     struct virDomainObj *vm = virDomainObjOf(domain);
-    VIRT_CLEANUP_FREE char *path = NULL;
-    struct virFdStream *end = NULL;
-    const char *type;
+    struct virFdStream *end;
+    const char *type = NULL;
     char *answer = NULL;
     int fd;
 
     virCheckFlags(0, NULL);
-    if (vm == NULL || virDomainObjCheckActive(vm) < 0
-        || (path = virStringFormat("%s/%s.screen.XXXXXX", qemuHostOf(domain->conn)->run, vm->name)) == NULL)
+    if (vm == NULL || virDomainObjCheckActive(vm) < 0 || (fd = qemuScreenshotFile(vm, qemuHostOf(domain->conn)->run, screen, &type)) < 0
+        || (end = virFdStreamNew(stream, fd, NULL, NULL)) == NULL)
         return NULL;
-    if ((fd = mkostemp(path, O_CLOEXEC)) < 0) {
-        virReportSystemError(errno, "domain '%s': cannot make a file for the picture of a screen", vm->name);
-        return NULL;
-    }
-    type = qemuScreenshotTake(vm, path, screen);
-    unlink(path);
-    if (type == NULL)
-        close(fd);
-    else if ((end = virFdStreamNew(stream, fd, NULL, NULL)) != NULL && (answer = virStringCopy(type)) != NULL && virFdStreamAttach(end) < 0) {
+    if ((answer = virStringCopy(type)) != NULL && virFdStreamAttach(end) < 0) {
         free(answer);
         answer = NULL;
     }
