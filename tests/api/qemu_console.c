@@ -21,6 +21,7 @@ startGuest(const char *serial, const char *options)
     const char *from = strstr(xml, "<serial type='file'>"), *to = strstr(xml, "</serial>");
     char *text = NULL;
 
+    needsPty();
     CHECK_NOT_NULL(from);
     CHECK_NOT_NULL(to);
     CHECK(asprintf(&text, "%.*s%s%s", (int)(from - xml), xml, serial, to + strlen("</serial>")) > 0);
