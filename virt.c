@@ -14,7 +14,7 @@
  *   8  The event loop    the application's own, or the default one (common/loop.c)
  *   9  Domain events     queued by drivers, delivered from the loop
  *  10  Migration         a state machine that its caller steps
- *  11  The parts         typed parameters, the default event loop, documents, files, ...; the drivers
+ *  11  The parts         typed parameters, the default event loop, streams, documents, files, ...; the drivers
  *
  * What is global and not constant: the thread's error (virThreadError), the error handler (virErrorHandler), the logger
  * (virLogger), the driver registry (virDrivers), the list of shared states (virSharedList), and the event loop in
@@ -33,6 +33,7 @@
 #include "drivers/common/platform.h"
 #include "drivers/common/uri.h"
 #include "drivers/migration/migration.h"
+#include "drivers/stream/stream.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -113,6 +114,7 @@ static const char *const virErrorPrefixes[VIR_ERR_NUMBER_LAST] = {
     [VIR_ERR_AGENT_UNRESPONSIVE] = "Guest agent is not responding",
     [VIR_ERR_DEVICE_MISSING] = "device not found",
     [VIR_ERR_CPU_INCOMPATIBLE] = "the CPU is incompatible with host CPU",
+    [VIR_ERR_INVALID_STREAM] = "invalid stream pointer in",
     [VIR_ERR_NO_CLIENT] = "Client not found",
 };
 
@@ -489,21 +491,21 @@ virHandleIs(const void *handle, unsigned int magic)
     return handle != NULL && ((const struct virHandle *)handle)->magic == magic;
 }
 
-static void
+VIRT_INTERNAL void
 virHandleInit(struct virHandle *handle, unsigned int magic)
 {
     handle->magic = magic;
     atomic_init(&handle->refs, 1);
 }
 
-static void
+VIRT_INTERNAL void
 virHandleRef(struct virHandle *handle)
 {
     atomic_fetch_add(&handle->refs, 1);
 }
 
 /* One reference less; the number that remain. */
-static int
+VIRT_INTERNAL int
 virHandleUnref(struct virHandle *handle)
 {
     int left = atomic_fetch_sub(&handle->refs, 1) - 1;
@@ -514,7 +516,7 @@ virHandleUnref(struct virHandle *handle)
 }
 
 /* A reference, unless the last one is already gone: for those who hold a pointer without a reference. */
-static bool
+VIRT_INTERNAL bool
 virHandleTryRef(struct virHandle *handle)
 {
     int refs = atomic_load(&handle->refs);
@@ -1036,6 +1038,7 @@ virCallSlot(const char *function, virConnectPtr conn, bool present)
 #define VIRT_CHECK_CONNECT(name)
 #define VIRT_CHECK_DOMAIN(name)
 #define VIRT_CHECK_DOMAINS(name)
+#define VIRT_CHECK_STREAM(name)                 && virCallHasStream(__func__, name, connection)
 #define VIRT_CHECK_STRING(name)                 VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_STRING_OR_NULL(name)
 #define VIRT_CHECK_UUID(name)                   VIRT_CHECK_POINTER(name)
@@ -2891,6 +2894,8 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/migration/tunnel.c"
 # include "drivers/common/problems.c"
 # include "drivers/migration/check.c"
+# include "drivers/stream/stream.c"
+# include "drivers/stream/whole.c"
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU
 #  include "drivers/common/xml.c"
 #  include "drivers/common/process.c"
@@ -2915,6 +2920,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # if VIRT_WITH_TEST
 #  include "drivers/test/config.c"
 #  include "drivers/test/check.c"
+#  include "drivers/test/console.c"
 #  include "drivers/test/fault.c"
 #  include "drivers/test/job.c"
 #  include "drivers/test/lease.c"
@@ -2925,6 +2931,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/test/transfer.c"
 # endif
 # if VIRT_WITH_QEMU
+#  include "drivers/common/fdstream.c"
 #  include "drivers/qemu/capabilities.c"
 #  include "drivers/qemu/state.c"
 #  include "drivers/qemu/hooks.c"
@@ -2939,6 +2946,8 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/block.c"
 #  include "drivers/qemu/domcaps.c"
 #  include "drivers/qemu/control.c"
+#  include "drivers/qemu/console.c"
+#  include "drivers/qemu/screenshot.c"
 #  include "drivers/qemu/record.c"
 #  include "drivers/qemu/lease.c"
 #  include "drivers/qemu/migration_storage.c"

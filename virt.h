@@ -4,7 +4,7 @@
  * virt is a library that an application carries in its own source tree. Its functions, types,
  * constants, XML documents and URIs are libvirt's, so that a program written for libvirt compiles
  * and works; the hypervisors are driven in the calling process. What is virt's own stands in
- * chapters 10 and 11 and is marked as such wherever else it appears.
+ * chapters 11 and 12 and is marked as such wherever else it appears.
  *
  *     #include "virt.h"
  *     #include <stdio.h>
@@ -42,10 +42,12 @@
  *         7.7 jobs                  long operations and their progress
  *         7.8 metadata              title, description, the application's own elements
  *         7.9 statistics            what guests use: of one disk, of one guest, of all at once
+ *         7.10 consoles, screens    serial consoles, channels and pictures, by a stream
  *      8. Domain events             being told what happens
- *      9. Migration                 libvirt's blocking calls
- *     10. virMigration              the same, stepped by the caller (virt's own)
- *     11. Drivers, logging          hypervisors of one's own, the log, ignored parts (virt's own);
+ *      9. Streams                   bytes that come and go
+ *     10. Migration                 libvirt's blocking calls
+ *     11. virMigration              the same, stepped by the caller (virt's own)
+ *     12. Drivers, logging          hypervisors of one's own, the log, ignored parts (virt's own);
  *                                   commands to QEMU itself
  *
  * Conventions, said once
@@ -56,10 +58,10 @@
  *
  * Errors. A failed call leaves a virError in the calling thread: virGetLastError(). A call that
  * succeeds clears it. Comments name the codes that are worth handling. Not repeated each time:
- * VIR_ERR_INVALID_CONN and VIR_ERR_INVALID_DOMAIN (the handle is NULL, freed or of another kind),
- * VIR_ERR_INVALID_ARG (an argument is NULL that must not be, or a flag is unknown),
- * VIR_ERR_NO_SUPPORT (this driver does not have the call), VIR_ERR_NO_MEMORY, and VIR_ERR_NO_DOMAIN
- * from any call on a guest that no longer exists.
+ * VIR_ERR_INVALID_CONN, VIR_ERR_INVALID_DOMAIN and VIR_ERR_INVALID_STREAM (the handle is NULL,
+ * freed or of another kind), VIR_ERR_INVALID_ARG (an argument is NULL that must not be, or a flag is
+ * unknown), VIR_ERR_NO_SUPPORT (this driver does not have the call), VIR_ERR_NO_MEMORY, and
+ * VIR_ERR_NO_DOMAIN from any call on a guest that no longer exists.
  *
  * NULL. A pointer must not be NULL unless the comment says that it may. A NULL handle is an error,
  * not a crash, and so is freeing it; only virMigrationFree, virFreeError and virTypedParamsFree
@@ -161,6 +163,10 @@ typedef virConnect *virConnectPtr;
  */
 typedef struct _virDomain virDomain;
 typedef virDomain *virDomainPtr;
+
+/* A channel for bytes: chapter 9. Opaque. Since libvirt 0.7.2. */
+typedef struct _virStream virStream;
+typedef virStream *virStreamPtr;
 
 /*
  * A virtual network. Opaque, and here only because virError has a member of this type.
@@ -954,7 +960,7 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *      fault=PHASE[:WHAT[:N]][,...]
  *
  *  PHASE is begin, perform, confirm, halt or rollback on the source's URI, and prepare, perform,
- *  finish or cancel on the destination's (see chapter 10). WHAT is fail (the default); die, the
+ *  finish or cancel on the destination's (see chapter 11). WHAT is fail (the default); die, the
  *  hypervisor's process ends; again, the first N calls are not carried out; lost, the first N
  *  answers are lost; hang, nothing happens for N ms; break, with perform: the network breaks in
  *  post-copy; crash, whoever manages the host is gone at the phase's N-th durable step (the
@@ -2820,6 +2826,61 @@ VIRT_API int virDomainListGetStats(virDomainPtr *doms, unsigned int stats,
 /* Frees what the two have given, with the handles in it. NULL is nothing. Since libvirt 1.2.8. */
 VIRT_API void virDomainStatsRecordListFree(virDomainStatsRecordPtr *stats);
 
+/* ---- 7.10 consoles, screens ---- */
+
+/* How to open a console. Since libvirt 0.9.11. */
+typedef enum {
+    VIR_DOMAIN_CONSOLE_FORCE = 1 << 0, /* if somebody has it open, his stream ends */
+    VIR_DOMAIN_CONSOLE_SAFE = 1 << 1,  /* only if nobody else can have it open without the library's
+                                        * knowledge */
+} virDomainConsoleFlags;
+
+/*
+ * Opens a serial port, parallel port or console of a running guest: what the guest writes there
+ * comes by st, what is sent to st is read by the guest. dev_name is the device's alias ("serial0");
+ * NULL for the first console, or the first serial port where there is no console. st is a new
+ * stream of the same connection. flags are virDomainConsoleFlags.
+ *
+ * A console is for one stream at a time. It is free again when that stream was finished, aborted or
+ * freed. When the guest ends, so does the stream.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest does not run, VIR_ERR_OPERATION_FAILED if
+ * the console is open already and VIR_DOMAIN_CONSOLE_FORCE was not given, VIR_ERR_INTERNAL_ERROR if
+ * there is no such device or it is not of a kind that can be opened: the pty and unix ones of QEMU
+ * can, those that the guest's document makes listen.
+ * Not on a read-only connection. Example: examples/console.c. Since libvirt 0.8.6.
+ */
+VIRT_API int virDomainOpenConsole(virDomainPtr dom, const char *dev_name, virStreamPtr st,
+                                  unsigned int flags);
+
+/* How to open a channel. Since libvirt 1.0.2. */
+typedef enum {
+    VIR_DOMAIN_CHANNEL_FORCE = 1 << 0, /* if somebody has it open, his stream ends */
+} virDomainChannelFlags;
+
+/*
+ * Opens a channel of a running guest, as virDomainOpenConsole() does a console. name is the name of
+ * its target ("org.example.port") or its alias; NULL for the first. flags are virDomainChannelFlags.
+ *
+ * Returns 0, or -1 as virDomainOpenConsole().
+ * Not on a read-only connection. Since libvirt 1.0.2.
+ */
+VIRT_API int virDomainOpenChannel(virDomainPtr dom, const char *name, virStreamPtr st,
+                                  unsigned int flags);
+
+/*
+ * Takes a picture of what a running guest shows on a screen, to be read from stream, a new one of
+ * the same connection. Screens are counted from 0 through all graphics cards and their heads.
+ * flags: 0.
+ *
+ * Returns the picture's MIME type, such as "image/x-portable-pixmap" or "image/png", which the caller
+ * frees; NULL on error: VIR_ERR_OPERATION_INVALID if the guest does not run, VIR_ERR_INVALID_ARG if
+ * it has no such screen.
+ * Not on a read-only connection. Since libvirt 0.9.2.
+ */
+VIRT_API char *virDomainScreenshot(virDomainPtr domain, virStreamPtr stream, unsigned int screen,
+                                   unsigned int flags);
+
 /* ============================================================================================== *
  *  8. Domain events
  *
@@ -3512,12 +3573,248 @@ typedef void (*virConnectDomainEventMetadataChangeCallback)(virConnectPtr conn, 
                                                             void *opaque);
 
 /* ============================================================================================== *
- *  9. Migration
+ *  9. Streams
+ *
+ *  A stream is a channel for bytes between the application and something that the library reaches: a
+ *  guest's console, a picture of its screen. The application makes one with virStreamNew(), gives it
+ *  to one call (section 7.10), which opens its far end, and then sends and receives, in this order:
+ *
+ *      virStreamPtr st = virStreamNew(conn, 0);
+ *
+ *      if (virDomainOpenConsole(domain, NULL, st, 0) == 0)
+ *          while ((n = virStreamRecv(st, buffer, sizeof(buffer))) > 0)
+ *              fwrite(buffer, 1, n, stdout);
+ *      virStreamFree(st);
+ *
+ *  A stream blocks: sending and receiving wait until there is something to do. One made with
+ *  VIR_STREAM_NONBLOCK never waits: its functions return -2 where they would, which is no error and
+ *  sets none. Either kind can have a callback, which the event loop (chapter 4) calls when the stream
+ *  can be read from or written to.
+ *
+ *  A stream ends with virStreamFinish() or virStreamAbort(). Finish says that all is well and fails if
+ *  it is not: only then is what was sent known to have arrived. Abort gives up. A stream that is freed
+ *  before either is aborted. After the end, and also when another client has taken over the console,
+ *  its functions fail with VIR_ERR_INTERNAL_ERROR ("stream is not open"). A stream is for one call:
+ *  the next one needs a new stream.
+ *
+ *  One thread may receive while another sends; the end, also in a third, wakes both.
+ *
+ *  Example: examples/console.c.
+ * ============================================================================================== */
+
+/* Of what kind a stream is. Since libvirt 0.7.2. */
+typedef enum {
+    VIR_STREAM_NONBLOCK = 1 << 0, /* its functions never wait: they return -2 */
+} virStreamFlags;
+
+/* How to receive. Since libvirt 3.4.0. */
+typedef enum {
+    VIR_STREAM_RECV_STOP_AT_HOLE = 1 << 0, /* return -3 in front of a hole */
+} virStreamRecvFlagsValues;
+
+/*
+ * Makes a stream. flags are virStreamFlags.
+ *
+ * Returns a handle, to be freed with virStreamFree(), or NULL.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API virStreamPtr virStreamNew(virConnectPtr conn, unsigned int flags);
+
+/* One reference more, to be given back with virStreamFree(). Returns 0, or -1. Since libvirt 0.7.2. */
+VIRT_API int virStreamRef(virStreamPtr stream);
+
+/*
+ * Gives back a reference. With the last one the stream goes; if it had not ended it is aborted, and a
+ * callback that it has is removed.
+ *
+ * Returns 0, or -1.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamFree(virStreamPtr stream);
+
+/*
+ * Sends nbytes of data, or as many as can be taken at once: the caller sends the rest with the next
+ * call.
+ *
+ * Returns the number of bytes sent; -1 on error, after which the stream should be aborted; -2 if it
+ * would have to wait and the stream is VIR_STREAM_NONBLOCK.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamSend(virStreamPtr stream, const char *data, size_t nbytes);
+
+/*
+ * Receives what there is, at most nbytes, into data. Holes are read as zeros.
+ *
+ * Returns the number of bytes; 0 at the end of the data, after which the stream should be finished;
+ * -1 on error, after which it should be aborted; -2 if it would have to wait and the stream is
+ * VIR_STREAM_NONBLOCK.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamRecv(virStreamPtr stream, char *data, size_t nbytes);
+
+/*
+ * The same with flags, virStreamRecvFlagsValues.
+ *
+ * Returns as virStreamRecv(), or -3 if a hole comes next and VIR_STREAM_RECV_STOP_AT_HOLE was given:
+ * virStreamRecvHole() tells its length. A stream without holes never returns that.
+ * Since libvirt 3.4.0.
+ */
+VIRT_API int virStreamRecvFlags(virStreamPtr stream, char *data, size_t nbytes, unsigned int flags);
+
+/*
+ * Sends a hole of length bytes, which read as zeros, instead of the zeros. flags: 0.
+ *
+ * Returns 0; -1 on error (VIR_ERR_NO_SUPPORT if the far end knows no holes); -2 as virStreamSend().
+ * Since libvirt 3.4.0.
+ */
+VIRT_API int virStreamSendHole(virStreamPtr stream, long long length, unsigned int flags);
+
+/*
+ * Receives a hole: *length becomes the number of its bytes, 0 if data comes next. flags: 0.
+ *
+ * Returns 0; -1 on error; -2 as virStreamRecv().
+ * Since libvirt 3.4.0.
+ */
+VIRT_API int virStreamRecvHole(virStreamPtr stream, long long *length, unsigned int flags);
+
+/*
+ * Gives virStreamSendAll() data: at most nbytes, into data. Returns their number, 0 at the end, or -1
+ * with errno set to give up.
+ * Since libvirt 0.7.2.
+ */
+typedef int (*virStreamSourceFunc)(virStreamPtr st, char *data, size_t nbytes, void *opaque);
+
+/*
+ * Says what is at the place where the source stands: *inData becomes 1 for data and 0 for a hole,
+ * *length how many bytes of it there are; data of length 0 is the end. Returns 0, or -1 with errno
+ * set to give up.
+ * Since libvirt 3.4.0.
+ */
+typedef int (*virStreamSourceHoleFunc)(virStreamPtr st, int *inData, long long *length,
+                                       void *opaque);
+
+/*
+ * Moves the source on by length bytes, over a hole that was sent. Returns 0, or -1 with errno set to
+ * give up.
+ * Since libvirt 3.4.0.
+ */
+typedef int (*virStreamSourceSkipFunc)(virStreamPtr st, long long length, void *opaque);
+
+/*
+ * Sends all that handler gives, until it gives nothing more, and returns; the caller then finishes
+ * the stream. Only for streams that block. If it fails the stream has been aborted.
+ *
+ * Returns 0, or -1; VIR_ERR_OPERATION_INVALID for a stream that is VIR_STREAM_NONBLOCK, which stays as
+ * it was; VIR_ERR_SYSTEM_ERROR with the handler's errno if it gave up.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamSendAll(virStreamPtr stream, virStreamSourceFunc handler, void *opaque);
+
+/*
+ * The same with holes: holeHandler is asked where data and holes are, handler for the data, and
+ * skipHandler to go over a hole that was sent.
+ *
+ * Returns as virStreamSendAll().
+ * Since libvirt 3.4.0.
+ */
+VIRT_API int virStreamSparseSendAll(virStreamPtr stream, virStreamSourceFunc handler,
+                                    virStreamSourceHoleFunc holeHandler,
+                                    virStreamSourceSkipFunc skipHandler, void *opaque);
+
+/*
+ * Takes data from virStreamRecvAll(): as many of the nbytes as it can, at least one; it is called again
+ * with the rest. Returns the number taken, or -1 with errno set to give up.
+ * Since libvirt 0.7.2.
+ */
+typedef int (*virStreamSinkFunc)(virStreamPtr st, const char *data, size_t nbytes, void *opaque);
+
+/*
+ * Takes a hole of length bytes. Returns 0, or -1 with errno set to give up.
+ * Since libvirt 3.4.0.
+ */
+typedef int (*virStreamSinkHoleFunc)(virStreamPtr st, long long length, void *opaque);
+
+/*
+ * Receives all there is and gives it to handler, until the end; the caller then finishes the stream.
+ * Only for streams that block. If it fails the stream has been aborted.
+ *
+ * Returns as virStreamSendAll().
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamRecvAll(virStreamPtr stream, virStreamSinkFunc handler, void *opaque);
+
+/*
+ * The same with holes, which go to holeHandler.
+ *
+ * Returns as virStreamSendAll().
+ * Since libvirt 3.4.0.
+ */
+VIRT_API int virStreamSparseRecvAll(virStreamPtr stream, virStreamSinkFunc handler,
+                                    virStreamSinkHoleFunc holeHandler, void *opaque);
+
+/* What can be waited for. Since libvirt 0.7.2. */
+typedef enum {
+    VIR_STREAM_EVENT_READABLE = 1 << 0, /* there is something to receive, or the end */
+    VIR_STREAM_EVENT_WRITABLE = 1 << 1, /* something can be sent */
+    VIR_STREAM_EVENT_ERROR = 1 << 2,    /* it has failed; always told */
+    VIR_STREAM_EVENT_HANGUP = 1 << 3,   /* the far end has gone; always told */
+} virStreamEventType;
+
+/*
+ * Is called from the event loop with virStreamEventType bits. It may call any function on the stream,
+ * also remove itself and free the stream, and is called again for as long as what it was told of
+ * holds.
+ * Since libvirt 0.7.2.
+ */
+typedef void (*virStreamEventCallback)(virStreamPtr stream, int events, void *opaque);
+
+/*
+ * Has cb called when one of events (virStreamEventType; 0 for none until the next update) comes. A
+ * stream that was given to a call can have one callback. Needs an event loop. ff, if it is not NULL, is
+ * called with opaque when the callback is removed: by the function for it, or with the stream's end.
+ *
+ * Returns 0, or -1: VIR_ERR_INTERNAL_ERROR if it has one already, or there is no event loop.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamEventAddCallback(virStreamPtr stream, int events, virStreamEventCallback cb,
+                                       void *opaque, virFreeCallback ff);
+
+/* From now on waits for events. Returns 0, or -1 if there is no callback. Since libvirt 0.7.2. */
+VIRT_API int virStreamEventUpdateCallback(virStreamPtr stream, int events);
+
+/*
+ * Removes the callback. A call under way in another thread may still run.
+ *
+ * Returns 0, or -1 if there is none.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamEventRemoveCallback(virStreamPtr stream);
+
+/*
+ * Ends the stream: all that was to be sent was sent, or all received. Waits until the far end says that
+ * everything went well. The callback is removed. A stream that has ended stays so, and 0 is returned.
+ *
+ * Returns 0, or -1 if something went wrong on the way; then the stream is to be aborted.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamFinish(virStreamPtr stream);
+
+/*
+ * Ends the stream at once; what was sent may be lost. The callback is removed. A stream that has ended,
+ * or was given to no call, stays as it is, and 0 is returned.
+ *
+ * Returns 0, or -1.
+ * Since libvirt 0.7.2.
+ */
+VIRT_API int virStreamAbort(virStreamPtr stream);
+
+/* ============================================================================================== *
+ *  10. Migration
  *
  *  A guest moves from the connection it is on to another, and goes on there with the same uuid,
  *  the same hardware and the same memory. The disks must be reachable from both hosts. The calls
  *  of this chapter are libvirt's: each blocks until the guest is there, or here again. They are a
- *  loop over the object of chapter 10, which a program that wants to show progress, or to do other
+ *  loop over the object of chapter 11, which a program that wants to show progress, or to do other
  *  work meanwhile, uses itself.
  *
  *  If a migration fails, at whatever point, the guest is where it was and as it was: running if it
@@ -3788,7 +4085,7 @@ VIRT_API int virDomainMigrateGetCompressionCache(virDomainPtr domain, unsigned l
                                                  unsigned int flags);
 
 /* ============================================================================================== *
- *  10. virMigration: a migration that the caller steps (virt's own)
+ *  11. virMigration: a migration that the caller steps (virt's own)
  *
  *  A migration has five phases, each on one side, each with a cookie that tells the next what it
  *  must know:
@@ -4193,7 +4490,7 @@ VIRT_API int virConnectListMigrations(virConnectPtr conn, char ***records, unsig
 VIRT_API void virMigrationFree(virMigrationPtr m);
 
 /* ============================================================================================== *
- *  11. Drivers, logging (virt's own)
+ *  12. Drivers, logging (virt's own)
  * ============================================================================================== */
 
 /* A hypervisor: a table of functions. Who brings one of their own includes drivers/driver.h. */

@@ -53,6 +53,8 @@
 #define VIRT_DECLARE_CONNECT(name)              virConnectPtr name
 #define VIRT_DECLARE_DOMAIN(name)               virDomainPtr name
 #define VIRT_DECLARE_DOMAINS(name)              virDomainPtr *name             /* at least one, of one connection, ended by NULL */
+/* a stream of the same connection, to which the call attaches its far end */
+#define VIRT_DECLARE_STREAM(name)               virStreamPtr name
 /* what goes in; a STRING must be there, a STRING_OR_NULL need not */
 #define VIRT_DECLARE_STRING(name)               const char *name
 #define VIRT_DECLARE_STRING_OR_NULL(name)       const char *name
@@ -106,6 +108,7 @@
 #define VIRT_PASS_CONNECT(name)                 name
 #define VIRT_PASS_DOMAIN(name)                  name
 #define VIRT_PASS_DOMAINS(name)                 name
+#define VIRT_PASS_STREAM(name)                  name
 #define VIRT_PASS_STRING(name)                  name
 #define VIRT_PASS_STRING_OR_NULL(name)          name
 #define VIRT_PASS_UUID(name)                    name

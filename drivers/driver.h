@@ -82,6 +82,7 @@ enum {
     VIRT_MAGIC_CONNECT = 0x76c0a001,
     VIRT_MAGIC_DOMAIN = 0x76c0a002,
     VIRT_MAGIC_MIGRATION = 0x76c0a003,
+    VIRT_MAGIC_STREAM = 0x76c0a004,
 };
 
 struct _virConnect {
@@ -111,6 +112,21 @@ struct _virDomain {
     atomic_int id;                    /* -1: not running */
     void *obj;                        /* the driver's own object behind this handle, or NULL */
     void (*objFree)(void *obj);       /* gives back the handle's reference on obj */
+};
+
+struct virStreamDriver;
+struct virStreamCallback;
+
+struct _virStream {
+    struct virHandle handle;
+    virConnectPtr conn;               /* a reference */
+    unsigned int flags;               /* virStreamFlags */
+    void *priv;                       /* the far end's: set by virStreamAttach, given back by its free */
+
+    pthread_mutex_t lock;             /* guards what follows */
+    const struct virStreamDriver *driver;        /* the far end; NULL until a call attaches one, then the same for good */
+    bool over;                        /* finished or aborted */
+    struct virStreamCallback *callback;          /* the core's */
 };
 
 /* ---------- the table ---------- */
@@ -277,6 +293,43 @@ VIRT_API void virDomainEventEmit(struct virEventHub *hub, const struct virDomain
 /* The usual one: VIR_DOMAIN_EVENT_ID_LIFECYCLE. */
 VIRT_API void virDomainEventEmitLifecycle(struct virEventHub *hub, const char *name, const unsigned char *uuid, int id,
                                           int event, int detail);
+/* ---- streams ---- */
+
+/*
+ * The far end of a stream: what the functions of virt.h's chapter "Streams" come down to. A slot that is given a stream (virDomainOpenConsole and
+ * the like) makes its end ready and attaches it as the last thing it does. Slots may be called by several threads at once, and one may
+ * wait in recv while another calls send, finish or abort; without VIR_STREAM_NONBLOCK in stream->flags send, recv, sendHole and recvHole wait until they
+ * can go on, with it they answer -2 instead, without an error. An absent slot is VIR_ERR_NO_SUPPORT, unless said otherwise here.
+ */
+struct virStreamDriver {
+    /* Bytes sent, 1 or more, perhaps not all; -1; -2. nbytes is 1 to INT_MAX. */
+    int (*send)(virStreamPtr stream, const char *data, size_t nbytes);
+    /* Bytes received; 0: the end; -1; -2; -3: a hole comes next, and flags have VIR_STREAM_RECV_STOP_AT_HOLE (else the hole is read as zeros). */
+    int (*recv)(virStreamPtr stream, char *data, size_t nbytes, unsigned int flags);
+    int (*sendHole)(virStreamPtr stream, long long length, unsigned int flags);
+    /* *length 0: data comes next. */
+    int (*recvHole)(virStreamPtr stream, long long *length, unsigned int flags);
+    /* Each is called at most once with success, and never both: finish waits until all that was sent has arrived, and fails if something was wrong.
+     * No other slot but free is called afterwards, but a call under way in another thread must return. May be absent: nothing to do. */
+    int (*finish)(virStreamPtr stream);
+    int (*abort)(virStreamPtr stream);
+    /*
+     * From now on virStreamDeliver is to be called, from the event loop, for any of these virStreamEventType bits (and for ERROR and HANGUP),
+     * for as long as they hold; 0: for none. Called with stream->lock held: must not wait. With 0 it cannot fail.
+     */
+    int (*watch)(virStreamPtr stream, int events);
+    /* Must provide: the last reference on the stream goes, no other slot is running; it was aborted if it had not ended. Gives back stream->priv. */
+    void (*free)(virStreamPtr stream);
+};
+
+/* Gives the stream its far end. 0, or -1 with the error set if it had one before; priv is then still the caller's. */
+VIRT_API int virStreamAttach(virStreamPtr stream, const struct virStreamDriver *driver, void *priv);
+/* Tells the application's callback, if it has one and wants to hear of these. From the event loop, with a reference on the stream. */
+VIRT_API void virStreamDeliver(virStreamPtr stream, int events);
+/* For those who hold a pointer without a reference, and a lock that the far end's free takes before the stream goes: a reference, to be
+ * given back with virStreamFree; false if the last one has gone already. */
+VIRT_API bool virStreamTryRef(virStreamPtr stream);
+
 /* Whether an event loop is registered in this process, so that descriptors can be watched with virEventAddHandle. */
 VIRT_API bool virEventLoopIsRegistered(void);
 

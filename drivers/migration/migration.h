@@ -15,6 +15,7 @@
 #define VIRT_MIGRATION_MIGRATION_H
 
 #include "../driver.h"
+#include "../common/core.h"
 #include "../common/text.h"
 #include "../common/json.h"
 #include "../common/params.h"
@@ -151,14 +152,5 @@ VIRT_INTERNAL void virMigrationTraceStats(virMigrationPtr m);
 /* record.c */
 VIRT_INTERNAL char *virMigrationFormatMessage(const struct virMigrationMessage *message);
 VIRT_INTERNAL struct virMigrationMessage *virMigrationParseMessage(const char *text);
-
-/* What virt.c lends to these files; see there. */
-VIRT_INTERNAL bool virHandleIs(const void *handle, unsigned int magic);
-VIRT_INTERNAL virConnectPtr virCallOnConnect(const char *function, virConnectPtr conn, bool writes);
-VIRT_INTERNAL virConnectPtr virCallOnDomain(const char *function, virDomainPtr domain, bool writes);
-VIRT_INTERNAL bool virCallHas(const char *function, const void *argument, const char *name);
-VIRT_INTERNAL virErrorPtr virThreadError(void);
-VIRT_INTERNAL void virErrorCopy(virErrorPtr to, const virError *from);
-VIRT_INTERNAL void virErrorClear(virErrorPtr error);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What guests use, by QMP and /proc: domstats.c (memory, CPUs, interfaces, all at once), block.c (disks). Not to be mixed up with
- * stats.c, a migration's statistics.
+ * What guests use, by QMP and /proc: domstats.c (memory, CPUs, interfaces, all at once), block.c (disks); and slots of their own files. Not to be
+ * mixed up with stats.c, a migration's statistics.
  */
 #ifndef VIRT_QEMU_DOMSTATS_H
 #define VIRT_QEMU_DOMSTATS_H
@@ -38,5 +38,9 @@ VIRT_INTERNAL int qemuDomainSendKey(virDomainPtr domain, unsigned int set, unsig
                                     unsigned int flags);
 VIRT_INTERNAL int qemuDomainInjectNMI(virDomainPtr domain, unsigned int flags);
 VIRT_INTERNAL int qemuDomainMonitorCommand(virDomainPtr domain, const char *cmd, char **result, unsigned int flags);
+/* console.c, screenshot.c */
+VIRT_INTERNAL int qemuDomainOpenConsole(virDomainPtr dom, const char *name, virStreamPtr stream, unsigned int flags);
+VIRT_INTERNAL int qemuDomainOpenChannel(virDomainPtr dom, const char *name, virStreamPtr stream, unsigned int flags);
+VIRT_INTERNAL char *qemuDomainScreenshot(virDomainPtr domain, virStreamPtr stream, unsigned int screen, unsigned int flags);
 
 #endif

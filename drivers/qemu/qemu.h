@@ -16,6 +16,7 @@ VIRT_INTERNAL_DATA const struct virDriver virQemuDriver;
 
 struct qemuHost;
 struct qemuDomain;
+struct qemuConsole;
 struct virLock;
 
 /*
@@ -146,6 +147,7 @@ struct qemuDomain {
     bool rebootWanted;             /* the next shutdown is the first half of a reboot */
     bool restarting;               /* off, and about to be reset instead of ended: until RESET */
     char *crashed;                 /* what GUEST_PANICKED told */
+    struct qemuConsole *consoles;  /* those that streams have open: console.c */
 };
 
 /*

@@ -82,6 +82,8 @@ testDomainFree(void *priv)
 
     if (test != NULL && test->seat.fd >= 0)
         close(test->seat.fd);
+    if (test != NULL)
+        testStreamUnref(test->console);
     free(test);
 }
 

@@ -248,7 +248,7 @@ testHostLosesPower(struct testMigration *m)
         !testChannelChange(m->channel, TEST_COPY_SPREAD, TEST_COPY_DEAD))
         testChannelChange(m->channel, TEST_COPY_COMPLETE, TEST_COPY_DEAD);
     if (m->vm != NULL && m->vm->id >= 0 && m->vm->id == m->id) {
-        virDomainObjStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
+        testDomainStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
         testLeaseLeaveSeat(m->vm);
         virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
     }

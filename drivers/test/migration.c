@@ -36,7 +36,7 @@ testSourceEnds(struct testHost *host, struct testMigration *m)
         testMigrationComplete(m, m->lost ? VIR_DOMAIN_JOB_FAILED : VIR_DOMAIN_JOB_COMPLETED);
     m->told = true;
     if (!m->offline && testSourceIsHere(m)) {
-        virDomainObjStopped(vm, m->lost ? VIR_DOMAIN_SHUTOFF_FAILED : VIR_DOMAIN_SHUTOFF_MIGRATED);
+        testDomainStopped(vm, m->lost ? VIR_DOMAIN_SHUTOFF_FAILED : VIR_DOMAIN_SHUTOFF_MIGRATED);
         testLeaseEnd(host, vm);
         virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, m->lost ? VIR_DOMAIN_EVENT_STOPPED_FAILED : VIR_DOMAIN_EVENT_STOPPED_MIGRATED);
     }
@@ -52,7 +52,7 @@ testSourceYields(struct testHost *host, struct testMigration *m)
 {
     testMigrationKeepError(m);
     m->lost = true;
-    virDomainObjStopped(m->vm, VIR_DOMAIN_SHUTOFF_FAILED);
+    testDomainStopped(m->vm, VIR_DOMAIN_SHUTOFF_FAILED);
     testLeaseEnd(host, m->vm);
     virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
 }
@@ -197,7 +197,7 @@ testDestinationRemove(struct testHost *host, struct testMigration *m)
     if (vm == NULL)
         return;
     if (vm->id >= 0 && vm->id == m->id && !m->offline) {
-        virDomainObjStopped(vm, died ? VIR_DOMAIN_SHUTOFF_CRASHED : VIR_DOMAIN_SHUTOFF_FAILED);
+        testDomainStopped(vm, died ? VIR_DOMAIN_SHUTOFF_CRASHED : VIR_DOMAIN_SHUTOFF_FAILED);
         testLeaseEnd(host, vm);
         virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
     } else if (!vm->persistent && vm->id < 0) {

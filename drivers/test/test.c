@@ -262,7 +262,7 @@ static void
 testDomainEnd(struct testHost *host, struct virDomainObj *vm, int reason, int detail)
 {
     testMigrationGuestEnds(host, vm);
-    virDomainObjStopped(vm, reason);
+    testDomainStopped(vm, reason);
     testLeaseEnd(host, vm);
     virDomainObjEmit(vm, VIR_DOMAIN_EVENT_STOPPED, detail);
 }
@@ -651,6 +651,8 @@ VIRT_INTERNAL const struct virDriver virTestDriver = {
         .listGetStats = testDomainListGetStats,
         .sendKey = testDomainSendKey,
         .injectNMI = testDomainInjectNMI,
+        .openConsole = testDomainOpenConsole,
+        .screenshot = testDomainScreenshot,
         .getJobInfo = testDomainGetJobInfo,
         .getJobStats = testDomainGetJobStats,
         .abortJob = testDomainAbortJob,

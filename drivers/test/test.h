@@ -113,6 +113,7 @@ struct testDomain {
     unsigned long long cache;            /* bytes */
     struct virLockSeat seat;             /* its hypervisor's, as long as that lives */
     unsigned long long epoch;            /* of the guest's lease, when it became this host's; 0: it has not */
+    struct testStream *console;          /* the newest stream that has opened it; a reference; NULL: none */
 };
 
 /* ---------- migrations: one on one side (host->lock) ---------- */
@@ -223,6 +224,11 @@ static inline struct testHost *testHostOf(virConnectPtr conn) { return testConne
 
 /* test.c */
 VIRT_INTERNAL_DATA const struct virDriver virTestDriver;
+/* console.c; host->lock is held: the guest does not run any more: virDomainObjStopped, and its console's stream ends. */
+VIRT_INTERNAL void testDomainStopped(struct virDomainObj *vm, int reason);
+VIRT_INTERNAL void testStreamUnref(void *stream);
+VIRT_INTERNAL int testDomainOpenConsole(virDomainPtr domain, const char *name, virStreamPtr stream, unsigned int flags);
+VIRT_INTERNAL char *testDomainScreenshot(virDomainPtr domain, virStreamPtr stream, unsigned int screen, unsigned int flags);
 VIRT_INTERNAL struct testDomain *testDomainOf(struct virDomainObj *vm);   /* host->lock is held; NULL with the error set */
 
 /* stats.c: what they use */

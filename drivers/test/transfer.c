@@ -148,7 +148,7 @@ testSourceDies(struct testMigration *m)
     virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' died while it was being migrated", m->vm->name);
     testMigrationKeepError(m);
     atomic_store(&m->channel->cut, true);
-    virDomainObjStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
+    testDomainStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
     testLeaseLeaveSeat(m->vm);
     virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
 }

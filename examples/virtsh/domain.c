@@ -585,6 +585,8 @@ static const struct virtshOption metadataOptions[] = {
 const struct virtshCommand virtshDomainCommands[] = {
     { .name = "autostart", "autostart a domain",
       "Configure a domain to be automatically started at boot.", autostartOptions, cmdAutostart },
+    { .name = "console", "connect to the guest console", "Connect the virtual serial console for the guest",
+      consoleOptions, cmdConsole },
     { .name = "create", "create a domain from an XML file",
       "Create a domain.", createOptions, cmdCreate },
     { .name = "define", "define (but don't start) a domain from an XML file", "Define a domain.",
@@ -616,6 +618,8 @@ const struct virtshCommand virtshDomainCommands[] = {
       cmdReset },
     { .name = "resume", "resume a domain", "Resume a previously suspended domain.", pausedDomain,
       cmdResume },
+    { .name = "screenshot", "take a screenshot of a current domain console and store it into a file",
+      "screenshot of a current domain console", screenshotOptions, cmdScreenshot },
     { .name = "shutdown", "gracefully shutdown a domain", "Run shutdown in the target domain.",
       shutdownOptions, cmdShutdown },
     { .name = "start", "start a (previously defined) inactive domain",

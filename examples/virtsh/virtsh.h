@@ -3,8 +3,8 @@
  *
  * virtsh is a shell for virt whose commands, options and output are virsh's. A command is a row in a
  * table: its name, its help, its options, and one function. The rows of a subject stand at the end of
- * the file of that subject (domain.c, monitor.c, stats.c, migrate.c, event.c, host.c, shell.c); virtsh.c lists
- * the tables. Help, parsing and completion are made from the same rows.
+ * the file of that subject (domain.c, monitor.c, stats.c, migrate.c, event.c, host.c, shell.c; console.c lends
+ * its own to domain.c); virtsh.c lists the tables. Help, parsing and completion are made from the same rows.
  *
  * What a command allocates it hands to the shell (virtshOwn and its kin), which releases it when the
  * command is over. So a command has early returns and no clean-up of its own.
@@ -95,6 +95,9 @@ struct virtshGroup {
 
 extern const struct virtshGroup virtshGroups[];     /* virtsh.c; ends with a NULL title */
 extern const struct virtshCommand virtshDomainCommands[];
+bool cmdConsole(struct virtsh *sh);                 /* console.c, for the table of domain.c */
+bool cmdScreenshot(struct virtsh *sh);
+extern const struct virtshOption consoleOptions[], screenshotOptions[];
 extern const struct virtshCommand virtshMigrationCommands[];
 extern const struct virtshCommand virtshMigrationRecordCommands[];
 extern const struct virtshCommand virtshMonitorCommands[];

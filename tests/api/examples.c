@@ -5,6 +5,13 @@
 #include "../../virt.h"
 #include "../harness.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
 static char *
 runExample(const char *arguments, int expected)
 {
@@ -52,6 +59,121 @@ TEST(events_hears_of_a_start_and_an_end)
 
     CHECK_STR(output, "noisy: started (0)\nnoisy: stopped (1)\n");
     free(output);
+}
+
+TEST(console_gets_back_what_it_sent)
+{
+    char *output = runExample("console", 0);
+
+    CHECK_STR(output, "hello, console\n");
+    free(output);
+    output = runExample("console test:///default nobody", 1);
+    CHECK_CONTAINS(output, "nobody");
+    free(output);
+}
+
+TEST(console_shows_what_a_real_guest_writes_until_it_ends)
+{
+    char arguments[1024], xml[2048], command[1024], *output;
+    virConnectPtr conn;
+    virDomainPtr domain;
+
+    needsQemu();
+    needsPty();
+    snprintf(command, sizeof(command), "tests/guest/mkguest --after 300 --then poweroff %s %s", buildPath("guest/counter.img"), scratchPath("guest.img"));
+    CHECK_INT(runShell(command, NULL), 0);
+    snprintf(arguments, sizeof(arguments), "qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(xml, sizeof(xml), "<domain type='qemu'><name>counts</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>"
+             "<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices><disk type='file' device='disk'>"
+             "<driver name='qemu' type='raw'/><source file='%s'/><target dev='vda' bus='virtio'/></disk><serial type='pty'/></devices></domain>",
+             scratchPath("guest.img"));
+    CHECK_PTR(conn = virConnectOpen(arguments));
+    CHECK_PTR(domain = virDomainCreateXML(conn, xml, 0));
+    virDomainFree(domain);
+    virConnectClose(conn);
+    snprintf(arguments, sizeof(arguments), "console 'qemu:///embed?root=%s' counts", scratchPath("root"));
+    output = runExample(arguments, 0);
+    CHECK_CONTAINS(output, "298\r\n299\r\npower off\r\n");
+    free(output);
+}
+
+/* ---- virtsh console, on a terminal that the test plays ---- */
+
+static int terminal;
+static pid_t shell;
+
+static void
+startOnTerminal(const char *const *words)
+{
+    const char *name;
+    int other;
+
+    CHECK_OK(terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    CHECK_INT(grantpt(terminal), 0);
+    CHECK_INT(unlockpt(terminal), 0);
+    CHECK_NOT_NULL(name = ptsname(terminal));
+    CHECK_OK(shell = fork());
+    if (shell > 0)
+        return;
+    setsid();
+    if ((other = open(name, O_RDWR)) < 0 || dup2(other, 0) < 0 || dup2(other, 1) < 0 || dup2(other, 2) < 0)
+        _exit(99);
+    execv(words[0], (char *const *)(const void *)words);
+    _exit(98);
+}
+
+/* Reads from the terminal until the text has this word. */
+static void
+terminalSays(char *text, size_t size, const char *word)
+{
+    size_t length = strlen(text);
+    struct pollfd fd = { .fd = terminal, .events = POLLIN };
+    ssize_t n;
+
+    while (strstr(text, word) == NULL) {
+        CHECK_MSG(poll(&fd, 1, (int)harnessSlow(20000)) > 0, "no '%s' in: %s", word, text);
+        CHECK_MSG((n = read(terminal, text + length, size - 1 - length)) > 0, "no '%s' in: %s", word, text);
+        length += (size_t)n;
+        text[length] = '\0';
+    }
+}
+
+static void
+consoleOnTerminal(const char *keys, int ended)
+{
+    const char *folder = getenv("VIRT_TEST_EXAMPLES");
+    struct termios before, during, after;
+    char program[1024], text[8192] = "";
+    int status;
+
+    needsPty();
+    snprintf(program, sizeof(program), "%s/virtsh", folder != NULL ? folder : "build/examples");
+    startOnTerminal((const char *const[]){ program, "-c", "test:///default", "console", "test", "--force", NULL });
+    CHECK_INT(tcgetattr(terminal, &before), 0);
+    terminalSays(text, sizeof(text), "Escape character is ^] (Ctrl + ])");
+    WAIT_FOR(tcgetattr(terminal, &during) == 0 && (during.c_lflag & (ICANON | ECHO)) == 0, 10000);
+    CHECK_INT(write(terminal, "typed", 5), 5);
+    terminalSays(text, sizeof(text), "typed");
+    if (keys != NULL)
+        CHECK_INT(write(terminal, keys, strlen(keys)), strlen(keys));
+    else
+        CHECK_INT(kill(shell, SIGTERM), 0);
+    CHECK_INT(waitpid(shell, &status, 0), shell);
+    CHECK_INT(status, ended);
+    CHECK_INT(tcgetattr(terminal, &after), 0);
+    CHECK_UINT(after.c_lflag, before.c_lflag);
+    CHECK_UINT(after.c_iflag, before.c_iflag);
+    close(terminal);
+}
+
+TEST(virtsh_console_leaves_by_its_escape_character_and_sets_the_terminal_back)
+{
+    consoleOnTerminal("more\x1d", 0);
+}
+
+TEST(virtsh_console_sets_the_terminal_back_when_a_signal_ends_it)
+{
+    consoleOnTerminal(NULL, SIGTERM);
 }
 
 TEST(poll_steps_a_migration_in_a_loop_of_its_own)

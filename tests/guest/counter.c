@@ -6,8 +6,9 @@
  * On request it also writes each number to a sector of its first IDE disk, round and round, and
  * checks what it wrote there a round before; tests/counting.h looks at it from outside.
  *
- * Lines that are not numbers: "CORRUPT page P holds V, expected E", the same of a sector, and, when it
- * was asked to end (power button, or after so many numbers), "power off", "reboot" or "panic".
+ * Lines that are not numbers: "CORRUPT page P holds V, expected E", the same of a sector, "got N" for a
+ * byte that came by the serial line, and, when it was asked to end (power button, or after so many
+ * numbers), "power off", "reboot" or "panic".
  *
  * The parameters stand at offset 512 of the image; mkguest changes them.
  */
@@ -268,6 +269,18 @@ checkButton(void)
 }
 
 static void
+checkInput(void)
+{
+    u8 status = inb(SERIAL + 5);
+
+    if (status == 0xff || (status & 0x01) == 0)                     /* 0xff: no serial port */
+        return;
+    putText("got ");
+    putNumber(inb(SERIAL));
+    putText("\r\n");
+}
+
+static void
 setUp(void)
 {
     struct { u16 size; u32 base; } __attribute__((packed)) idtr = {
@@ -323,6 +336,7 @@ counterMain(void)
             continue;
         seen = counterTicks;            /* ticks that came too fast are left out, never numbers */
         checkButton();
+        checkInput();
         if (counterParams.dirtyPages > 0 && seen - dirtyDue < 0x80000000u) {
             dirtyRound();
             dirtyDue = seen + counterParams.dirtyEvery;

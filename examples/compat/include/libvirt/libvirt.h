@@ -353,15 +353,6 @@ typedef enum {
 /* ---------- Guests: devices, console, input ---------- */
 
 typedef enum {
-    VIR_DOMAIN_CHANNEL_FORCE = 1 << 0,
-} virDomainChannelFlags;
-
-typedef enum {
-    VIR_DOMAIN_CONSOLE_FORCE = 1 << 0,
-    VIR_DOMAIN_CONSOLE_SAFE = 1 << 1,
-} virDomainConsoleFlags;
-
-typedef enum {
     VIR_DOMAIN_DEVICE_MODIFY_CURRENT = 0,
     VIR_DOMAIN_DEVICE_MODIFY_LIVE = 1 << 0,
     VIR_DOMAIN_DEVICE_MODIFY_CONFIG = 1 << 1,
@@ -464,34 +455,6 @@ typedef enum {
 #define VIR_DOMAIN_LAUNCH_SECURITY_SEV_SECRET             "sev-secret"
 #define VIR_DOMAIN_LAUNCH_SECURITY_SEV_SECRET_HEADER      "sev-secret-header"
 #define VIR_DOMAIN_LAUNCH_SECURITY_SEV_SECRET_SET_ADDRESS "sev-secret-set-address"
-
-/* ---------- Streams ---------- */
-
-typedef struct _virStream virStream;
-typedef virStream *virStreamPtr;
-
-typedef enum {
-    VIR_STREAM_EVENT_READABLE = 1,
-    VIR_STREAM_EVENT_WRITABLE = 2,
-    VIR_STREAM_EVENT_ERROR = 4,
-    VIR_STREAM_EVENT_HANGUP = 8,
-} virStreamEventType;
-
-typedef enum {
-    VIR_STREAM_NONBLOCK = 1 << 0,
-} virStreamFlags;
-
-typedef enum {
-    VIR_STREAM_RECV_STOP_AT_HOLE = 1 << 0,
-} virStreamRecvFlagsValues;
-
-typedef void (*virStreamEventCallback)(virStreamPtr stream, int events, void *opaque);
-typedef int (*virStreamSinkFunc)(virStreamPtr st, const char *data, size_t nbytes, void *opaque);
-typedef int (*virStreamSinkHoleFunc)(virStreamPtr st, long long length, void *opaque);
-typedef int (*virStreamSourceFunc)(virStreamPtr st, char *data, size_t nbytes, void *opaque);
-typedef int (*virStreamSourceHoleFunc)(
-        virStreamPtr st, int *inData, long long *length, void *opaque);
-typedef int (*virStreamSourceSkipFunc)(virStreamPtr st, long long length, void *opaque);
 
 /* ---------- Snapshots ---------- */
 
