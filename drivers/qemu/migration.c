@@ -107,10 +107,11 @@ qemuMigrationSendStream(struct qemuMigration *m, struct qemuMonitor *mon, int fd
 VIRT_INTERNAL int
 qemuMigrationCollect(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
 {
+    const unsigned long long end = qemuMigrationUntil(timeout);
     int rc = 1;
 
     while (rc > 0 && m->npending > 0) {
-        if ((rc = qemuMonitorReceive(mon, m->pending[0], timeout, NULL)) == 0)
+        if ((rc = qemuMonitorReceive(mon, m->pending[0], qemuMigrationLeft(end, -1), NULL)) == 0)
             return 0;
         m->npending--;
         memmove(m->pending, m->pending + 1, m->npending * sizeof(m->pending[0]));
@@ -137,7 +138,7 @@ qemuMigrationListen(struct qemuMigration *m, struct qemuMonitor *mon, int timeou
     qemuMonitorPump(mon);
 }
 
-/* Milliseconds left until `end` (us; 0: no end), at most `most`. */
+/* Milliseconds left until `end` (us; 0: no end), at most `most` (-1: so many there are; without an end -1, for ever). */
 VIRT_INTERNAL int
 qemuMigrationLeft(unsigned long long end, int most)
 {
@@ -148,6 +149,20 @@ qemuMigrationLeft(unsigned long long end, int most)
     if (now >= end)
         return 0;
     return (end - now) / 1000 >= (unsigned long long)most ? most : (int)((end - now + 999) / 1000);
+}
+
+/*
+ * Between two rounds of a phase that has not come to its end: whether there is to be another. One that ends before its time has no monitor to wait
+ * at: whoever goes on at once would only spin.
+ */
+VIRT_INTERNAL bool
+qemuMigrationAgain(unsigned long long end)
+{
+    const int left = qemuMigrationLeft(end, 10);
+
+    if (left > 0)
+        poll(NULL, 0, left);
+    return end == 0;
 }
 
 VIRT_INTERNAL unsigned long long
@@ -225,14 +240,23 @@ qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
 static void
 qemuMigrationEndDropped(struct qemuMigration *m, bool destroyed)
 {
+    virErrorPtr error;
     bool undecided;
 
     if (!atomic_load(&m->dropped) || !atomic_load(&m->ended) || pthread_mutex_trylock(&m->lock) != 0)
         return;                       /* who has the lock is at work on its end */
     undecided = !m->incoming && (m->stage == QEMU_STAGE_TRANSFERRED || (m->stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ownAgain)));
-    if (!qemuMigrationIsOver(m) && (destroyed || !undecided))
-        qemuMigrationEnd(m, m->incoming ? (atomic_load(&m->ownAgain) ? QEMU_STAGE_STARTED : QEMU_STAGE_REMOVED)
-                                        : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
+    if (!qemuMigrationIsOver(m) && m->incoming && !atomic_load(&m->ownAgain)) {
+        /* with it go its images, its definition and its lease; what cannot go now, the sweep asks for again */
+        error = virSaveLastError();
+        virResetLastError();
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the QEMU that received it has ended", m->name);
+        qemuMigrationFailed(m);
+        qemuMigrationRemoveIncoming(m);
+        virRestoreLastError(error);
+    } else if (!qemuMigrationIsOver(m) && (destroyed || !undecided)) {
+        qemuMigrationEnd(m, m->incoming ? QEMU_STAGE_STARTED : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
+    }
     pthread_mutex_unlock(&m->lock);
 }
 

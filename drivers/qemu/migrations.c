@@ -271,7 +271,9 @@ qemuMigrationForgetCommands(struct qemuMigration *m)
             qemuMonitorForget(mon, m->pending[m->npending - 1]);
     if (mon != NULL && m->asking != 0)
         qemuMonitorForget(mon, m->asking);
-    m->asking = 0;
+    if (mon != NULL && m->askingJobs != 0)
+        qemuMonitorForget(mon, m->askingJobs);
+    m->asking = m->askingJobs = 0;
     qemuMonitorUnref(mon);
 }
 
