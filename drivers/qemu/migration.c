@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,6 +183,28 @@ qemuMigrationWallClock(void)
 
 /* ---------- waiting, aborting ---------- */
 
+/*
+ * What becomes readable when there is something to step for: the monitor's descriptor alone would not do, as any other thread may read what has come
+ * there; what it told of the migration is written to `wake`, which only the next step empties. Stays the same from call to call. -1: none.
+ */
+static int
+qemuMigrationWaitFd(struct qemuMigration *m, int monitor)
+{
+    const int fds[] = { monitor, m->wake };
+
+    pthread_mutex_lock(&m->host->lock);
+    if (m->wait < 0 && m->wake >= 0)
+        m->wait = epoll_create1(EPOLL_CLOEXEC);
+    for (size_t i = 0; m->wait >= 0 && i < 2; i++) {
+        struct epoll_event readable = { .events = EPOLLIN };
+
+        if (fds[i] >= 0 && epoll_ctl(m->wait, EPOLL_CTL_ADD, fds[i], &readable) < 0 && errno != EEXIST)
+            virLog(VIR_LOG_WARN, "qemu.migration", "%s: epoll: errno %d", m->uuid, errno);
+    }
+    pthread_mutex_unlock(&m->host->lock);
+    return m->wait >= 0 ? m->wait : monitor;
+}
+
 VIRT_INTERNAL int
 qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events, int *milliseconds)
 {
@@ -198,10 +221,13 @@ qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *
     pthread_mutex_unlock(&host->lock);
     if (m != NULL && m->vm != NULL && (priv = qemuDomainPeek(m->vm)) != NULL) {
         pthread_mutex_lock(&priv->lock);
-        if (priv->monitor != NULL) {
-            *fd = qemuMonitorGetFd(priv->monitor);
+        if (priv->monitor != NULL && (*fd = qemuMigrationWaitFd(m, qemuMonitorGetFd(priv->monitor))) >= 0) {
             *events = VIR_EVENT_HANDLE_READABLE;
-            *milliseconds = m->incoming ? 100 : 1000;            /* an abort of Perform is heard here; of the others, when this is over */
+            /*
+             * An abort of Perform is heard here; of the others, when this is over. A reply may be read by another thread, who knows nothing of whom
+             * it is for.
+             */
+            *milliseconds = m->incoming || m->asking != 0 || m->npending > 0 || m->askingJobs != 0 ? 100 : 1000;
         }
         pthread_mutex_unlock(&priv->lock);
     }
@@ -226,6 +252,7 @@ qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
     } else {
         atomic_store(&m->aborted, true);
         rc = qemuMonitorPost(mon, "migrate_cancel", NULL);
+        qemuMigrationWake(vm);
     }
     qemuMonitorUnref(mon);
     return rc;

@@ -64,7 +64,8 @@ struct qemuMigration {
     struct qemuMigration *next;   /* host->lock, as the next three */
     int users;                    /* threads that work with it */
     bool unlisted;                /* out of the list: the last user frees it */
-    int wake;                     /* an eventfd: written when an event of this guest has come; -1: it is over */
+    int wake;                     /* an eventfd: written when an event of this guest has come, or an abort; -1: it is over */
+    int wait;                     /* an epoll descriptor, of that and the monitor's, for who waits in a loop of his own; -1: none yet */
     struct qemuHost *host;
     virTypedParameterPtr stats;   /* the newest; host->lock */
     int nstats;

@@ -220,7 +220,7 @@ qemuMigrationLoad(struct qemuHost *host, const char *file)
         return NULL;
     pthread_mutex_init(&m->lock, NULL);
     m->host = host;
-    m->wake = -1;
+    m->wake = m->wait = -1;
     if (qemuRecordRead(json, m) == 0 && (own = qemuRecordPath(m)) != NULL) {
         if (strcmp(own, path) == 0)
             return m;

@@ -54,7 +54,7 @@ make(struct qemuMigration *m, struct qemuHost *host, bool incoming)
 {
     memset(m, 0, sizeof(*m));
     m->host = host;
-    m->wake = -1;
+    m->wake = m->wait = -1;
     m->id = -1;
     m->incoming = incoming;
     snprintf(m->uuid, sizeof(m->uuid), "%s", UUID);
