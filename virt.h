@@ -4191,7 +4191,11 @@ typedef enum {
     VIR_MIGRATION_OUTCOME_NONE = 0,         /* not over yet */
     VIR_MIGRATION_OUTCOME_MIGRATED = 1,     /* it is at the destination, and not at the source */
     VIR_MIGRATION_OUTCOME_ROLLED_BACK = 2,  /* nothing of it is at the destination; it is at the
-                                             * source, as it was before */
+                                             * source, as it was before. Also where nobody can know
+                                             * whether it had run at the destination: its hypervisor
+                                             * and whoever managed it ended together, before it was
+                                             * on record that the CPUs run. What it may have done
+                                             * there is lost, but for disks that both hosts share */
     VIR_MIGRATION_OUTCOME_UNDECIDED = 3,    /* not over: the destination was told to start it, or to
                                              * end it, and does not answer. The source waits, and
                                              * asks again with each step. See

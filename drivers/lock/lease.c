@@ -372,13 +372,9 @@ virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, const char
 }
 
 VIRT_INTERNAL int
-virLeaseIsWith(struct virLock *lock, const char *key, const char *host)
+virLeaseIsWith(struct virLock *lock, const char *key, const struct virLockState *state, const char *host)
 {
-    struct virLockState state;
-
-    if (lock->manager->inquire(lock, key, &state) < 0)
-        return -1;
-    if (strcmp(state.holder, host) != 0)
+    if (strcmp(state->holder, host) != 0)
         return 0;
     return lock->manager->lives(lock, key, host) > 0 ? 1 : -1;
 }
@@ -387,6 +383,81 @@ VIRT_INTERNAL int
 virLeaseResume(struct virLock *lock, const struct virLeaseGuest *guest, unsigned long long *epoch)
 {
     return virLeaseKeep(lock, guest, NULL, 0, epoch) > 0 ? 0 : -1;         /* nobody was ever told epoch 0 */
+}
+
+/* ---------- what the sides of a migration tell each other ---------- */
+
+VIRT_INTERNAL int
+virLeaseOwn(struct virLock *lock, const char *key, const char *what, unsigned long long *epoch)
+{
+    struct virLockState state;
+
+    if (lock->manager->inquire(lock, key, &state) < 0)
+        return -1;
+    if (strcmp(state.holder, lock->owner) != 0)
+        return virReportError(VIR_ERR_RESOURCE_BUSY, "domain '%s': this host ('%s') does not hold its lease in '%s', %s does", what, lock->owner,
+                              lock->place, state.holder[0] != '\0' ? state.holder : "nobody");
+    *epoch = state.epoch;
+    return 0;
+}
+
+VIRT_INTERNAL cJSON *
+virLeaseFormat(const struct virLock *lock, unsigned long long epoch)
+{
+    return virJsonObject("s:manager", lock->manager->name, "s:owner", lock->owner, "u:epoch", epoch, NULL);
+}
+
+VIRT_INTERNAL int
+virLeaseParse(const cJSON *cookie, struct virLeaseSaid *said)
+{
+    const cJSON *lease = virJsonGet(cookie, "lease");
+
+    *said = (struct virLeaseSaid){ 0 };
+    if (lease == NULL)
+        return 0;
+    if (virJsonString(lease, "manager") == NULL || !virLockIsOwner(virJsonString(lease, "owner"))
+        || virJsonULongLong(lease, "epoch", &said->epoch) < 0 || said->epoch == 0)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "the lease in the migration cookie lacks its manager, owner or epoch");
+    said->manager = virJsonString(lease, "manager");
+    said->owner = virJsonString(lease, "owner");
+    return 0;
+}
+
+/* Two hosts of one name could take the lease from each other unseen. */
+static int
+virLeaseCheckPeer(const struct virLock *lock, const char *owner)
+{
+    if (strcmp(owner, lock->owner) == 0)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "both hosts call themselves '%s' to the lock manager: lock-owner tells them apart",
+                              lock->owner);
+    return 0;
+}
+
+VIRT_INTERNAL int
+virLeaseAgree(const struct virLock *lock, const struct virLeaseSaid *said, const char *what)
+{
+    const char *ours = lock != NULL ? lock->manager->name : NULL;
+
+    if (said->manager == NULL && ours == NULL)
+        return 0;
+    if (said->manager == NULL || ours == NULL || strcmp(said->manager, ours) != 0)
+        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "domain '%s': its host keeps leases with lock manager '%s', this one with '%s'", what,
+                              said->manager != NULL ? said->manager : "none", ours != NULL ? ours : "none");
+    return virLeaseCheckPeer(lock, said->owner);
+}
+
+VIRT_INTERNAL char *
+virLeaseMeet(const struct virLock *lock, const char *cookie, const char *what)
+{
+    VIRT_CLEANUP_JSON cJSON *json = NULL;
+    const char *owner;
+
+    if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "migration cookie")) == NULL
+        || !virLockIsOwner(owner = virJsonString(virJsonGet(json, "lease"), "owner"))) {
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said who it is to the lock manager", what);
+        return NULL;
+    }
+    return virLeaseCheckPeer(lock, owner) == 0 ? virStringCopy(owner) : NULL;
 }
 
 #undef VIRT_LOCK_TRIES

@@ -19,6 +19,7 @@
 #define VIRT_LOCK_LOCK_H
 
 #include "../driver.h"
+#include "../common/json.h"
 #include "../common/xml.h"
 
 #include <stdbool.h>
@@ -146,9 +147,25 @@ VIRT_INTERNAL int virLeaseGiveBack(struct virLock *lock, const char *key, const 
 VIRT_INTERNAL int virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, const char *destination, unsigned long long told,
                                unsigned long long *mine);
 /*
- * For a source in doubt: whether this host has it, and its hypervisor lives. 1, 0; -1: not known, also if that has died: whether the
- * guest had run by then only that host can say.
+ * For a source in doubt, by the state that it has just asked for: whether this host has it, and its hypervisor lives. 1, 0; -1: not known,
+ * also if that has died: whether the guest had run by then only that host can say.
  */
-VIRT_INTERNAL int virLeaseIsWith(struct virLock *lock, const char *key, const char *host);
+VIRT_INTERNAL int virLeaseIsWith(struct virLock *lock, const char *key, const struct virLockState *state, const char *host);
+
+/*
+ * What the sides of a migration tell each other of the lease, as member "lease" of their cookies; lock NULL: the host has no lock manager. Own: this
+ * host is the holder, by this epoch. Format: for a cookie. Parse: what the other one's cookie says; all of it NULL and 0 if there is nothing, else parts
+ * of the cookie. Agree: whether a guest with that can come to this host. Meet: who the destination is, by its cookie; the caller frees it.
+ * -1, or NULL, with the error set.
+ */
+struct virLeaseSaid {
+    const char *manager, *owner;
+    unsigned long long epoch;
+};
+VIRT_INTERNAL int virLeaseOwn(struct virLock *lock, const char *key, const char *what, unsigned long long *epoch);
+VIRT_INTERNAL cJSON *virLeaseFormat(const struct virLock *lock, unsigned long long epoch);
+VIRT_INTERNAL int virLeaseParse(const cJSON *cookie, struct virLeaseSaid *said);
+VIRT_INTERNAL int virLeaseAgree(const struct virLock *lock, const struct virLeaseSaid *said, const char *what);
+VIRT_INTERNAL char *virLeaseMeet(const struct virLock *lock, const char *cookie, const char *what);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define VIRT_LEASE_KEY_WEIGHT 180          /* room that a key has in the name of a file: see virLockFileAddName */
-#define VIRT_LEASE_KEY_TAIL   40           /* bytes of a longer one that are kept, for people */
+#define VIRT_LEASE_KEY_TAIL   40           /* bytes of a longer one that are kept, or a few less, for people */
 
 /*
  * Takes the key over. All hosts must give the same one to the same thing, and a lock manager has no room for long ones: those are kept apart by a
@@ -19,6 +19,7 @@ virLeaseKey(char *taken)
 {
     VIRT_CLEANUP_FREE char *key = taken;
     size_t weight = 0, colon;
+    const char *tail;
 
     if (key == NULL)
         return NULL;
@@ -30,7 +31,10 @@ virLeaseKey(char *taken)
     if (weight <= VIRT_LEASE_KEY_WEIGHT)
         return virStringCopy(key);
     colon = strcspn(key, ":") + 1;
-    return virStringFormat("%.*s%016llx...%s", (int)colon, key, virStringHash(key), key + strlen(key) - VIRT_LEASE_KEY_TAIL);
+    /* whole characters of UTF-8: with a part of one the lease could not be read again */
+    for (tail = key + strlen(key) - VIRT_LEASE_KEY_TAIL; ((unsigned char)*tail & 0xc0) == 0x80; tail++)
+        ;
+    return virStringFormat("%.*s%016llx...%s", (int)colon, key, virStringHash(key), tail);
 }
 
 /* Of one disk; NULL: it is read only, or meant to be shared, or not a place on this host that another guest could name. */

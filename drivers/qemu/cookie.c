@@ -195,5 +195,14 @@ qemuMigrationParseCookie(const char *text, const char *uuid, struct qemuMigratio
     return -1;
 }
 
+VIRT_INTERNAL int
+qemuCookieFits(const struct qemuMigrationCookie *cookie, const struct virMigrationCall *call)
+{
+    if (cookie->offline == ((call->flags & VIR_MIGRATE_OFFLINE) != 0))
+        return 0;
+    return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the migration cookie says that it is %s, VIR_MIGRATE_OFFLINE is %s",
+                          cookie->name, cookie->offline ? "offline" : "active", cookie->offline ? "not given" : "given");
+}
+
 #undef QEMU_COOKIE_MAX
 #undef VIRT_FROM

@@ -167,75 +167,53 @@ qemuLeaseResume(struct virDomainObj *vm)
 VIRT_INTERNAL int
 qemuLeaseBegin(struct qemuMigration *m)
 {
-    struct virLock *lock = m->host->leases;
-    struct virLockState state;
-
     if (m->offline)
         return 0;
-    if (lock == NULL)
+    if (m->host->leases == NULL)
         return qemuLeaseEpoch(m->vm) == 0 ? 0 : qemuLeaseResume(m->vm);
-    if (virLockInquire(lock, m->guest, &state) < 0)
+    if (virLeaseOwn(m->host->leases, m->guest, m->name, &m->told) < 0)
         return -1;
-    if (strcmp(state.holder, lock->owner) != 0)
-        return virReportError(VIR_ERR_RESOURCE_BUSY, "domain '%s': this host ('%s') does not hold its lease in '%s', %s does", m->name,
-                              lock->owner, lock->place, state.holder[0] != '\0' ? state.holder : "nobody");
-    m->told = m->mine = state.epoch;
+    m->mine = m->told;
     return 0;
 }
 
 VIRT_INTERNAL int
 qemuLeaseCookie(const struct qemuMigration *m, cJSON *cookie)
 {
-    const struct virLock *lock = m->host->leases;
-
-    if (m->told == 0)
-        return 0;
-    return virJsonAdd(cookie, "a:lease", virJsonObject("s:manager", lock->manager->name, "s:owner", lock->owner,
-                                                       "u:epoch", m->told, NULL), NULL);
+    return m->told != 0 ? virJsonAdd(cookie, "a:lease", virLeaseFormat(m->host->leases, m->told), NULL) : 0;
 }
 
 VIRT_INTERNAL int
 qemuLeaseAgree(const struct qemuHost *host, const struct qemuMigrationCookie *cookie)
 {
-    const cJSON *lease = virJsonGet(cookie->json, "lease");
-    const char *theirs = lease != NULL ? virJsonString(lease, "manager") : NULL, *ours = host->leases != NULL ? host->leases->manager->name : NULL;
-    unsigned long long epoch;
+    struct virLeaseSaid said;
 
-    if (cookie->offline || (lease == NULL && ours == NULL))
+    if (cookie->offline)
         return 0;
-    if (lease == NULL || ours == NULL || theirs == NULL || strcmp(theirs, ours) != 0)
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "domain '%s': its host '%s' keeps leases with lock manager '%s', this one with '%s'",
-                              cookie->name, cookie->hostname, theirs != NULL ? theirs : "none", ours != NULL ? ours : "none");
-    if (!virLockIsOwner(virJsonString(lease, "owner")) || virJsonULongLong(lease, "epoch", &epoch) < 0 || epoch == 0)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "the migration cookie's lease lacks its owner or epoch");
-    if (strcmp(virJsonString(lease, "owner"), host->leases->owner) == 0)
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "both hosts call themselves '%s' to the lock manager: lock-owner tells them apart",
-                              host->leases->owner);
-    return 0;
+    return virLeaseParse(cookie->json, &said) < 0 ? -1 : virLeaseAgree(host->leases, &said, cookie->name);
 }
 
 VIRT_INTERNAL int
 qemuLeaseTold(struct qemuMigration *m, const struct qemuMigrationCookie *cookie)
 {
-    const cJSON *lease = virJsonGet(cookie->json, "lease");
+    struct virLeaseSaid said;
 
-    if (lease == NULL || m->offline)
+    if (m->offline)
         return 0;
-    return virJsonULongLong(lease, "epoch", &m->told) < 0 || (m->peer = virStringCopy(virJsonString(lease, "owner"))) == NULL ? -1 : 0;
+    if (virLeaseParse(cookie->json, &said) < 0 || (said.owner != NULL && (m->peer = virStringCopy(said.owner)) == NULL))
+        return -1;
+    m->told = said.epoch;
+    return 0;
 }
 
 VIRT_INTERNAL int
 qemuLeasePeer(struct qemuMigration *m, const char *cookie)
 {
-    VIRT_CLEANUP_JSON cJSON *json = NULL;
-    const char *owner;
-
     if (m->told == 0 || m->peer != NULL)
         return 0;
-    if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "migration cookie")) == NULL
-        || !virLockIsOwner(owner = virJsonString(virJsonGet(json, "lease"), "owner")))
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said who it is to the lock manager", m->name);
-    return (m->peer = virStringCopy(owner)) != NULL ? 0 : -1;
+    if (m->host->leases == NULL)
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' runs by a lease: its host was opened without the lock manager", m->name);
+    return (m->peer = virLeaseMeet(m->host->leases, cookie, m->name)) != NULL ? 0 : -1;
 }
 
 /* ---------- migration: who has it ---------- */
@@ -310,14 +288,12 @@ qemuLeaseLook(const struct qemuMigration *m, struct virLockState *state)
     return known;
 }
 
-/* 1, 0; -1: not known. */
+/* By that state: whether the peer has it, and lives. 1, 0; -1: not known. */
 static int
-qemuLeaseWithPeer(const struct qemuMigration *m)
+qemuLeaseWithPeer(const struct qemuMigration *m, const struct virLockState *state)
 {
-    int rc = 0;
+    int rc = m->peer != NULL ? virLeaseIsWith(m->host->leases, m->guest, state, m->peer) : 0;
 
-    if (m->peer != NULL && m->told != 0)
-        rc = m->host->leases != NULL ? virLeaseIsWith(m->host->leases, m->guest, m->peer) : -1;
     virResetLastError();
     return rc;
 }
@@ -325,7 +301,9 @@ qemuLeaseWithPeer(const struct qemuMigration *m)
 VIRT_INTERNAL bool
 qemuLeaseIsThere(const struct qemuMigration *m)
 {
-    return qemuLeaseWithPeer(m) > 0;
+    struct virLockState state;
+
+    return qemuLeaseLook(m, &state) && qemuLeaseWithPeer(m, &state) > 0;
 }
 
 VIRT_INTERNAL bool
@@ -354,10 +332,13 @@ qemuLeaseDecide(struct qemuMigration *m)
     case QEMU_STAGE_LOST:
         return 0;
     }
-    if (!qemuLeaseLook(m, &state) || (whole && (rc = qemuLeaseWithPeer(m)) < 0))
+    if (!qemuLeaseLook(m, &state) || (whole && (rc = qemuLeaseWithPeer(m, &state)) < 0))
         return -1;
     if (rc > 0)
         return 1;
+    /* it runs here, as far as is known, but it could not be taken hold of when it was found again */
+    if (m->vm == NULL && !gone)
+        return -1;
     if ((!whole && m->stage != QEMU_STAGE_HALTED)
         || (whole && !gone && qemuMigrationIsPostCopy(atomic_load(&qemuDomainPeek(m->vm)->migrationStatus))))
         return -1;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,10 +108,11 @@ qemuMigrationSendStream(struct qemuMigration *m, struct qemuMonitor *mon, int fd
 VIRT_INTERNAL int
 qemuMigrationCollect(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
 {
+    const unsigned long long end = qemuMigrationUntil(timeout);
     int rc = 1;
 
     while (rc > 0 && m->npending > 0) {
-        if ((rc = qemuMonitorReceive(mon, m->pending[0], timeout, NULL)) == 0)
+        if ((rc = qemuMonitorReceive(mon, m->pending[0], qemuMigrationLeft(end, -1), NULL)) == 0)
             return 0;
         m->npending--;
         memmove(m->pending, m->pending + 1, m->npending * sizeof(m->pending[0]));
@@ -137,7 +139,7 @@ qemuMigrationListen(struct qemuMigration *m, struct qemuMonitor *mon, int timeou
     qemuMonitorPump(mon);
 }
 
-/* Milliseconds left until `end` (us; 0: no end), at most `most`. */
+/* Milliseconds left until `end` (us; 0: no end), at most `most` (-1: so many there are; without an end -1, for ever). */
 VIRT_INTERNAL int
 qemuMigrationLeft(unsigned long long end, int most)
 {
@@ -148,6 +150,20 @@ qemuMigrationLeft(unsigned long long end, int most)
     if (now >= end)
         return 0;
     return (end - now) / 1000 >= (unsigned long long)most ? most : (int)((end - now + 999) / 1000);
+}
+
+/*
+ * Between two rounds of a phase that has not come to its end: whether there is to be another. One that ends before its time has no monitor to wait
+ * at: whoever goes on at once would only spin.
+ */
+VIRT_INTERNAL bool
+qemuMigrationAgain(unsigned long long end)
+{
+    const int left = qemuMigrationLeft(end, 10);
+
+    if (left > 0)
+        poll(NULL, 0, left);
+    return end == 0;
 }
 
 VIRT_INTERNAL unsigned long long
@@ -167,6 +183,28 @@ qemuMigrationWallClock(void)
 
 /* ---------- waiting, aborting ---------- */
 
+/*
+ * What becomes readable when there is something to step for: the monitor's descriptor alone would not do, as any other thread may read what has come
+ * there; what it told of the migration is written to `wake`, which only the next step empties. Stays the same from call to call. -1: none.
+ */
+static int
+qemuMigrationWaitFd(struct qemuMigration *m, int monitor)
+{
+    const int fds[] = { monitor, m->wake };
+
+    pthread_mutex_lock(&m->host->lock);
+    if (m->wait < 0 && m->wake >= 0)
+        m->wait = epoll_create1(EPOLL_CLOEXEC);
+    for (size_t i = 0; m->wait >= 0 && i < 2; i++) {
+        struct epoll_event readable = { .events = EPOLLIN };
+
+        if (fds[i] >= 0 && epoll_ctl(m->wait, EPOLL_CTL_ADD, fds[i], &readable) < 0 && errno != EEXIST)
+            virLog(VIR_LOG_WARN, "qemu.migration", "%s: epoll: errno %d", m->uuid, errno);
+    }
+    pthread_mutex_unlock(&m->host->lock);
+    return m->wait >= 0 ? m->wait : monitor;
+}
+
 VIRT_INTERNAL int
 qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events, int *milliseconds)
 {
@@ -183,10 +221,13 @@ qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *
     pthread_mutex_unlock(&host->lock);
     if (m != NULL && m->vm != NULL && (priv = qemuDomainPeek(m->vm)) != NULL) {
         pthread_mutex_lock(&priv->lock);
-        if (priv->monitor != NULL) {
-            *fd = qemuMonitorGetFd(priv->monitor);
+        if (priv->monitor != NULL && (*fd = qemuMigrationWaitFd(m, qemuMonitorGetFd(priv->monitor))) >= 0) {
             *events = VIR_EVENT_HANDLE_READABLE;
-            *milliseconds = m->incoming ? 100 : 1000;            /* an abort of Perform is heard here; of the others, when this is over */
+            /*
+             * An abort of Perform is heard here; of the others, when this is over. A reply may be read by another thread, who knows nothing of whom
+             * it is for.
+             */
+            *milliseconds = m->incoming || m->asking != 0 || m->npending > 0 || m->askingJobs != 0 ? 100 : 1000;
         }
         pthread_mutex_unlock(&priv->lock);
     }
@@ -211,6 +252,7 @@ qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
     } else {
         atomic_store(&m->aborted, true);
         rc = qemuMonitorPost(mon, "migrate_cancel", NULL);
+        qemuMigrationWake(vm);
     }
     qemuMonitorUnref(mon);
     return rc;
@@ -225,14 +267,23 @@ qemuMigrationCancel(struct virDomainObj *vm, struct qemuMigration *m)
 static void
 qemuMigrationEndDropped(struct qemuMigration *m, bool destroyed)
 {
+    virErrorPtr error;
     bool undecided;
 
     if (!atomic_load(&m->dropped) || !atomic_load(&m->ended) || pthread_mutex_trylock(&m->lock) != 0)
         return;                       /* who has the lock is at work on its end */
     undecided = !m->incoming && (m->stage == QEMU_STAGE_TRANSFERRED || (m->stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ownAgain)));
-    if (!qemuMigrationIsOver(m) && (destroyed || !undecided))
-        qemuMigrationEnd(m, m->incoming ? (atomic_load(&m->ownAgain) ? QEMU_STAGE_STARTED : QEMU_STAGE_REMOVED)
-                                        : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
+    if (!qemuMigrationIsOver(m) && m->incoming && !atomic_load(&m->ownAgain)) {
+        /* with it go its images, its definition and its lease; what cannot go now, the sweep asks for again */
+        error = virSaveLastError();
+        virResetLastError();
+        virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the QEMU that received it has ended", m->name);
+        qemuMigrationFailed(m);
+        qemuMigrationRemoveIncoming(m);
+        virRestoreLastError(error);
+    } else if (!qemuMigrationIsOver(m) && (destroyed || !undecided)) {
+        qemuMigrationEnd(m, m->incoming ? QEMU_STAGE_STARTED : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
+    }
     pthread_mutex_unlock(&m->lock);
 }
 

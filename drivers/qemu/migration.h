@@ -56,14 +56,16 @@ struct qemuStorageDisk {
     char job[32];                 /* source: the mirror, and the node that it writes to; destination: the export */
     unsigned long long size;      /* bytes, as the guest sees it */
     bool mirrored;                /* source: its mirror was started */
-    char *created;                /* destination: the image was made for it, and goes on the way back */
+    char *created;                /* destination: the image was made for it, and goes on the way back ... */
+    unsigned long long device, inode;                    /* ... if it is still that file; 0: it was about to be made */
 };
 
 struct qemuMigration {
     struct qemuMigration *next;   /* host->lock, as the next three */
     int users;                    /* threads that work with it */
     bool unlisted;                /* out of the list: the last user frees it */
-    int wake;                     /* an eventfd: written when an event of this guest has come; -1: it is over */
+    int wake;                     /* an eventfd: written when an event of this guest has come, or an abort; -1: it is over */
+    int wait;                     /* an epoll descriptor, of that and the monitor's, for who waits in a loop of his own; -1: none yet */
     struct qemuHost *host;
     virTypedParameterPtr stats;   /* the newest; host->lock */
     int nstats;
@@ -96,8 +98,9 @@ struct qemuMigration {
     virError error;               /* of a phase that failed */
     char *document;               /* destination: of the guest (offline); its persistent document */
     char *definition;
-    char *previous;               /* destination: the persistent document that Finish has replaced */
-    bool persisted;
+    char *previous;               /* destination: the persistent document that Finish replaces */
+    bool persisted;               /* ... has done so, or is about to */
+    bool defined;                 /* ... has done so in this process */
     bool cancelSent;              /* migrate_cancel, after `migrate` */
     char *listening;              /* a Unix socket of ours to remove */
     bool wasRunning;              /* before the migration */
@@ -112,16 +115,17 @@ struct qemuMigration {
     bool copying;                 /* source: there may be mirrors in QEMU */
     bool mirrorsKnown, mirrorsEnding, inStep;       /* ... what is known of them: asked for; told to end; all in step with the disks */
     unsigned long long mirrorsLooked;               /* us: when they were last asked for */
+    qemuMonitorId askingJobs;     /* ... and not answered yet; 0: it was */
+    atomic_bool mirrorsNews;      /* ... and QEMU has told something of them since */
     _Atomic unsigned long long diskTotal, diskDone; /* bytes */
     char *nbd;                    /* where the source finds the exports: "tcp:host:port" or "unix:path" */
     char *nbdSocket;              /* destination: a Unix socket of ours to remove */
-    int nbdPort;                  /* ... the next port to try */
-    bool nbdPortGiven;            /* ... no other will do */
+    int nbdPort;                  /* ... the next port to try; 0: no other will do */
     size_t serving;               /* ... 0: nothing; 1: the server runs; and so many exports */
     bool moving;                  /* destination: the lease has been, or may have been, moved here */
     qemuMonitorId pending[8];     /* commands under way, answered in this order */
     size_t npending;
-    int port;                     /* the next to try */
+    int port;                     /* the next to try; 0: no other will do */
     _Atomic unsigned long long started;             /* us: Perform began; read also without the lock */
     unsigned long long stopped;   /* wall clock, ms: when the CPUs stopped */
     unsigned long long switched;  /* us: told to go on with the switchover */
@@ -191,8 +195,12 @@ VIRT_INTERNAL int qemuMigrationSendStream(struct qemuMigration *m, struct qemuMo
 VIRT_INTERNAL int qemuMigrationCollect(struct qemuMigration *m, struct qemuMonitor *mon, int timeout);
 /* Takes in what QEMU has said, after waiting for it for at most timeout ms. */
 VIRT_INTERNAL void qemuMigrationListen(struct qemuMigration *m, struct qemuMonitor *mon, int timeout);
-/* Milliseconds left until `end` (us; 0: no end), at most `most`; and the end of a time of so many ms. */
+/*
+ * Milliseconds left until `end` (us; 0: no end), at most `most` (-1: all of them; without an end -1, for ever); the end of a time of so many ms; and,
+ * after a round of a phase that is not at its end, whether there is to be another before it answers AGAIN.
+ */
 VIRT_INTERNAL int qemuMigrationLeft(unsigned long long end, int most);
+VIRT_INTERNAL bool qemuMigrationAgain(unsigned long long end);
 VIRT_INTERNAL unsigned long long qemuMigrationUntil(int timeout);
 VIRT_INTERNAL unsigned long long qemuMigrationWallClock(void);       /* ms */
 
@@ -269,18 +277,33 @@ VIRT_INTERNAL char *qemuMigrationFormatTcp(const char *host, int port);
 VIRT_INTERNAL const char *qemuMigrationUnixPath(const char *uri);
 /* The address to listen on for one who comes by this host; NULL: any. */
 VIRT_INTERNAL const char *qemuMigrationFamily(const char *host);
+VIRT_INTERNAL int qemuMigrationCheckUnix(const char *param, const char *uri);
 VIRT_INTERNAL char *qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie);
+/* Where something is to be listened for, as far as the caller has said it. */
+struct qemuMigrationPlace {
+    const char *what;                 /* for errors */
+    const char *given, *like;         /* its URI; without one, a tcp: URI whose host it shares; NULL */
+    const char *address;              /* to listen on; NULL: as the host suggests */
+    int port;                         /* without a URI; 0: any of the range */
+    bool local;                       /* the source is on this host, and nothing else was said */
+    const char *own;                  /* ... and this socket will do; NULL */
+    int *next;                        /* the next port of the range to try; 0 afterwards: no other than this one will do */
+};
+/* For QEMU, in malloc'd memory; *uri: for the source; *path: the Unix socket that will be made, or NULL. What they were before is freed. */
+VIRT_INTERNAL char *qemuMigrationListenAt(const struct qemuMigrationPlace *place, char **uri, char **path);
+VIRT_INTERNAL char *qemuMigrationOwnSocket(const struct qemuMigration *m, const char *ending);
+VIRT_INTERNAL void qemuMigrationForgetSockets(const struct qemuMigration *m);
 /* Ends what Prepare has started. The error that is set stays. 0, or -1: it is not gone. */
 VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m);
-/* It was told to start: does so. 1 it is here for good, 0 not yet, -1 it cannot be started. */
-VIRT_INTERNAL int qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *cookiein);
+/* It was told to start: does so, by `end`. 1 it is here for good, 0 not yet, -1 it cannot be started. */
+VIRT_INTERNAL int qemuMigrationStartIncoming(struct qemuMigration *m, unsigned long long end, const char *cookiein);
 
 /* The source, in migration_source.c: what its QEMU says of the transfer is taken in. 0, or -1 (it asks itself for another look). */
 VIRT_INTERNAL void qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info);
 VIRT_INTERNAL int qemuMigrationTransferred(struct qemuMigration *m);
 VIRT_INTERNAL int qemuMigrationKeepLease(struct qemuMigration *m);
-/* Brings the guest back to what it was. 1 done, 0 not yet, -1 it cannot be (its QEMU is gone, or does not go on). */
-VIRT_INTERNAL int qemuMigrationResume(struct qemuMigration *m, int timeout);
+/* Brings the guest back to what it was, by `end`. 1 done, 0 not yet, -1 it cannot be (its QEMU is gone, or does not go on). */
+VIRT_INTERNAL int qemuMigrationResume(struct qemuMigration *m, unsigned long long end);
 /* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1, or -1: its QEMU cannot be killed. */
 VIRT_INTERNAL int qemuMigrationLeave(struct qemuMigration *m);
 VIRT_INTERNAL bool qemuMigrationIsPostCopy(int status);
@@ -361,6 +384,8 @@ struct qemuMigrationCookie {
     int state, reason;
 };
 VIRT_INTERNAL int qemuMigrationParseCookie(const char *text, const char *uuid, struct qemuMigrationCookie *cookie);
+/* Whether the phase is called for what the cookie is about: what both say must be the same. */
+VIRT_INTERNAL int qemuCookieFits(const struct qemuMigrationCookie *cookie, const struct virMigrationCall *call);
 /*
  * What keeps a guest from being moved, in migration_check.c: without problems they stop at the first error, with it they note all of them.
  * Guest: the source's; Safe: the destination's, of the document as it is to run there.

@@ -191,7 +191,7 @@ qemuMigrationCheckIncoming(virConnectPtr dconn, const struct virMigrationCall *c
         return virProblemsGive(&found, problems);
     if ((rc = qemuMigrationParseCookie(cookiein, call->uuid, &cookie)) < 0)
         rc = virProblemsNote(&found);
-    else if ((rc = qemuLeaseAgree(qemuHostOf(dconn), &cookie) == 0 ? 0 : virProblemsNote(&found)) == 0)
+    else if ((rc = qemuCookieFits(&cookie, call) == 0 && qemuLeaseAgree(qemuHostOf(dconn), &cookie) == 0 ? 0 : virProblemsNote(&found)) == 0)
         rc = qemuMigrationCheckDocument(qemuHostOf(dconn), call, &cookie, &found);
     cJSON_Delete(cookie.json);
     if (rc == 0)

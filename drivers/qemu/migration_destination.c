@@ -9,13 +9,16 @@
 #include "state.h"
 
 #include "../common/document.h"
+#include "../common/file.h"
 #include "../common/host.h"
 #include "../common/json.h"
 #include "../common/params.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -97,7 +100,7 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     unsigned char raw[VIR_UUID_BUFLEN];
     bool isNew = false;
 
-    if (qemuMigrationCheckCall(call) < 0 || qemuLeaseAgree(host, cookie) < 0
+    if (qemuMigrationCheckCall(call) < 0 || qemuCookieFits(cookie, call) < 0 || qemuLeaseAgree(host, cookie) < 0
         || (doc = qemuMigrationIncomingDocument(host, call, cookie, cookie->xml)) == NULL)
         return NULL;
     if (virXmlUuid(virXmlRoot(doc), "uuid", raw) <= 0) {
@@ -124,7 +127,7 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     m->reason = cookie->reason;
     m->wasRunning = cookie->running;
     m->startPaused = !cookie->running || (call->flags & VIR_MIGRATE_PAUSED) != 0;
-    m->port = QEMU_MIGRATE_PORT_FIRST;
+    m->port = m->nbdPort = QEMU_MIGRATE_PORT_FIRST;
     if (qemuStorageExpect(m, cookie, doc) < 0 || qemuLeaseTold(m, cookie) < 0 || qemuMigrationCheckEmulator(m, doc, NULL) < 0 || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
         || qemuMigrationSaveRecord(m) < 0 || qemuStorageMakeAll(m, call, doc) < 0) {
         qemuMigrationFailed(m);
@@ -132,11 +135,11 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
             virDomainListRemove(host->domains, vm);
         if (vm != NULL)
             virDomainObjEndJob(vm);
-        qemuStorageRemove(m);
+        qemuStorageRemove(m, false);
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     } else if (vm != NULL && qemuMigrationSpawn(m, doc, isNew) < 0) {
         qemuMigrationFailed(m);
-        qemuStorageRemove(m);
+        qemuStorageRemove(m, false);
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     } else if (vm != NULL) {
         m->id = vm->id;
@@ -151,6 +154,8 @@ qemuMigrationParseTcp(const char *uri, char **host, int *port)
     VIRT_CLEANUP_FREE char *copy = NULL;
     char *end;
 
+    if (strncmp(uri, "tcp:", 4) != 0)
+        return virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED, "migration URI '%s': only tcp: and unix: are supported", uri);
     if (strncmp(text, "//", 2) == 0)
         text += 2;
     if ((copy = virStringFormat("%.*s", (int)strcspn(text, "/?"), text)) == NULL)
@@ -201,65 +206,151 @@ qemuMigrationFamily(const char *host)
     return NULL;
 }
 
+/* Whether this can be the path of a Unix socket; `param`: whose value the URI is. */
+VIRT_INTERNAL int
+qemuMigrationCheckUnix(const char *param, const char *uri)
+{
+    const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+    if (strncmp(uri, "unix:", 5) != 0)
+        return 0;
+    if (qemuMigrationUnixPath(uri)[0] == '\0' || strlen(qemuMigrationUnixPath(uri)) > most)
+        return virReportError(VIR_ERR_INVALID_ARG, "'%s' '%s': the path of a Unix socket has 1 to %zu bytes", param, uri, most);
+    return 0;
+}
+
+/* Whether nobody listens at this port, at any address of this family. What cannot be tried is not in the way: QEMU will not listen there either. */
+static bool
+qemuMigrationPortIsFree(int family, int port)
+{
+    VIRT_CLEANUP_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+    const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+    const bool six = family == AF_INET6;
+    const int one = 1;
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0
+        || (six && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0))
+        return true;
+    return (bind(fd, six ? (const struct sockaddr *)&any6 : (const struct sockaddr *)&any, six ? sizeof(any6) : sizeof(any)) == 0
+            && listen(fd, 1) == 0) || errno != EADDRINUSE;
+}
+
+/*
+ * The port to listen at: the caller's, or the next of the range. Behind a name may be addresses of both families, and QEMU is content with one of
+ * them: a port that somebody has at the other is passed over, as the source might come there. 0, or -1 with the error set.
+ */
+static int
+qemuMigrationChoosePort(const struct qemuMigrationPlace *place, bool anywhere, int *port)
+{
+    const bool range = *port == 0;
+
+    for (;;) {
+        if (range && *place->next > QEMU_MIGRATE_PORT_LAST)
+            return virReportError(VIR_ERR_OPERATION_FAILED, "no port between %d and %d is free for %s", QEMU_MIGRATE_PORT_FIRST,
+                                  QEMU_MIGRATE_PORT_LAST, place->what);
+        if (range)
+            *port = (*place->next)++;
+        if (!anywhere || (qemuMigrationPortIsFree(AF_INET, *port) && qemuMigrationPortIsFree(AF_INET6, *port)))
+            break;
+        if (!range)
+            return virReportError(VIR_ERR_OPERATION_FAILED, "port %d for %s: Address already in use", *port, place->what);
+    }
+    if (!range)
+        *place->next = 0;             /* no other will do */
+    return 0;
+}
+
+VIRT_INTERNAL char *
+qemuMigrationListenAt(const struct qemuMigrationPlace *place, char **uri, char **path)
+{
+    const char *address = place->address, *source = place->given != NULL ? place->given : place->like;
+    VIRT_CLEANUP_FREE char *host = NULL;
+    int port = 0;
+
+    free(*uri);
+    free(*path);
+    *uri = *path = NULL;
+    if (place->given != NULL && strncmp(place->given, "unix:", 5) == 0)
+        *path = virStringCopy(qemuMigrationUnixPath(place->given));        /* QEMU makes it, and does not remove it when it is killed */
+    else if (place->given == NULL && place->own != NULL)
+        *path = virStringCopy(place->own);
+    if (*path != NULL && strlen(*path) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
+        *uri = virStringFormat("unix:%s", *path);
+        return virStringCopy(*uri);
+    }
+    free(*path);
+    *path = NULL;
+    if (place->given == NULL && place->local)
+        address = "127.0.0.1";
+    if (source != NULL && qemuMigrationParseTcp(source, &host, &port) < 0)
+        return NULL;
+    if (place->given == NULL)
+        port = place->port;
+    if (host == NULL && (host = place->local ? virStringCopy("127.0.0.1") : virHostGetHostname()) == NULL)
+        return NULL;
+    if (address == NULL)
+        address = qemuMigrationFamily(host);
+    if (qemuMigrationChoosePort(place, address == NULL, &port) < 0)
+        return NULL;
+    *uri = qemuMigrationFormatTcp(host, port);
+    return qemuMigrationFormatTcp(address, port);
+}
+
+/* The socket of our own for the memory, or the disks, of a migration. */
+VIRT_INTERNAL char *
+qemuMigrationOwnSocket(const struct qemuMigration *m, const char *ending)
+{
+    return virStringFormat("%s/%s.%s", m->host->run, m->uuid, ending);
+}
+
 /* A port that is taken leads here again. */
 VIRT_INTERNAL char *
 qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
 {
-    const char *given = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI);
-    const char *address = qemuMigrationParam(call, VIR_MIGRATE_PARAM_LISTEN_ADDRESS);
-    VIRT_CLEANUP_FREE char *host = NULL;
-    int port = 0;
+    struct qemuMigrationPlace place = {
+        .what = "the migration", .given = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI), .next = &m->port,
+        .address = qemuMigrationParam(call, VIR_MIGRATE_PARAM_LISTEN_ADDRESS),
+    };
+    VIRT_CLEANUP_FREE char *own = NULL;
 
-    free(m->uri);
-    m->uri = NULL;
     if (call->stream >= 0) {
+        free(m->uri);
         m->uri = virStringCopy(QEMU_MIGRATION_STREAM);
         return virStringCopy(QEMU_MIGRATION_STREAM);
     }
-    if (given != NULL && strncmp(given, "unix:", 5) == 0) {
-        const char *path = qemuMigrationUnixPath(given);
+    place.local = place.given == NULL && place.address == NULL && cookie->sameHost;
+    if (place.local && (call->flags & VIR_MIGRATE_ZEROCOPY) == 0 && (place.own = own = qemuMigrationOwnSocket(m, "migrate")) == NULL)
+        return NULL;
+    return qemuMigrationListenAt(&place, &m->uri, &m->listening);
+}
 
-        free(m->listening);
-        m->listening = virStringCopy(path);       /* QEMU makes it, and does not remove it when it is killed */
-        m->uri = virStringFormat("unix:%s", path);
-        return virStringCopy(m->uri);
+/* A socket that somebody has made at this path, or that was to be made there. */
+static void
+qemuMigrationRemoveSocket(const char *path)
+{
+    struct stat info;
+
+    if (path != NULL && lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+        unlink(path);
+}
+
+/* Prepare was not carried out to its end: where its QEMU may have listened is not on record yet. */
+VIRT_INTERNAL void
+qemuMigrationForgetSockets(const struct qemuMigration *m)
+{
+    static const char *const params[] = { VIR_MIGRATE_PARAM_URI, VIR_MIGRATE_PARAM_DISKS_URI };
+    static const char *const endings[] = { "migrate", "nbd" };
+    const struct virMigrationCall call = { .params = m->params, .nparams = m->nparams };
+
+    for (size_t i = 0; i < 2; i++) {
+        VIRT_CLEANUP_FREE char *own = qemuMigrationOwnSocket(m, endings[i]);
+        const char *given = qemuMigrationParam(&call, params[i]);
+
+        qemuMigrationRemoveSocket(own);
+        if (given != NULL && strncmp(given, "unix:", 5) == 0)
+            qemuMigrationRemoveSocket(qemuMigrationUnixPath(given));
     }
-    if (given != NULL && strncmp(given, "tcp:", 4) != 0) {
-        virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED, "migration URI '%s': only tcp: and unix: are supported", given);
-        return NULL;
-    }
-    if (given == NULL && address == NULL && cookie->sameHost) {
-        free(m->listening);
-        m->listening = virStringFormat("%s/%s.migrate", m->host->run, m->uuid);
-        if ((call->flags & VIR_MIGRATE_ZEROCOPY) == 0 && m->listening != NULL && strlen(m->listening) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
-            m->uri = virStringFormat("unix:%s", m->listening);
-            return virStringCopy(m->uri);
-        }
-        free(m->listening);
-        m->listening = NULL;
-        host = virStringCopy("127.0.0.1");
-        address = "127.0.0.1";
-    } else if (given != NULL) {
-        if (qemuMigrationParseTcp(given, &host, &port) < 0)
-            return NULL;
-        if (address == NULL)
-            address = qemuMigrationFamily(host);
-    } else {
-        host = virHostGetHostname();
-    }
-    if (host == NULL)
-        return NULL;
-    if (port == 0 && m->port > QEMU_MIGRATE_PORT_LAST) {
-        virReportError(VIR_ERR_OPERATION_FAILED, "no port between %d and %d is free for the migration", QEMU_MIGRATE_PORT_FIRST,
-                       QEMU_MIGRATE_PORT_LAST);
-        return NULL;
-    }
-    if (port == 0)
-        port = m->port++;
-    else
-        m->port = 0;                  /* the caller's: no other will do */
-    m->uri = qemuMigrationFormatTcp(host, port);
-    return qemuMigrationFormatTcp(address, port);
 }
 
 /* Capabilities, parameters and the address, in one go. */
@@ -280,6 +371,7 @@ qemuMigrationSendIncoming(struct qemuMigration *m, struct qemuMonitor *mon, cons
 static int
 qemuMigrationPrepareRun(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
 {
+    const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuMonitor *mon = NULL;
     int rc = 1;
 
@@ -288,7 +380,7 @@ qemuMigrationPrepareRun(struct qemuMigration *m, const struct virMigrationCall *
             return rc;
         if ((mon = qemuDomainMonitor(m->vm)) == NULL)
             return -1;
-        if ((rc = qemuStorageServe(m, mon, call, cookie)) <= 0) {
+        if ((rc = qemuStorageServe(m, mon, call, cookie, end)) <= 0) {
             qemuMonitorUnref(mon);
             return rc;
         }
@@ -299,7 +391,7 @@ qemuMigrationPrepareRun(struct qemuMigration *m, const struct virMigrationCall *
         return -1;
     }
     while (mon != NULL && rc >= 0) {
-        rc = qemuMigrationCollect(m, mon, call->timeout);
+        rc = qemuMigrationCollect(m, mon, qemuMigrationLeft(end, -1));
         if (rc >= 0 || m->port == 0 || !qemuMonitorIsOpen(mon) || strstr(virGetLastErrorMessage(), "Address already in use") == NULL)
             break;
         rc = qemuMigrationSendIncoming(m, mon, call, cookie, false);
@@ -323,18 +415,24 @@ qemuMigrationPrepareCookie(struct qemuMigration *m)
     return (m->cookie = virJsonFormat(json)) != NULL ? 0 : -1;
 }
 
-/* The persistent document as it was before Finish. */
+/* The persistent document as it was before Finish; also where another process has put the new one. */
 static void
 qemuMigrationUnpersist(struct qemuMigration *m)
 {
     VIRT_CLEANUP_XML xmlDocPtr doc = m->previous != NULL ? virXmlParse(m->previous, "domain") : NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    struct virDomainObj *vm = NULL;
 
     if (!m->persisted)
         return;
-    m->persisted = false;
-    if (m->previous != NULL ? doc == NULL || virDomainObjDefine(m->vm, doc) < 0 : virDomainObjUndefine(m->vm) < 0)
-        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: the document of '%s' cannot be put back: %s", m->uuid, m->vm->name,
+    m->persisted = m->defined = false;
+    virUuidParse(m->guest, uuid);
+    if ((vm = m->vm != NULL ? virDomainObjRef(m->vm) : virDomainListFindUuid(m->host->domains, uuid)) == NULL)
+        return;
+    if (m->previous != NULL ? doc == NULL || virDomainObjDefine(vm, doc) < 0 : vm->persistent && virDomainObjUndefine(vm) < 0)
+        virLog(VIR_LOG_ERROR, "qemu.migration", "%s: the document of '%s' cannot be put back: %s", m->uuid, vm->name,
                virGetLastErrorMessage());
+    virDomainObjUnref(vm);
 }
 
 VIRT_INTERNAL int
@@ -343,15 +441,15 @@ qemuMigrationRemoveIncoming(struct qemuMigration *m)
     virErrorPtr error = virSaveLastError();
     int rc = qemuMigrationEnter(m, QEMU_STAGE_REMOVING);
 
-    if (rc == 0 && m->vm != NULL && !m->offline) {
+    if (rc == 0 && !m->offline) {
         qemuMigrationUnpersist(m);
-        if (!atomic_load(&m->ended))
+        if (m->vm != NULL && !atomic_load(&m->ended))
             rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
     }
     if (rc >= 0 && qemuLeaseGiveBack(m) < 0)
         rc = virReportError(VIR_ERR_OPERATION_FAILED, "its lease cannot be given back");
     if (rc >= 0)
-        qemuStorageRemove(m);
+        qemuStorageRemove(m, false);
     if (rc >= 0)
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
     else
@@ -400,22 +498,33 @@ qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, c
 
 /* ---------- Finish ---------- */
 
-/* The persistent document, if there is to be one: before the CPUs run, so that a failure can still be taken back. */
+/* There is to be a persistent document: what it replaces goes on record with the order to start. */
+static int
+qemuMigrationPersistBegin(struct qemuMigration *m)
+{
+    if ((m->flags & VIR_MIGRATE_PERSIST_DEST) == 0 || m->persisted)
+        return 0;
+    if (m->vm->persistent && (m->previous = virDomainObjText(m->vm, true)) == NULL)
+        return -1;
+    m->persisted = true;
+    return 0;
+}
+
+/* The document itself: before the CPUs run, so that a failure can still be taken back; again, if it was another process that was told to start. */
 static int
 qemuMigrationPersist(struct qemuMigration *m)
 {
     VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
 
-    if ((m->flags & VIR_MIGRATE_PERSIST_DEST) == 0)
+    if (!m->persisted || m->defined)
         return 0;
     if (m->definition != NULL)
         doc = virXmlParse(m->definition, "domain");
     else if ((doc = virDomainObjDocument(m->vm, false)) != NULL)
         qemuMigrationStripDocument(m->host, doc);
-    if (doc == NULL || (m->vm->persistent && (m->previous = virDomainObjText(m->vm, true)) == NULL)
-        || virDomainObjDefine(m->vm, doc) < 0)
+    if (doc == NULL || virDomainObjDefine(m->vm, doc) < 0)
         return -1;
-    m->persisted = true;
+    m->defined = true;
     return 0;
 }
 
@@ -470,7 +579,7 @@ qemuMigrationArrived(struct qemuMigration *m, const char *cookiein)
 }
 
 VIRT_INTERNAL int
-qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *cookiein)
+qemuMigrationStartIncoming(struct qemuMigration *m, unsigned long long end, const char *cookiein)
 {
     struct qemuMonitor *mon = NULL;
     int rc = 1;
@@ -487,7 +596,7 @@ qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *coo
         return 0;
     }
     if (!m->resuming) {
-        if ((rc = qemuLeaseTransfer(m)) <= 0) {
+        if (qemuMigrationPersist(m) < 0 || (rc = qemuLeaseTransfer(m)) <= 0) {
             qemuMonitorUnref(mon);
             return rc < 0 ? 0 : -1;
         }
@@ -499,7 +608,7 @@ qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *coo
             rc = qemuMigrationSend(m, mon, m->startPaused ? "query-status" : "cont", NULL);
         m->resuming = rc == 0;
     }
-    if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, timeout)) > 0)
+    if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, qemuMigrationLeft(end, -1))) > 0)
         qemuMigrationArrived(m, cookiein);
     if (rc != 0)
         m->resuming = false;
@@ -511,7 +620,7 @@ qemuMigrationStartIncoming(struct qemuMigration *m, int timeout, const char *coo
 
 /* Whether the copy can be started: 1; 0: not known yet; -1: it is incomplete, and stays so. `cont` would not do: QEMU keeps it for later. */
 static int
-qemuMigrationCheckCopy(struct qemuMigration *m, int timeout)
+qemuMigrationCheckCopy(struct qemuMigration *m, unsigned long long end)
 {
     VIRT_CLEANUP_JSON cJSON *info = NULL;
     struct qemuDomain *priv = m->vm != NULL ? qemuDomainPeek(m->vm) : NULL;
@@ -540,7 +649,7 @@ qemuMigrationCheckCopy(struct qemuMigration *m, int timeout)
         m->finishing = virTimeNowUs();
     if (m->asking == 0 && (m->asking = qemuMonitorSend(mon, "query-migrate", NULL, false)) != 0)
         m->asked = virTimeNowUs();
-    if (m->asking != 0 && (rc = qemuMonitorReceive(mon, m->asking, timeout, &info)) != 0)
+    if (m->asking != 0 && (rc = qemuMonitorReceive(mon, m->asking, qemuMigrationLeft(end, 1000), &info)) != 0)
         m->asking = 0;
     qemuMonitorUnref(mon);
     virResetLastError();
@@ -560,17 +669,14 @@ qemuMigrationCheckCopy(struct qemuMigration *m, int timeout)
 
 /* 1 it is here for good, 0 not yet, -1 it cannot be started. */
 static int
-qemuMigrationFinishRun(struct qemuMigration *m, const struct virMigrationCall *call, const char *cookiein)
+qemuMigrationFinishRun(struct qemuMigration *m, unsigned long long end, const char *cookiein)
 {
     struct qemuDomain *priv;
     int rc;
 
     if (m->stage == QEMU_STAGE_PREPARED) {
-        if ((rc = qemuMigrationCheckCopy(m, call->timeout < 0 || call->timeout > 1000 ? 1000 : call->timeout)) <= 0) {
-            if (rc == 0 && call->timeout != 0)
-                poll(NULL, 0, 10);
+        if ((rc = qemuMigrationCheckCopy(m, end)) <= 0)
             return rc;
-        }
         priv = qemuDomainPeek(m->vm);
         pthread_mutex_lock(&priv->lock);
         if (!priv->announced) {
@@ -581,10 +687,10 @@ qemuMigrationFinishRun(struct qemuMigration *m, const struct virMigrationCall *c
             pthread_mutex_unlock(&priv->lock);
         }
         m->moving = m->told != 0;
-        if (qemuMigrationPersist(m) < 0 || qemuMigrationEnter(m, QEMU_STAGE_STARTING) < 0)
+        if (qemuMigrationPersistBegin(m) < 0 || qemuMigrationEnter(m, QEMU_STAGE_STARTING) < 0)
             return -1;
     }
-    return qemuMigrationStartIncoming(m, call->timeout, cookiein);
+    return qemuMigrationStartIncoming(m, end, cookiein);
 }
 
 /* An offline migration defines the guest here. */
@@ -638,7 +744,7 @@ qemuMigrationIsTooLate(struct qemuMigration *m)
 
 /* One step: 1 it is over; 0 not yet. */
 static int
-qemuMigrationFinishStep(struct qemuMigration *m, const struct virMigrationCall *call, const char *cookiein, int cancelled)
+qemuMigrationFinishStep(struct qemuMigration *m, unsigned long long end, const char *cookiein, int cancelled)
 {
     int rc = 1;
 
@@ -649,7 +755,7 @@ qemuMigrationFinishStep(struct qemuMigration *m, const struct virMigrationCall *
         virResetLastError();
         return qemuMigrationRemoveIncoming(m) == 0;              /* as long as it is there, it is not gone */
     }
-    if ((rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, call, cookiein)) < 0) {
+    if ((rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, end, cookiein)) < 0) {
         qemuMigrationFailed(m);
         rc = qemuMigrationRemoveIncoming(m) == 0;
     }
@@ -660,6 +766,7 @@ VIRT_INTERNAL int
 qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, const char *cookiein, int cancelled, char **cookieout,
                     virDomainPtr *guest)
 {
+    const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuHost *host = qemuHostOf(dconn);
     struct qemuMigration *m = qemuMigrationLock(host, call->uuid, true);
     int rc;
@@ -677,8 +784,8 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
         return VIR_MIGRATION_FAILED;
     }
     do
-        rc = qemuMigrationFinishStep(m, call, cookiein, cancelled);
-    while (rc == 0 && call->timeout < 0);
+        rc = qemuMigrationFinishStep(m, end, cookiein, cancelled);
+    while (rc == 0 && qemuMigrationAgain(end));
     if (rc == 0) {
         rc = VIR_MIGRATION_AGAIN;
     } else if (m->stage == QEMU_STAGE_STARTED) {

@@ -156,7 +156,7 @@ qemuMigrationCheckParameters(const struct virMigrationCall *call)
     if ((flags & VIR_MIGRATE_PARALLEL) != 0 && call->stream >= 0)
         return virReportError(VIR_ERR_INVALID_ARG, "VIR_MIGRATE_PARALLEL opens connections of its own: it does not go with one stream "
                               "(virMigrationSetStream)");
-    if (qemuTlsCheckCall(call) < 0)
+    if (qemuTlsCheckCall(call) < 0 || (uri != NULL && qemuMigrationCheckUnix(VIR_MIGRATE_PARAM_URI, uri) < 0))
         return -1;
     return qemuMigrationCheckTunings(qemuMigrationTunings, sizeof(qemuMigrationTunings) / sizeof(qemuMigrationTunings[0]), call, methods);
 }

@@ -196,7 +196,7 @@ qemuSettleOpenedDestination(struct qemuMigration *m)
     } else if (m->stage == QEMU_STAGE_PREPARED && !m->offline) {
         qemuSettleAsk(m, QEMU_SETTLE_ANSWER, &info);
     } else if (m->stage == QEMU_STAGE_STARTING) {
-        if (qemuMigrationStartIncoming(m, QEMU_SETTLE_ANSWER, NULL) < 0)
+        if (qemuMigrationStartIncoming(m, qemuMigrationUntil(QEMU_SETTLE_ANSWER), NULL) < 0)
             qemuSettleRemove(m, virGetLastErrorMessage());
     }
     virResetLastError();
@@ -226,7 +226,8 @@ qemuSettleLoad(const char *file, void *opaque)
         return 0;
     }
     if (m->stage == QEMU_STAGE_SPAWNED || m->stage == QEMU_STAGE_LISTENING) {    /* Prepare has not answered: it may be asked anew */
-        qemuStorageRemove(m);
+        qemuStorageRemove(m, true);
+        qemuMigrationForgetSockets(m);
         qemuMigrationRemoveRecord(m);
         qemuMigrationFree(m);
         return 0;
@@ -352,7 +353,8 @@ qemuSweepDestination(struct qemuMigration *m)
     int status = QEMU_MIGRATION_NONE;
 
     if (m->stage == QEMU_STAGE_STARTING) {
-        qemuMigrationStartIncoming(m, 0, NULL);
+        if (qemuMigrationStartIncoming(m, qemuMigrationUntil(0), NULL) < 0)
+            qemuSettleRemove(m, virGetLastErrorMessage());
         return;
     }
     if (m->stage == QEMU_STAGE_PREPARED && !m->offline && !atomic_load(&m->ended)

@@ -16,7 +16,6 @@
 #include "../common/json.h"
 #include "../common/params.h"
 
-#include <poll.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -301,26 +300,25 @@ qemuMigrationJudge(struct qemuMigration *m, struct qemuMonitor *mon, int timeout
 }
 
 static int
-qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, const char *uri)
+qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, const char *uri,
+                        unsigned long long end)
 {
-    unsigned long long end = qemuMigrationUntil(call->timeout);
     /* who waits for the end looks around now and then; who steps wants numbers to show */
     const int most = call->timeout < 0 ? 1000 : QEMU_MIGRATE_ASK / 1000;
-    int rc = 0, left;
+    int rc = 0;
 
     if (!m->sent) {
         if (atomic_load(&m->aborted)) {
             qemuMigrationReportFailure(m);
             return -1;
         }
-        if ((rc = qemuStorageCopy(m, mon, call)) <= 0)
+        if ((rc = qemuStorageCopy(m, mon, call, end)) <= 0)
             return rc;
         if (qemuMigrationStart(m, mon, call, uri) < 0)
             return -1;
     }
     for (;;) {
-        left = qemuMigrationLeft(end, most);
-        if (m->npending > 0 && (rc = qemuMigrationCollect(m, mon, left)) < 0 && qemuMonitorIsOpen(mon))
+        if (m->npending > 0 && (rc = qemuMigrationCollect(m, mon, qemuMigrationLeft(end, most))) < 0 && qemuMonitorIsOpen(mon))
             return -1;
         /* an abort that came before `migrate` was carried out had nothing to cancel */
         if (m->npending == 0 && atomic_load(&m->aborted) && !m->cancelSent) {
@@ -328,7 +326,7 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
             if (qemuMonitorPost(mon, "migrate_cancel", NULL) < 0)
                 return -1;
         }
-        if (m->npending == 0 && (rc = qemuMigrationJudge(m, mon, left)) != 0)
+        if (m->npending == 0 && (rc = qemuMigrationJudge(m, mon, qemuMigrationLeft(end, most))) != 0)
             return rc;
         if (!qemuMonitorIsOpen(mon) || atomic_load(&m->ended)) {
             m->asking = 0;
@@ -338,16 +336,15 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
             virResetLastError();
             return 0;                 /* if QEMU goes on, it is asked by a new monitor */
         }
-        left = qemuMigrationLeft(end, most);
         if (m->npending == 0 && !m->final) {
             if (m->asking == 0 && virTimeNowUs() - m->asked >= QEMU_MIGRATE_ASK)
                 qemuMigrationAsk(m, mon);
-            qemuMigrationListen(m, mon, m->mirrorsEnding ? qemuMigrationLeft(end, 5) : left);
+            qemuMigrationListen(m, mon, qemuMigrationLeft(end, m->mirrorsEnding ? 5 : most));
             qemuMigrationAnswered(m, mon, 0);
-            if (qemuStorageLook(m) < 0 && qemuMigrationGiveUp(m, mon) < 0)
+            if (qemuStorageLook(m, mon) < 0 && qemuMigrationGiveUp(m, mon) < 0)
                 return -1;
         }
-        if (left == 0 && call->timeout >= 0)
+        if (qemuMigrationLeft(end, 1) == 0)
             return m->npending == 0 ? qemuMigrationJudge(m, mon, 0) : 0;
     }
 }
@@ -364,7 +361,7 @@ qemuMigrationPerformDead(struct qemuMigration *m)
 
 /* One stage further: 1 it is there, 0 not yet, -1 it failed. */
 static int
-qemuMigrationPerformStep(struct qemuMigration *m, const struct virMigrationCall *call, const char *uri)
+qemuMigrationPerformStep(struct qemuMigration *m, const struct virMigrationCall *call, const char *uri, unsigned long long end)
 {
     struct qemuMonitor *mon = NULL;
     int rc;
@@ -377,10 +374,9 @@ qemuMigrationPerformStep(struct qemuMigration *m, const struct virMigrationCall 
     }
     if (mon == NULL) {                /* no answer is not no */
         virResetLastError();
-        poll(NULL, 0, call->timeout < 0 || call->timeout > 100 ? 100 : call->timeout);
         return 0;
     }
-    rc = qemuMigrationPerformRun(m, mon, call, uri);
+    rc = qemuMigrationPerformRun(m, mon, call, uri, end);
     qemuMonitorUnref(mon);
     return rc;
 }
@@ -389,6 +385,7 @@ VIRT_INTERNAL int
 qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, const char *uri,
                      char **cookieout)
 {
+    const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     int rc;
 
@@ -402,8 +399,8 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
     }
     if (m->stage == QEMU_STAGE_BEGUN || m->stage == QEMU_STAGE_TRANSFER) {
         do
-            rc = qemuLeasePeer(m, cookiein) < 0 || qemuStoragePeer(m, cookiein) < 0 ? -1 : qemuMigrationPerformStep(m, call, uri);
-        while (rc == 0 && call->timeout < 0);
+            rc = qemuLeasePeer(m, cookiein) < 0 || qemuStoragePeer(m, cookiein) < 0 ? -1 : qemuMigrationPerformStep(m, call, uri, end);
+        while (rc == 0 && qemuMigrationAgain(end));
         if (rc < 0) {
             qemuMigrationFailed(m);
             if (qemuMigrationEnter(m, QEMU_STAGE_BROKEN) < 0)
@@ -425,13 +422,12 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
 
 /* ---------- Halt ---------- */
 
-/* The transfer is under way: it is cancelled, and its end awaited for at most timeout ms. The status that it ended with, or 0. */
+/* The transfer is under way: it is cancelled, and its end awaited. The status that it ended with, or 0. */
 static int
-qemuMigrationHaltTransfer(struct qemuMigration *m, int timeout)
+qemuMigrationHaltTransfer(struct qemuMigration *m, unsigned long long end)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
     struct qemuMonitor *mon = qemuDomainMonitor(m->vm);
-    unsigned long long end = qemuMigrationUntil(timeout);
     int status, rc = 0;
 
     for (;;) {
@@ -465,27 +461,25 @@ qemuMigrationHaltTransfer(struct qemuMigration *m, int timeout)
         if (left == 0)
             break;
     }
-    if (mon == NULL && timeout != 0)
-        poll(NULL, 0, 10);
     qemuMonitorUnref(mon);
     virResetLastError();
     return rc;
 }
 
 static int
-qemuMigrationHaltLocked(struct qemuMigration *m, int timeout)
+qemuMigrationHaltLocked(struct qemuMigration *m, unsigned long long end)
 {
     int status = 0;
 
     if (m->stage == QEMU_STAGE_TRANSFER && m->sent && !atomic_load(&m->ended)
-        && (status = qemuMigrationHaltTransfer(m, timeout)) == 0 && !atomic_load(&m->ended))
+        && (status = qemuMigrationHaltTransfer(m, end)) == 0 && !atomic_load(&m->ended))
         return VIR_MIGRATION_AGAIN;
     if (m->stage == QEMU_STAGE_TRANSFER && m->sent && atomic_load(&m->ended) && !atomic_load(&m->ownAgain))
         status = QEMU_MIGRATION_COMPLETED;       /* perhaps: the destination is asked */
     if (m->stage == QEMU_STAGE_TRANSFER && (status == QEMU_MIGRATION_COMPLETED || qemuMigrationIsPostCopy(status))
         && qemuMigrationTransferred(m) == 0)
         return VIR_MIGRATION_AGAIN;
-    if (m->stage != QEMU_STAGE_TRANSFERRED && qemuStorageEnd(m, timeout) == 0)
+    if (m->stage != QEMU_STAGE_TRANSFERRED && qemuStorageEnd(m, end) == 0)
         return VIR_MIGRATION_AGAIN;
     if (m->stage == QEMU_STAGE_BEGUN || m->stage == QEMU_STAGE_TRANSFER || m->stage == QEMU_STAGE_BROKEN)
         return qemuMigrationEnter(m, QEMU_STAGE_HALTED) == 0 ? VIR_MIGRATION_DONE : VIR_MIGRATION_AGAIN;
@@ -502,6 +496,7 @@ qemuMigrationHaltLocked(struct qemuMigration *m, int timeout)
 VIRT_INTERNAL int
 qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
 {
+    const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuHost *host = qemuHostOf(domain->conn);
     struct qemuMigration *m = qemuMigrationLock(host, call->uuid, false);
     char guest[VIR_UUID_STRING_BUFLEN];
@@ -517,8 +512,8 @@ qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
         return VIR_MIGRATION_DONE;
     }
     do
-        rc = qemuMigrationHaltLocked(m, call->timeout);
-    while (rc == VIR_MIGRATION_AGAIN && call->timeout < 0);
+        rc = qemuMigrationHaltLocked(m, end);
+    while (rc == VIR_MIGRATION_AGAIN && qemuMigrationAgain(end));
     qemuMigrationUnlock(m);
     return rc;
 }
@@ -545,7 +540,7 @@ qemuMigrationLeave(struct qemuMigration *m)
 
 /* It goes on at the destination: ends it here, once all of it is there. 1; 0: not yet; -1: its QEMU cannot be killed. */
 static int
-qemuMigrationLeaveWhenSent(struct qemuMigration *m, int timeout)
+qemuMigrationLeaveWhenSent(struct qemuMigration *m, unsigned long long end)
 {
     struct qemuDomain *priv = m->vm != NULL ? qemuDomainPeek(m->vm) : NULL;
     struct qemuMonitor *mon;
@@ -554,7 +549,7 @@ qemuMigrationLeaveWhenSent(struct qemuMigration *m, int timeout)
         if ((mon = qemuDomainMonitor(m->vm)) != NULL) {
             if (m->asking == 0 && virTimeNowUs() - m->asked >= QEMU_MIGRATE_ASK)
                 qemuMigrationAsk(m, mon);
-            qemuMigrationListen(m, mon, timeout < 0 || timeout > 100 ? 100 : timeout);
+            qemuMigrationListen(m, mon, qemuMigrationLeft(end, 100));
             qemuMigrationAnswered(m, mon, 0);
             qemuMonitorUnref(mon);
         }
@@ -586,7 +581,7 @@ qemuMigrationKeepLease(struct qemuMigration *m)
 }
 
 VIRT_INTERNAL int
-qemuMigrationResume(struct qemuMigration *m, int timeout)
+qemuMigrationResume(struct qemuMigration *m, unsigned long long end)
 {
     struct qemuDomain *priv = m->vm != NULL ? qemuDomainPeek(m->vm) : NULL;
     struct qemuMonitor *mon = NULL;
@@ -598,7 +593,7 @@ qemuMigrationResume(struct qemuMigration *m, int timeout)
     }
     if (atomic_load(&m->ended) || priv == NULL)
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' cannot go on: its QEMU has ended", m->name);
-    if ((rc = qemuMigrationKeepLease(m)) <= 0 || (rc = qemuStorageEnd(m, timeout)) == 0)
+    if ((rc = qemuMigrationKeepLease(m)) <= 0 || (rc = qemuStorageEnd(m, end)) == 0)
         return rc;
     if ((mon = qemuDomainMonitor(m->vm)) == NULL) {
         if (atomic_load(&m->ended))
@@ -616,7 +611,7 @@ qemuMigrationResume(struct qemuMigration *m, int timeout)
             rc = qemuMigrationSend(m, mon, "cont", NULL);
             m->resuming = rc == 0;
         }
-        if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, timeout)) > 0)
+        if (rc >= 0 && (rc = qemuMigrationCollect(m, mon, qemuMigrationLeft(end, -1))) > 0)
             qemuEventRunning(m->vm, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
         if (rc != 0) {
             atomic_store(&priv->resumeReason, -1);
@@ -629,14 +624,14 @@ qemuMigrationResume(struct qemuMigration *m, int timeout)
 
 /* It is to be here again as it was. 1; 0: not yet; -1: it cannot be, and is over. */
 static int
-qemuMigrationGoBack(struct qemuMigration *m, int timeout)
+qemuMigrationGoBack(struct qemuMigration *m, unsigned long long end)
 {
     int rc;
 
     if (m->stage == QEMU_STAGE_LEAVING)
         return qemuMigrationLeave(m) < 0 ? 0 : 1;                /* what was said first counts */
     /* whoever goes back has halted it, so this answers at once; a transfer that goes on must not be taken for one that has ended */
-    if ((rc = qemuMigrationHaltLocked(m, timeout)) == VIR_MIGRATION_AGAIN)
+    if ((rc = qemuMigrationHaltLocked(m, end)) == VIR_MIGRATION_AGAIN)
         return 0;
     if (rc == VIR_MIGRATION_FAILED && !atomic_load(&m->ended))
         return -1;                    /* post-copy: there is nothing to go on with; the answer stands until QEMU has ended */
@@ -646,7 +641,7 @@ qemuMigrationGoBack(struct qemuMigration *m, int timeout)
         virResetLastError();
         return 0;
     }
-    if ((rc = qemuMigrationResume(m, timeout)) < 0)
+    if ((rc = qemuMigrationResume(m, end)) < 0)
         qemuMigrationFailed(m);
     if (rc < 0 && !atomic_load(&m->ended)) {
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' does not go on: %s", m->uuid, m->name, virGetLastErrorMessage());
@@ -660,6 +655,7 @@ qemuMigrationGoBack(struct qemuMigration *m, int timeout)
 VIRT_INTERNAL int
 qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, int cancelled)
 {
+    const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     int rc = 1;
 
@@ -678,10 +674,10 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
                 qemuMigrationFailed(m);
             rc = cancelled ? -1 : 1;
         } else if (!qemuMigrationIsOver(m)) {
-            rc = cancelled || m->stage == QEMU_STAGE_RESUMING ? qemuMigrationGoBack(m, call->timeout)
-                                                              : qemuMigrationLeaveWhenSent(m, call->timeout);
+            rc = cancelled || m->stage == QEMU_STAGE_RESUMING ? qemuMigrationGoBack(m, end)
+                                                              : qemuMigrationLeaveWhenSent(m, end);
         }
-    } while (rc == 0 && call->timeout < 0);
+    } while (rc == 0 && qemuMigrationAgain(end));
     qemuMigrationUnlock(m);
     return rc < 0 ? VIR_MIGRATION_FAILED : rc == 0 ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_DONE;
 }

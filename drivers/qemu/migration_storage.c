@@ -13,7 +13,7 @@
 #include "storage.h"
 #include "blockdev.h"
 
-#include "../common/host.h"
+#include "../common/file.h"
 #include "../common/json.h"
 #include "../common/xml.h"
 
@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_QEMU
@@ -117,7 +116,7 @@ qemuStorageCheckCall(const struct virMigrationCall *call)
         return virReportError(VIR_ERR_INVALID_ARG, "'%s' and '%s' exclude each other", VIR_MIGRATE_PARAM_DISKS_URI, VIR_MIGRATE_PARAM_DISKS_PORT);
     if (uri != NULL && strncmp(uri, "tcp:", 4) != 0 && strncmp(uri, "unix:", 5) != 0)
         return virReportError(VIR_ERR_INVALID_ARG, "'%s' '%s': only tcp: and unix: are known", VIR_MIGRATE_PARAM_DISKS_URI, uri);
-    return 0;
+    return uri != NULL ? qemuMigrationCheckUnix(VIR_MIGRATE_PARAM_DISKS_URI, uri) : 0;
 }
 
 /* Every disk that was named is there, and can be copied. */
@@ -239,7 +238,8 @@ qemuStorageToJson(const struct qemuMigration *m)
         return NULL;
     for (size_t i = 0; i < m->ndisks; i++)
         if (virJsonAppend(list, virJsonObject("s:target", m->disks[i].target, "s:node", m->disks[i].node, "u:size", m->disks[i].size,
-                                              "S:created", m->disks[i].created, NULL)) < 0)
+                                              "S:created", m->disks[i].created, "U:device", m->disks[i].device, "U:inode", m->disks[i].inode,
+                                              NULL)) < 0)
             return NULL;
     given = list;
     list = NULL;
@@ -264,6 +264,10 @@ qemuStorageFromJson(struct qemuMigration *m, const cJSON *list, bool ours)
         snprintf(disk->node, sizeof(disk->node), "%s", node);
         if (ours && created != NULL && (disk->created = virStringCopy(created)) == NULL)
             return -1;
+        if (ours) {
+            virJsonULongLong(each, "device", &disk->device);
+            virJsonULongLong(each, "inode", &disk->inode);
+        }
     }
     return 0;
 }
@@ -279,20 +283,6 @@ qemuStorageCookie(const struct qemuMigration *m, cJSON *cookie)
         return virJsonAdd(cookie, "s:nbd", m->nbd, NULL);
     disks = qemuStorageToJson(m);
     return disks != NULL ? virJsonAdd(cookie, "a:disks", disks, NULL) : -1;
-}
-
-VIRT_INTERNAL int
-qemuStoragePeer(struct qemuMigration *m, const char *cookie)
-{
-    VIRT_CLEANUP_JSON cJSON *json = NULL;
-    const char *nbd;
-
-    if (m->ndisks == 0 || m->nbd != NULL)
-        return 0;
-    if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "migration cookie")) == NULL
-        || (nbd = virJsonString(json, "nbd")) == NULL)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said where its disks are to go", m->name);
-    return (m->nbd = virStringCopy(nbd)) != NULL ? 0 : -1;
 }
 
 /* "tcp:host:port" or "unix:path" as QEMU's address; `flat`: as a SocketAddress, else as the older kind. */
@@ -316,8 +306,26 @@ qemuStorageAddress(const char *uri, bool flat)
     return virJsonObject("s:type", local ? "unix" : "inet", "a:data", data, NULL);
 }
 
+VIRT_INTERNAL int
+qemuStoragePeer(struct qemuMigration *m, const char *cookie)
+{
+    VIRT_CLEANUP_JSON cJSON *json = NULL, *address = NULL;
+    const char *nbd;
+
+    if (m->ndisks == 0 || m->nbd != NULL)
+        return 0;
+    if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "migration cookie")) == NULL
+        || (nbd = virJsonString(json, "nbd")) == NULL)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said where its disks are to go", m->name);
+    if ((address = qemuStorageAddress(nbd, true)) == NULL)
+        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination says that its disks are to go to '%s': %s", m->name, nbd,
+                              virGetLastErrorMessage());
+    return (m->nbd = virStringCopy(nbd)) != NULL ? 0 : -1;
+}
+
 /* ---------- the destination ---------- */
 
+/* The empty file, which is there now, becomes the image. */
 static int
 qemuStorageMake(const struct virMigrationCall *call, xmlNodePtr disk, const char *path, unsigned long long size)
 {
@@ -327,20 +335,15 @@ qemuStorageMake(const struct virMigrationCall *call, xmlNodePtr disk, const char
     VIRT_CLEANUP_FREE char *digits = virStringFormat("%llu", size), *errors = NULL;
     const char *argv[16] = { "/usr/bin/qemu-img", "create", "-q", "-f", format };
     size_t n = 5;
-    int fd, status;
+    int status;
 
     if (digits == NULL)
         return -1;
     if (overlay && backing == NULL)
         return virReportError(VIR_ERR_OPERATION_INVALID, "disk '%s': '%s' is not here, and what backs it is not known: only what was written "
                               "above that is to be copied", target, path);
-    if (format == NULL || strcmp(format, "raw") == 0) {
-        if ((fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
-            return virReportSystemError(errno, "disk '%s': cannot make '%s'", target, path);
-        status = ftruncate(fd, (off_t)size);
-        close(fd);
-        return status == 0 ? 0 : virReportSystemError(errno, "disk '%s': '%s' cannot have %llu bytes", target, path, size);
-    }
+    if (format == NULL || strcmp(format, "raw") == 0)
+        return truncate(path, (off_t)size) == 0 ? 0 : virReportSystemError(errno, "disk '%s': '%s' cannot have %llu bytes", target, path, size);
     if (overlay) {
         argv[n++] = "-b";
         argv[n++] = backing;
@@ -378,9 +381,34 @@ qemuStorageExpect(struct qemuMigration *m, const struct qemuMigrationCookie *coo
     return 0;
 }
 
+/* Empty files first: from then on each is known by its number, and what somebody else has put there meanwhile is not taken for one of them. */
+static int
+qemuStorageCreate(struct qemuMigration *m)
+{
+    for (size_t i = 0; i < m->ndisks; i++) {
+        struct qemuStorageDisk *disk = &m->disks[i];
+        VIRT_CLEANUP_CLOSE int fd = -1;
+        struct stat info;
+
+        if (disk->created == NULL)
+            continue;
+        if ((fd = open(disk->created, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0 || fstat(fd, &info) < 0)
+            return virReportSystemError(errno, "disk '%s': cannot make '%s'", disk->target, disk->created);
+        disk->device = (unsigned long long)info.st_dev;
+        disk->inode = (unsigned long long)info.st_ino;
+    }
+    return 0;
+}
+
 VIRT_INTERNAL int
 qemuStorageMakeAll(struct qemuMigration *m, const struct virMigrationCall *call, xmlDocPtr doc)
 {
+    bool any = false;
+
+    for (size_t i = 0; i < m->ndisks; i++)
+        any = any || m->disks[i].created != NULL;
+    if (any && (qemuStorageCreate(m) < 0 || qemuMigrationSaveRecord(m) < 0))
+        return -1;
     for (size_t i = 0; i < m->ndisks; i++)
         if (m->disks[i].created != NULL
             && qemuStorageMake(call, qemuStorageFind(doc, m->disks[i].target), m->disks[i].created, m->disks[i].size) < 0)
@@ -388,14 +416,29 @@ qemuStorageMakeAll(struct qemuMigration *m, const struct virMigrationCall *call,
     return 0;
 }
 
+/* Whether the file is the one that was made: by its number; whoever died before he could note that has left an empty one. */
+static bool
+qemuStorageIsOurs(const struct qemuStorageDisk *disk, bool recorded)
+{
+    struct stat info;
+
+    if (lstat(disk->created, &info) < 0 || !S_ISREG(info.st_mode))
+        return false;
+    if (disk->inode == 0)
+        return recorded && info.st_size == 0;
+    return (unsigned long long)info.st_dev == disk->device && (unsigned long long)info.st_ino == disk->inode;
+}
+
 VIRT_INTERNAL void
-qemuStorageRemove(struct qemuMigration *m)
+qemuStorageRemove(struct qemuMigration *m, bool recorded)
 {
     for (size_t i = 0; i < m->ndisks; i++) {
-        if (m->disks[i].created != NULL && unlink(m->disks[i].created) < 0 && errno != ENOENT)
-            virLog(VIR_LOG_WARN, "qemu.migration", "%s: cannot remove '%s': errno %d", m->uuid, m->disks[i].created, errno);
-        free(m->disks[i].created);
-        m->disks[i].created = NULL;
+        struct qemuStorageDisk *disk = &m->disks[i];
+
+        if (disk->created != NULL && qemuStorageIsOurs(disk, recorded) && unlink(disk->created) < 0 && errno != ENOENT)
+            virLog(VIR_LOG_WARN, "qemu.migration", "%s: cannot remove '%s': errno %d", m->uuid, disk->created, errno);
+        free(disk->created);
+        disk->created = NULL;
     }
     qemuStorageEnded(m);
 }
@@ -413,47 +456,19 @@ qemuStorageEnded(struct qemuMigration *m)
 static char *
 qemuStorageListenUri(struct qemuMigration *m, const struct virMigrationCall *call, const struct qemuMigrationCookie *cookie)
 {
-    const char *given = qemuMigrationParam(call, VIR_MIGRATE_PARAM_DISKS_URI), *memory = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI);
-    const char *address = qemuMigrationParam(call, VIR_MIGRATE_PARAM_LISTEN_ADDRESS);
-    unsigned long long wanted = qemuMigrationNumber(call, VIR_MIGRATE_PARAM_DISKS_PORT, 0);
-    VIRT_CLEANUP_FREE char *host = NULL;
-    int port = 0;
+    const char *memory = qemuMigrationParam(call, VIR_MIGRATE_PARAM_URI);
+    struct qemuMigrationPlace place = {
+        .what = "the disks", .given = qemuMigrationParam(call, VIR_MIGRATE_PARAM_DISKS_URI), .next = &m->nbdPort,
+        .like = memory != NULL && strncmp(memory, "tcp:", 4) == 0 ? memory : NULL,
+        .address = qemuMigrationParam(call, VIR_MIGRATE_PARAM_LISTEN_ADDRESS),
+        .port = (int)qemuMigrationNumber(call, VIR_MIGRATE_PARAM_DISKS_PORT, 0),
+    };
+    VIRT_CLEANUP_FREE char *own = NULL;
 
-    free(m->nbd);
-    m->nbd = NULL;
-    free(m->nbdSocket);
-    m->nbdSocket = NULL;
-    if (given != NULL && strncmp(given, "unix:", 5) == 0)
-        m->nbdSocket = virStringCopy(qemuMigrationUnixPath(given));
-    else if (given == NULL && memory == NULL && address == NULL && wanted == 0 && cookie->sameHost)
-        m->nbdSocket = virStringFormat("%s/%s.nbd", m->host->run, m->uuid);
-    if (m->nbdSocket != NULL && strlen(m->nbdSocket) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        m->nbd = virStringFormat("unix:%s", m->nbdSocket);
-        return virStringCopy(m->nbd);
-    }
-    if (given == NULL && memory != NULL && strncmp(memory, "tcp:", 4) == 0) {
-        if (qemuMigrationParseTcp(memory, &host, &port) < 0)
-            return NULL;
-        port = 0;
-    } else if (given != NULL && qemuMigrationParseTcp(given, &host, &port) < 0) {
+    place.local = place.given == NULL && memory == NULL && place.address == NULL && place.port == 0 && cookie->sameHost;
+    if (place.local && (place.own = own = qemuMigrationOwnSocket(m, "nbd")) == NULL)
         return NULL;
-    }
-    if (host == NULL && (host = m->nbdSocket != NULL ? virStringCopy("127.0.0.1") : virHostGetHostname()) == NULL)
-        return NULL;
-    if (port == 0)
-        port = (int)wanted;
-    m->nbdPortGiven = port != 0;
-    if (port == 0) {
-        if (m->nbdPort == 0)
-            m->nbdPort = QEMU_MIGRATE_PORT_FIRST;
-        if ((port = m->nbdPort++) > QEMU_MIGRATE_PORT_LAST) {
-            virReportError(VIR_ERR_OPERATION_FAILED, "no port between %d and %d is free for the disks", QEMU_MIGRATE_PORT_FIRST,
-                           QEMU_MIGRATE_PORT_LAST);
-            return NULL;
-        }
-    }
-    m->nbd = qemuMigrationFormatTcp(host, port);
-    return qemuMigrationFormatTcp(address != NULL ? address : qemuMigrationFamily(host), port);
+    return qemuMigrationListenAt(&place, &m->nbd, &m->nbdSocket);
 }
 
 static int
@@ -468,7 +483,7 @@ qemuStorageSendListen(struct qemuMigration *m, struct qemuMonitor *mon, const st
 
 VIRT_INTERNAL int
 qemuStorageServe(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
-                 const struct qemuMigrationCookie *cookie)
+                 const struct qemuMigrationCookie *cookie, unsigned long long end)
 {
     int rc;
 
@@ -477,9 +492,9 @@ qemuStorageServe(struct qemuMigration *m, struct qemuMonitor *mon, const struct 
     if (m->serving == 0 && m->npending == 0 && qemuStorageSendListen(m, mon, call, cookie) < 0)
         return -1;
     for (;;) {
-        if ((rc = qemuMigrationCollect(m, mon, call->timeout)) == 0)
+        if ((rc = qemuMigrationCollect(m, mon, qemuMigrationLeft(end, -1))) == 0)
             return 0;
-        if (rc < 0 && m->serving == 0 && !m->nbdPortGiven && qemuMonitorIsOpen(mon)
+        if (rc < 0 && m->serving == 0 && m->nbdPort != 0 && qemuMonitorIsOpen(mon)
             && strstr(virGetLastErrorMessage(), "Address already in use") != NULL) {
             virResetLastError();
             if (qemuStorageSendListen(m, mon, call, cookie) < 0)
@@ -529,16 +544,27 @@ qemuStorageStatusIs(const cJSON *job, const char *status)
     return is != NULL && strcmp(is, status) == 0;
 }
 
-/* What QEMU says of its jobs. 1, 0 (no answer), -1. Progress is noted. */
+/*
+ * What QEMU says of its jobs, after at most timeout ms: 1; 0: it has not answered yet. It is asked once, and whoever comes next takes the answer.
+ * Progress is noted.
+ */
 static int
-qemuStorageQuery(struct qemuMigration *m, int timeout, cJSON **jobs)
+qemuStorageQuery(struct qemuMigration *m, struct qemuMonitor *mon, int timeout, cJSON **jobs)
 {
     unsigned long long total = 0, done = 0;
     virTypedParameterPtr params = NULL;
-    int n = 0;
+    int n = 0, rc;
 
-    m->mirrorsLooked = virTimeNowUs();
-    if (qemuMigrationQuery(m->vm, "query-jobs", timeout < 0 || timeout > QEMU_STORAGE_ANSWER ? QEMU_STORAGE_ANSWER : timeout, jobs) < 0) {
+    if (m->askingJobs == 0) {
+        m->mirrorsLooked = virTimeNowUs();
+        atomic_store(&m->mirrorsNews, false);
+        m->askingJobs = qemuMonitorSend(mon, "query-jobs", NULL, false);
+    }
+    rc = m->askingJobs == 0 ? -1 : qemuMonitorReceive(mon, m->askingJobs, timeout < 0 || timeout > QEMU_STORAGE_ANSWER ? QEMU_STORAGE_ANSWER
+                                                                                                                       : timeout, jobs);
+    if (rc != 0)
+        m->askingJobs = 0;            /* a monitor that was opened since knows nothing of the question: it is asked anew */
+    if (rc <= 0) {
         virResetLastError();
         return 0;
     }
@@ -609,12 +635,38 @@ qemuStorageSendMirror(struct qemuMigration *m, struct qemuMonitor *mon, const st
                                            "b:auto-dismiss", false, NULL));
 }
 
+/* Ends and forgets the jobs and nodes of these names, whoever has made them. 1 there are none, 0 not yet. */
+static int
+qemuStorageClear(struct qemuMigration *m, struct qemuMonitor *mon, unsigned long long end)
+{
+    bool left = true;
+
+    while (left && qemuMonitorIsOpen(mon)) {
+        VIRT_CLEANUP_JSON cJSON *jobs = NULL;
+
+        if (qemuStorageQuery(m, mon, qemuMigrationLeft(end, -1), &jobs) > 0) {
+            left = false;
+            for (size_t i = 0; i < m->ndisks; i++) {
+                const cJSON *job = qemuStorageFindJob(jobs, &m->disks[i]);
+
+                qemuStorageForget(mon, m->disks[i].job, job == NULL || qemuStorageStatusIs(job, "concluded"), job != NULL);
+                left = left || job != NULL;
+            }
+        }
+        if (left && qemuMigrationLeft(end, 1) == 0)
+            break;
+        if (left && m->askingJobs == 0)
+            qemuMigrationListen(m, mon, qemuMigrationLeft(end, 20));
+    }
+    return !left;
+}
+
 /* One after the other; those that whoever came before has started are known by their names. */
 static int
-qemuStorageStart(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call)
+qemuStorageStart(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, unsigned long long end)
 {
     VIRT_CLEANUP_JSON cJSON *jobs = NULL;
-    int rc = qemuMigrationCollect(m, mon, call->timeout);
+    int rc = qemuMigrationCollect(m, mon, qemuMigrationLeft(end, QEMU_STORAGE_LOOK / 1000));
 
     if (rc < 0)
         return qemuMonitorIsOpen(mon) ? virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the disks cannot be copied: %s", m->name,
@@ -622,7 +674,7 @@ qemuStorageStart(struct qemuMigration *m, struct qemuMonitor *mon, const struct 
     if (rc == 0)
         return 0;
     if (!m->mirrorsKnown) {
-        if (qemuStorageQuery(m, call->timeout, &jobs) <= 0)
+        if (qemuStorageQuery(m, mon, qemuMigrationLeft(end, QEMU_STORAGE_LOOK / 1000), &jobs) <= 0)
             return 0;
         /* whoever came before may have come no further than to the node */
         for (size_t i = 0; i < m->ndisks; i++)
@@ -638,29 +690,41 @@ qemuStorageStart(struct qemuMigration *m, struct qemuMonitor *mon, const struct 
     return 1;
 }
 
-VIRT_INTERNAL int
-qemuStorageCopy(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call)
+/* Whether they are to be asked for (again): an answer is awaited, QEMU has told something of them, or it is long ago. */
+static bool
+qemuStorageIsTime(const struct qemuMigration *m)
 {
-    unsigned long long end = qemuMigrationUntil(call->timeout);
-    int rc, left;
+    return m->askingJobs != 0 || atomic_load(&m->mirrorsNews) || virTimeNowUs() - m->mirrorsLooked >= QEMU_STORAGE_LOOK;
+}
+
+/* The first call: what a migration before this one may have left goes, and it is on record that there may be mirrors. 1, 0 (not yet), -1. */
+static int
+qemuStorageCopyBegin(struct qemuMigration *m, struct qemuMonitor *mon, unsigned long long end)
+{
+    if (m->copying)
+        return 1;
+    if (qemuStorageClear(m, mon, end) == 0)
+        return 0;
+    m->copying = m->mirrorsKnown = true;
+    if (qemuMigrationSaveRecord(m) == 0)
+        return 1;
+    m->copying = false;
+    return -1;
+}
+
+VIRT_INTERNAL int
+qemuStorageCopy(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, unsigned long long end)
+{
+    const int look = QEMU_STORAGE_LOOK / 1000;
+    int rc;
 
     if (m->ndisks == 0 || m->inStep)
         return 1;
-    if (atomic_load(&m->aborted))
-        return virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->name);
-    if (!m->copying) {
-        m->copying = true;
-        if (qemuMigrationSaveRecord(m) < 0) {
-            m->copying = false;
-            return -1;
-        }
-    }
     if (m->started == 0)
         m->started = virTimeNowUs();
     for (;;) {
         VIRT_CLEANUP_JSON cJSON *jobs = NULL;
 
-        left = qemuMigrationLeft(end, QEMU_STORAGE_LOOK / 1000);
         if (atomic_load(&m->aborted))
             return virReportError(VIR_ERR_OPERATION_ABORTED, "migration of domain '%s' was aborted by its user", m->name);
         if (!qemuMonitorIsOpen(mon) || atomic_load(&m->ended)) {
@@ -668,25 +732,28 @@ qemuStorageCopy(struct qemuMigration *m, struct qemuMonitor *mon, const struct v
             m->mirrorsKnown = false;
             return 0;
         }
-        if ((rc = qemuStorageStart(m, mon, call)) < 0)
+        if ((rc = qemuStorageCopyBegin(m, mon, end)) < 0 || (rc > 0 && (rc = qemuStorageStart(m, mon, call, end)) < 0))
             return -1;
-        if (rc > 0 && qemuStorageQuery(m, call->timeout, &jobs) > 0 && (rc = qemuStorageJudge(m, jobs)) != 0) {
+        if (rc > 0 && qemuStorageIsTime(m) && qemuStorageQuery(m, mon, qemuMigrationLeft(end, look), &jobs) > 0
+            && (rc = qemuStorageJudge(m, jobs)) != 0) {
             m->inStep = rc > 0;
             return rc;
         }
-        if (m->npending == 0 || rc > 0)
-            qemuMigrationListen(m, mon, left);
-        if (left == 0 && call->timeout >= 0)
+        if (qemuMigrationLeft(end, 1) == 0)
             return 0;
+        if (m->copying && m->npending == 0 && m->askingJobs == 0)
+            qemuMigrationListen(m, mon, qemuMigrationLeft(end, look));
     }
 }
 
 VIRT_INTERNAL int
-qemuStorageLook(struct qemuMigration *m)
+qemuStorageLook(struct qemuMigration *m, struct qemuMonitor *mon)
 {
     VIRT_CLEANUP_JSON cJSON *jobs = NULL;
 
-    if (m->ndisks == 0 || m->mirrorsEnding || virTimeNowUs() - m->mirrorsLooked < QEMU_STORAGE_LOOK || qemuStorageQuery(m, -1, &jobs) <= 0)
+    /* when the CPUs stand for the switchover the mirrors are ended, by whoever manages the guest then: Switch judges those */
+    if (m->ndisks == 0 || atomic_load(&qemuDomainPeek(m->vm)->migrationStatus) != QEMU_MIGRATION_ACTIVE || !qemuStorageIsTime(m)
+        || qemuStorageQuery(m, mon, 0, &jobs) <= 0)
         return 0;
     return qemuStorageJudge(m, jobs) < 0 ? -1 : 0;
 }
@@ -699,7 +766,7 @@ qemuStorageSwitch(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
 
     if (m->ndisks == 0)
         return 1;
-    if (qemuStorageQuery(m, timeout, &jobs) <= 0)
+    if (qemuStorageQuery(m, mon, timeout, &jobs) <= 0)
         return 0;
     for (size_t i = 0; i < m->ndisks; i++) {
         const cJSON *job = qemuStorageFindJob(jobs, &m->disks[i]);
@@ -718,11 +785,10 @@ qemuStorageSwitch(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
 
 /* Whatever there still is of the mirrors goes. 1 nothing is left, 0 not yet. */
 VIRT_INTERNAL int
-qemuStorageEnd(struct qemuMigration *m, int timeout)
+qemuStorageEnd(struct qemuMigration *m, unsigned long long end)
 {
-    unsigned long long end = qemuMigrationUntil(timeout);
     struct qemuMonitor *mon;
-    bool left = true;
+    int rc;
 
     if (m->ndisks == 0 || !m->copying || m->vm == NULL || atomic_load(&m->ended))
         return 1;
@@ -732,29 +798,12 @@ qemuStorageEnd(struct qemuMigration *m, int timeout)
     }
     for (; m->npending > 0; m->npending--)
         qemuMonitorForget(mon, m->pending[m->npending - 1]);
-    while (left && qemuMonitorIsOpen(mon)) {
-        VIRT_CLEANUP_JSON cJSON *jobs = NULL;
-
-        if (qemuStorageQuery(m, timeout, &jobs) > 0) {
-            left = false;
-            for (size_t i = 0; i < m->ndisks; i++) {
-                const cJSON *job = qemuStorageFindJob(jobs, &m->disks[i]);
-
-                qemuStorageForget(mon, m->disks[i].job, job == NULL || qemuStorageStatusIs(job, "concluded"), job != NULL);
-                left = left || job != NULL;
-            }
-        }
-        if (left && qemuMigrationLeft(end, 1) == 0)
-            break;
-        if (left)
-            qemuMigrationListen(m, mon, qemuMigrationLeft(end, 20));
-    }
+    rc = qemuStorageClear(m, mon, end);
     qemuMonitorUnref(mon);
     virResetLastError();
-    if (left)
-        return 0;
-    m->copying = m->inStep = m->mirrorsKnown = m->mirrorsEnding = false;
-    return 1;
+    if (rc > 0)
+        m->copying = m->inStep = m->mirrorsKnown = m->mirrorsEnding = false;
+    return rc;
 }
 
 VIRT_INTERNAL void
@@ -772,8 +821,10 @@ qemuStorageForget(struct qemuMonitor *mon, const char *job, bool ended, bool kno
 VIRT_INTERNAL void
 qemuStorageAbandon(struct qemuMigration *m, struct qemuMonitor *mon)
 {
-    for (size_t i = 0; m->copying && i < m->ndisks; i++)
+    for (size_t i = 0; m->copying && i < m->ndisks; i++) {
         qemuStorageForget(mon, m->disks[i].job, false, true);
+        qemuStorageForget(mon, m->disks[i].job, true, true);     /* one that has failed is there until it is told to go */
+    }
 }
 
 VIRT_INTERNAL void
@@ -785,8 +836,10 @@ qemuStorageOnJob(struct virDomainObj *vm, struct qemuMonitor *mon, const cJSON *
     if (id == NULL || strncmp(id, QEMU_STORAGE_PREFIX, sizeof(QEMU_STORAGE_PREFIX) - 1) != 0)
         return;
     m = qemuMigrationOf(vm);
-    if (m == NULL && qemuStorageStatusIs(data, "concluded"))
-        qemuStorageForget(mon, id, true, true);          /* of a migration that is over: nobody else asks for it */
+    if (m != NULL)
+        atomic_store(&m->mirrorsNews, true);
+    if ((m == NULL || atomic_load(&m->stage) == QEMU_STAGE_RESUMING) && qemuStorageStatusIs(data, "concluded"))
+        qemuStorageForget(mon, id, true, true);          /* of a migration that is over, or about to be: nobody else may ask for it */
     qemuMigrationPut(m);
     qemuMigrationWake(vm);
 }

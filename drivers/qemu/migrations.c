@@ -37,6 +37,8 @@ qemuMigrationFree(struct qemuMigration *m)
 {
     if (m->wake >= 0)
         close(m->wake);
+    if (m->wait >= 0)
+        close(m->wait);
     virDomainObjUnref(m->vm);
     virResetError(&m->error);
     virTypedParamsFree(m->params, m->nparams);
@@ -138,6 +140,7 @@ VIRT_INTERNAL struct qemuMigration *
 qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming)
 {
     struct qemuMigration *m;
+    uint64_t count;
 
     pthread_mutex_lock(&host->lock);
     for (m = host->migrationList; m != NULL && (m->incoming != incoming || strcmp(m->uuid, uuid) != 0); m = m->next)
@@ -147,6 +150,9 @@ qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming)
     pthread_mutex_unlock(&host->lock);
     if (m != NULL) {
         pthread_mutex_lock(&m->lock);
+        /* what has happened until now, this call looks at */
+        if (m->wake >= 0 && read(m->wake, &count, sizeof(count)) < 0)
+            count = 0;
         atomic_store(&m->dropped, false);
         atomic_store(&m->heard, virTimeNowUs());
     }
@@ -209,7 +215,7 @@ qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct vi
     snprintf(m->uuid, sizeof(m->uuid), "%s", call->uuid);
     snprintf(m->guest, sizeof(m->guest), "%s", guest);
     m->nparams = call->nparams;
-    m->wake = -1;
+    m->wake = m->wait = -1;
     if ((m->name = virStringCopy(name)) == NULL
         || (call->nparams > 0 && (m->params = virTypedParamsCopy(call->params, call->nparams)) == NULL)) {
         m->nparams = m->params != NULL ? m->nparams : 0;
@@ -271,7 +277,9 @@ qemuMigrationForgetCommands(struct qemuMigration *m)
             qemuMonitorForget(mon, m->pending[m->npending - 1]);
     if (mon != NULL && m->asking != 0)
         qemuMonitorForget(mon, m->asking);
-    m->asking = 0;
+    if (mon != NULL && m->askingJobs != 0)
+        qemuMonitorForget(mon, m->askingJobs);
+    m->asking = m->askingJobs = 0;
     qemuMonitorUnref(mon);
 }
 
@@ -319,7 +327,9 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     pthread_mutex_lock(&host->lock);
     if (m->wake >= 0)
         close(m->wake);
-    m->wake = -1;
+    if (m->wait >= 0)
+        close(m->wait);
+    m->wake = m->wait = -1;
     atomic_store(&m->stage, stage);
     pthread_mutex_unlock(&host->lock);
     /* the effect has happened: if this cannot be written, the stage before it is settled to the same end */

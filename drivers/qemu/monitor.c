@@ -816,6 +816,19 @@ qemuMonitorHasEnded(struct qemuMonitor *mon)
 
 /* ---- from connect to close ---- */
 
+/*
+ * Ids go on where no conversation before has been, in this process or another: QEMU may still answer a command of that one, and its reply is not to
+ * be taken for a new one's. By the clock, as nobody sends a command every microsecond; numbers that stay exact in any JSON parser.
+ */
+static qemuMonitorId
+qemuMonitorFirstId(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (qemuMonitorId)now.tv_sec * 1000000 + (qemuMonitorId)now.tv_nsec / 1000;
+}
+
 static struct qemuMonitor *
 qemuMonitorNew(const char *name, qemuMonitorEventFunc func, void *opaque, void (*freeOpaque)(void *opaque))
 {
@@ -836,6 +849,7 @@ qemuMonitorNew(const char *name, qemuMonitorEventFunc func, void *opaque, void (
     mon->freeOpaque = freeOpaque;
     mon->fd = mon->newsFd = mon->watch = -1;
     mon->newsEnd = &mon->news;
+    mon->lastId = qemuMonitorFirstId();
     pthread_mutex_init(&mon->lock, NULL);
     virPlatformCondInit(&mon->changed);
     mon->handed = -1;

@@ -18,7 +18,7 @@
  *   cookie, uri                      what Perform, or Prepare, answered
  *   error          code, domain and message of the phase that failed
  *   document, definition             destination: the documents of an offline guest, and of one that is to be persistent
- *   persisted, previous              destination: the definition was replaced, and what it was before
+ *   persisted, previous              destination: the definition is, or is about to be, replaced, and what it was before
  *   listening      a socket to remove
  *   disks, copying, nbdSocket        of disks that are copied: see struct qemuMigration
  *   told, mine, peer, moving         the guest's lease: see struct qemuMigration
@@ -75,6 +75,7 @@ qemuMigrationSaveRecord(struct qemuMigration *m)
     VIRT_CLEANUP_FREE char *path = qemuRecordPath(m), *text = NULL;
     VIRT_CLEANUP_JSON cJSON *json = NULL;
 
+    /* what there is must be in it: without memory there is no record, but none with a part missing */
     atomic_store(&m->changed, qemuMigrationWallClock());
     if (path == NULL || (json = qemuMigrationHead(m)) == NULL
         || virJsonAdd(json, "i:state", m->state, "i:reason", m->reason, "b:running", m->wasRunning, "B:paused", m->pausedByUs,
@@ -82,8 +83,9 @@ qemuMigrationSaveRecord(struct qemuMigration *m)
                       "S:begun", m->begun, "S:cookie", m->cookie, "S:uri", m->uri, "S:document", m->document,
                       "S:definition", m->definition, "B:persisted", m->persisted, "S:previous", m->previous, "S:listening", m->listening,
                       "U:told", m->told, "U:mine", m->mine, "S:peer", m->peer, "B:moving", m->moving,
-                      "B:copying", m->copying, "A:disks", qemuStorageToJson(m), "S:nbdSocket", m->nbdSocket,
-                      "A:error", m->error.code != VIR_ERR_OK ? qemuRecordError(&m->error) : NULL, NULL) < 0
+                      "B:copying", m->copying, "S:nbdSocket", m->nbdSocket, NULL) < 0
+        || (m->ndisks > 0 && virJsonAdd(json, "a:disks", qemuStorageToJson(m), NULL) < 0)
+        || (m->error.code != VIR_ERR_OK && virJsonAdd(json, "a:error", qemuRecordError(&m->error), NULL) < 0)
         || (text = virJsonFormat(json)) == NULL)
         return -1;
     return virFileWrite(path, text, strlen(text), 0600);
@@ -218,7 +220,7 @@ qemuMigrationLoad(struct qemuHost *host, const char *file)
         return NULL;
     pthread_mutex_init(&m->lock, NULL);
     m->host = host;
-    m->wake = -1;
+    m->wake = m->wait = -1;
     if (qemuRecordRead(json, m) == 0 && (own = qemuRecordPath(m)) != NULL) {
         if (strcmp(own, path) == 0)
             return m;

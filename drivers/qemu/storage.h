@@ -7,7 +7,7 @@
 
 #include "migration.h"
 
-/* Whether flags and parameters fit together; destination: whether this disk is copied. */
+/* `end`: as qemuMigrationLeft has it. Whether flags and parameters fit together; destination: whether this disk is copied. */
 VIRT_INTERNAL int qemuStorageCheckCall(const struct virMigrationCall *call);
 VIRT_INTERNAL bool qemuStorageIsCopied(const struct qemuMigrationCookie *cookie, xmlNodePtr disk);
 /* Begin: which they are. For either side's cookie; and, Peer: what the other has said. For the record: ours, and back. */
@@ -19,14 +19,14 @@ VIRT_INTERNAL int qemuStorageFromJson(struct qemuMigration *m, const cJSON *list
 VIRT_INTERNAL void qemuStorageFree(struct qemuMigration *m);
 
 /*
- * The destination. Expect: what is to come, and which images are to be made for it; MakeAll makes them, Remove removes them again. Serve: 1
- * QEMU is ready to receive, 0 not yet, -1. Close, before the CPUs run. Ended: the socket goes.
+ * The destination. Expect: what is to come, and which images are to be made for it; MakeAll makes them, Remove removes them again
+ * (recorded: by what another process has left of it). Serve: 1 QEMU is ready to receive, 0 not yet, -1. Close, before the CPUs run. Ended: the socket goes.
  */
 VIRT_INTERNAL int qemuStorageExpect(struct qemuMigration *m, const struct qemuMigrationCookie *cookie, xmlDocPtr doc);
 VIRT_INTERNAL int qemuStorageMakeAll(struct qemuMigration *m, const struct virMigrationCall *call, xmlDocPtr doc);
-VIRT_INTERNAL void qemuStorageRemove(struct qemuMigration *m);
+VIRT_INTERNAL void qemuStorageRemove(struct qemuMigration *m, bool recorded);
 VIRT_INTERNAL int qemuStorageServe(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call,
-                                   const struct qemuMigrationCookie *cookie);
+                                   const struct qemuMigrationCookie *cookie, unsigned long long end);
 VIRT_INTERNAL int qemuStorageClose(struct qemuMigration *m, struct qemuMonitor *mon);
 VIRT_INTERNAL void qemuStorageEnded(struct qemuMigration *m);
 
@@ -34,10 +34,10 @@ VIRT_INTERNAL void qemuStorageEnded(struct qemuMigration *m);
  * The source. Copy, before the memory: 1 all are in step, 0 not yet, -1 failed. Look, now and then meanwhile: -1: one has failed. Switch, when the
  * CPUs stand: 1 all have ended well. End: 1 nothing is left of them, 0 not yet. Abandon: the same without waiting, OnJob sees to the rest.
  */
-VIRT_INTERNAL int qemuStorageCopy(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call);
-VIRT_INTERNAL int qemuStorageLook(struct qemuMigration *m);
+VIRT_INTERNAL int qemuStorageCopy(struct qemuMigration *m, struct qemuMonitor *mon, const struct virMigrationCall *call, unsigned long long end);
+VIRT_INTERNAL int qemuStorageLook(struct qemuMigration *m, struct qemuMonitor *mon);
 VIRT_INTERNAL int qemuStorageSwitch(struct qemuMigration *m, struct qemuMonitor *mon, int timeout);
-VIRT_INTERNAL int qemuStorageEnd(struct qemuMigration *m, int timeout);
+VIRT_INTERNAL int qemuStorageEnd(struct qemuMigration *m, unsigned long long end);
 VIRT_INTERNAL void qemuStorageAbandon(struct qemuMigration *m, struct qemuMonitor *mon);
 VIRT_INTERNAL void qemuStorageForget(struct qemuMonitor *mon, const char *job, bool ended, bool known);
 /* JOB_STATUS_CHANGE, from the monitor: must not wait. */

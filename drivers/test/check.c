@@ -56,7 +56,7 @@ testDomainMigrateCheckIncoming(virConnectPtr conn, const struct virMigrationCall
     if (testGuestParse(cookiein, call, &guest) < 0 || (doc = virDocumentParse(guest.document, NULL)) == NULL
         || virDomainListCheckAdd(testHostOf(conn)->domains, doc, VIR_DOMAIN_ADD_CREATE) < 0)
         rc = virProblemsNote(&found);
-    else if ((call->flags & VIR_MIGRATE_OFFLINE) == 0 && testLeaseCheckIncoming(testHostOf(conn), &guest, virXmlString(virXmlRoot(doc), "name")) < 0)
+    else if ((call->flags & VIR_MIGRATE_OFFLINE) == 0 && virLeaseAgree(testHostOf(conn)->leases, &guest.lease, virXmlString(virXmlRoot(doc), "name")) < 0)
         rc = virProblemsNote(&found);
     if (rc == 0)
         n = virProblemsGive(&found, problems);

@@ -157,36 +157,10 @@ testLeaseEnd(struct testHost *host, struct virDomainObj *vm)
 VIRT_INTERNAL cJSON *
 testLeaseFormat(struct testHost *host, struct virDomainObj *vm, unsigned long long *epoch)
 {
-    const struct virLock *lock = host->leases;
     char key[VIR_UUID_STRING_BUFLEN];
-    struct virLockState state;
 
     virUuidFormat(vm->uuid, key);
-    if (virLockInquire(host->leases, key, &state) < 0)
-        return NULL;
-    if (strcmp(state.holder, lock->owner) != 0) {
-        virReportError(VIR_ERR_RESOURCE_BUSY, "domain '%s': this host ('%s') does not hold its lease in '%s', %s does", vm->name, lock->owner,
-                       lock->place, state.holder[0] != '\0' ? state.holder : "nobody");
-        return NULL;
-    }
-    *epoch = state.epoch;
-    return virJsonObject("s:manager", lock->manager->name, "s:owner", lock->owner, "u:epoch", state.epoch, NULL);
-}
-
-VIRT_INTERNAL int
-testLeaseCheckIncoming(struct testHost *host, const struct testGuest *guest, const char *name)
-{
-    const char *ours = host->leases != NULL ? host->leases->manager->name : NULL;
-
-    if (guest->manager == NULL && ours == NULL)
-        return 0;
-    if (guest->manager == NULL || ours == NULL || strcmp(guest->manager, ours) != 0)
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "domain '%s': its host keeps leases with lock manager '%s', this one with '%s'", name,
-                              guest->manager != NULL ? guest->manager : "none", ours != NULL ? ours : "none");
-    if (strcmp(guest->owner, host->leases->owner) == 0)
-        return virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "both hosts call themselves '%s' to the lock manager: lock-owner tells them apart",
-                              host->leases->owner);
-    return 0;
+    return virLeaseOwn(host->leases, key, vm->name, epoch) == 0 ? virLeaseFormat(host->leases, *epoch) : NULL;
 }
 
 /* Older protocols tell the destination nothing of leases, or have no step at which one could move. */
@@ -298,7 +272,7 @@ testLeaseLook(struct testHost *host, const struct testMigration *m)
         if (!m->source)
             return TEST_LEASE_DESTINATION;
         /* if its hypervisor has died, only the destination can say whether the guest had run by then */
-        nobody = virLeaseIsWith(host->leases, key, destination) != 1;
+        nobody = virLeaseIsWith(host->leases, key, &state, destination) != 1;
         virResetLastError();
         return nobody ? TEST_LEASE_UNKNOWN : TEST_LEASE_DESTINATION;
     }

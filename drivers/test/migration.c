@@ -510,28 +510,15 @@ testGuestClear(struct testGuest *guest)
 {
     free(guest->document);
     free(guest->definition);
-    free(guest->manager);
-    free(guest->owner);
-}
-
-/* A lease of the guest, as the cookie tells it. */
-static int
-testGuestParseLease(const cJSON *lease, struct testGuest *guest)
-{
-    const char *manager = virJsonString(lease, "manager"), *owner = virJsonString(lease, "owner");
-
-    if (manager == NULL || !virLockIsOwner(owner) || virJsonULongLong(lease, "epoch", &guest->epoch) < 0 ||
-        guest->epoch == 0)
-        return virReportError(VIR_ERR_INTERNAL_ERROR, "the lease in the cookie of begin lacks its manager, owner or epoch");
-    return (guest->manager = virStringCopy(manager)) != NULL && (guest->owner = virStringCopy(owner)) != NULL ? 0 : -1;
+    cJSON_Delete(guest->cookie);
 }
 
 /* The cookie is that of begin, or, from a source without begin, the guest's document as it is there. The caller clears it, also on failure. */
 VIRT_INTERNAL int
 testGuestParse(const char *text, const struct virMigrationCall *call, struct testGuest *guest)
 {
-    VIRT_CLEANUP_JSON cJSON *cookie = NULL;
     const char *state, *document, *definition;
+    const cJSON *cookie;
     int version = 0;
 
     *guest = (struct testGuest){ .state = VIR_DOMAIN_NOSTATE };
@@ -539,7 +526,7 @@ testGuestParse(const char *text, const struct virMigrationCall *call, struct tes
         guest->document = testMigrationDocument(virDocumentParse(text, NULL), call, VIR_MIGRATE_PARAM_DEST_XML);
         return guest->document != NULL ? 0 : -1;
     }
-    if ((cookie = virJsonParse(text, strlen(text), "the cookie of begin")) == NULL)
+    if ((cookie = guest->cookie = virJsonParse(text, strlen(text), "the cookie of begin")) == NULL)
         return -1;
     state = virJsonString(cookie, "state");
     document = virJsonString(cookie, "document");
@@ -547,8 +534,7 @@ testGuestParse(const char *text, const struct virMigrationCall *call, struct tes
     if (virJsonInt(cookie, "version", &version) < 0 || version != 1 || state == NULL || document == NULL)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "the cookie of begin is not one of this driver's");
     guest->state = strcmp(state, "paused") == 0 ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
-    if ((guest->document = virStringCopy(document)) == NULL ||
-        (virJsonGet(cookie, "lease") != NULL && testGuestParseLease(virJsonGet(cookie, "lease"), guest) < 0))
+    if ((guest->document = virStringCopy(document)) == NULL || virLeaseParse(cookie, &guest->lease) < 0)
         return -1;
     return definition == NULL || (guest->definition = virStringCopy(definition)) != NULL ? 0 : -1;
 }
@@ -579,9 +565,9 @@ testMigrationExpect(struct testConnect *test, struct testMigration *m, const str
 
     if (leases != NULL && !m->offline) {
         m->leased = true;
-        m->epochTold = guest->epoch;
-        if ((m->peer = virStringCopy(guest->owner)) == NULL || cookie == NULL ||
-            virJsonAdd(cookie, "a:lease", virJsonObject("s:manager", leases->manager->name, "s:owner", leases->owner, NULL), NULL) < 0)
+        m->epochTold = guest->lease.epoch;
+        if ((m->peer = virStringCopy(guest->lease.owner)) == NULL || cookie == NULL ||
+            virJsonAdd(cookie, "a:lease", virLeaseFormat(leases, m->epochTold), NULL) < 0)
             return -1;
     }
     if (cookie == NULL || (m->cookie = virJsonFormat(cookie)) == NULL || (m->uri = testMigrationAddress(test->host, call)) == NULL)
@@ -630,7 +616,7 @@ testMigrationPrepare(struct testConnect *test, const struct virMigrationCall *ca
         return virReportError(VIR_ERR_OPERATION_FAILED, "migration %s was settled while it was being prepared", call->uuid);
     if ((m = testMigrationNew(call, false, vm)) == NULL)
         return VIR_MIGRATION_FAILED;
-    if ((!m->offline && testLeaseCheckIncoming(host, guest, vm->name) < 0) || testMigrationExpect(test, m, call, guest) < 0 ||
+    if ((!m->offline && virLeaseAgree(host->leases, &guest->lease, vm->name) < 0) || testMigrationExpect(test, m, call, guest) < 0 ||
         testLeaseCheckProtocol(test, m, 2) < 0 ||
         virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_IN, call->uuid) < 0) {
         testMigrationFree(host, m);
@@ -720,17 +706,11 @@ testDomainMigratePrepare(virConnectPtr conn, const struct virMigrationCall *call
 
 /* The destination has said in its cookie who it is to the lock manager. */
 static int
-testSourceMeets(struct testMigration *m, const char *cookie)
+testSourceMeets(struct testHost *host, struct testMigration *m, const char *cookie)
 {
-    VIRT_CLEANUP_JSON cJSON *json = NULL;
-    const char *owner;
-
     if (!m->leased || m->peer != NULL)
         return 0;
-    if (cookie == NULL || (json = virJsonParse(cookie, strlen(cookie), "the cookie of prepare")) == NULL ||
-        !virLockIsOwner(owner = virJsonString(virJsonGet(json, "lease"), "owner")))
-        return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the destination has not said who it is to the lock manager", m->vm->name);
-    return (m->peer = virStringCopy(owner)) != NULL ? 0 : -1;
+    return (m->peer = virLeaseMeet(host->leases, cookie, m->vm->name)) != NULL ? 0 : -1;
 }
 
 /* What the hypervisor says of the transfer decides; how it is with the guest's CPUs does not. */
@@ -745,7 +725,7 @@ testSourcePerform(struct testHost *host, struct testMigration *m, const char *co
     case TEST_RESUMING:
         return testSourceSettle(host, m) == VIR_MIGRATION_AGAIN ? VIR_MIGRATION_AGAIN : testMigrationFailed(m);
     case TEST_BEGUN:
-        if (testSourceMeets(m, cookie) < 0)
+        if (testSourceMeets(host, m, cookie) < 0)
             return testSourceGivesUp(host, m);
         m->stage = TEST_PERFORMING;
         if (testMigrationReached(host, m, TEST_MARK_PERFORMING))

@@ -330,10 +330,10 @@ VIRT_INTERNAL void testHostSettle(struct testHost *host);
 
 /* What the source has said of the guest: testGuestParse, after which the caller clears it, also on failure. */
 struct testGuest {
+    cJSON *cookie;                       /* NULL: there is none but the document */
     char *document, *definition;
     int state;                           /* VIR_DOMAIN_NOSTATE: it was not said */
-    char *manager, *owner;               /* of its lease; NULL: it has none */
-    unsigned long long epoch;
+    struct virLeaseSaid lease;           /* parts of the cookie */
 };
 VIRT_INTERNAL int testGuestParse(const char *text, const struct virMigrationCall *call, struct testGuest *guest);
 VIRT_INTERNAL void testGuestClear(struct testGuest *guest);
@@ -356,9 +356,8 @@ VIRT_INTERNAL int testLeaseResume(struct testHost *host, struct virDomainObj *vm
 VIRT_INTERNAL void testLeaseLeaveSeat(struct virDomainObj *vm);        /* the hypervisor is gone */
 /* ... and whoever manages the host knows it: the lease is nobody's. What cannot be told is logged: a holder without a seat is followed by anybody. */
 VIRT_INTERNAL void testLeaseEnd(struct testHost *host, struct virDomainObj *vm);
-/* Of a migration: what begin says of it (NULL with the error set: it is not this host's); whether it can come here. */
+/* Of a migration: what begin says of it; NULL with the error set: it is not this host's. */
 VIRT_INTERNAL cJSON *testLeaseFormat(struct testHost *host, struct virDomainObj *vm, unsigned long long *epoch);
-VIRT_INTERNAL int testLeaseCheckIncoming(struct testHost *host, const struct testGuest *guest, const char *name);
 VIRT_INTERNAL int testLeaseCheckProtocol(const struct testConnect *test, const struct testMigration *m, unsigned int needed);
 VIRT_INTERNAL int testLeaseSit(struct testHost *host, struct testMigration *m, xmlDocPtr doc);
 /* As in lock.h: 1; 0: it cannot be (with the error set); -1: to be asked again, and the host is unsettled. Without a lease: 1. */

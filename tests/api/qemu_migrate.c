@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -693,6 +694,53 @@ TEST(an_abort_from_another_thread_is_heard_at_once)
         virMigrationFree(m);
     }
     waitForMore(pair.serial, 30);
+    endPair(&pair);
+}
+
+static atomic_bool readerEnds;
+
+static void *
+readAll(void *opaque)
+{
+    int state;
+
+    while (!readerEnds)
+        CHECK_OK(virDomainGetState(opaque, &state, NULL, 0));
+    return NULL;
+}
+
+/* Any call on the guest may read what its QEMU says, also what whoever waits for the migration waits for. */
+TEST(who_waits_is_woken_by_an_abort_whoever_reads)
+{
+    struct pair pair;
+    virMigrationPtr m;
+    pthread_t aborter, reader;
+    long long start;
+    int fd, events, ms, rc;
+
+    startPair(&pair, 64);
+    m = slowMigration(&pair);
+    stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_INT(virMigrationStep(m, 300), 1);
+    CHECK_INT(pthread_create(&reader, NULL, readAll, pair.domain), 0);
+    start = harnessNowMs();
+    CHECK_INT(pthread_create(&aborter, NULL, abortLater, m), 0);
+    do {
+        struct pollfd pfd;
+
+        CHECK_OK(rc = virMigrationStep(m, 0));
+        CHECK_OK(virMigrationGetWait(m, &fd, &events, &ms));
+        pfd = (struct pollfd){ .fd = fd, .events = POLLIN };
+        if (rc > 0)
+            poll(&pfd, fd >= 0 ? 1 : 0, ms == 0 ? 0 : ms == 100 ? 100 : 10000);
+    } while (virMigrationGetPhase(m) == VIR_MIGRATION_PHASE_PERFORM);
+    CHECK_LESS(harnessNowMs() - start, 300 + harnessSlow(1000));
+    readerEnds = true;
+    CHECK_INT(pthread_join(aborter, NULL), 0);
+    CHECK_INT(pthread_join(reader, NULL), 0);
+    stepToEnd(m);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    virMigrationFree(m);
     endPair(&pair);
 }
 

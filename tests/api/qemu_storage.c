@@ -308,12 +308,69 @@ TEST(statistics_tell_disk_and_memory_apart)
     finish(&move);
 }
 
+/* With the slash before it, one byte more than a Unix socket's path can have. */
+#define LONG_PATH "a-path-of-one-hundred-and-seven-bytes--a-path-of-one-hundred-and-seven-bytes--a-path-of-one-hundred-and-sev"
+
+/* One who has a loop of its own: it gives no time to any step, and waits as it is told. */
+TEST(it_comes_to_its_end_in_steps_without_time)
+{
+    virMigrationPtr m;
+    struct move move;
+    int rc, steps = 0;
+
+    begin(&move, "vdb vdc");
+    CHECK_PTR(m = virMigrationNew(move.guest, move.b, move.params, (unsigned int)move.n, move.flags));
+    for (;;) {
+        long long start = harnessNowMs();
+        struct pollfd pfd = { .events = POLLIN };
+        int events, ms;
+
+        CHECK_OK(rc = virMigrationStep(m, 0));
+        if (rc == 0)
+            break;
+        if (virMigrationGetPhase(m) == VIR_MIGRATION_PHASE_PERFORM)
+            CHECK_LESS(harnessNowMs() - start, harnessSlow(300));
+        CHECK_LESS(steps++, 20000);
+        CHECK_OK(virMigrationGetWait(m, &pfd.fd, &events, &ms));
+        poll(&pfd, pfd.fd >= 0 ? 1 : 0, ms);
+    }
+    CHECK_MSG(virMigrationGetError(m) == NULL, "%s", virMigrationGetError(m)->message);
+    CHECK_PTR(move.moved = virMigrationGetDomain(m));
+    virMigrationFree(m);
+    finish(&move);
+    checkSame(image('a', "vdb"), image('b', "vdb"));
+    checkSame(image('a', "vdc"), image('b', "vdc"));
+}
+
+/* A destination whose QEMU dies when all is prepared, and nobody steps it. */
+TEST(a_prepared_destination_that_dies_unobserved_leaves_nothing)
+{
+    virMigrationPtr m;
+    struct move move;
+
+    begin(&move, "vdb");
+    CHECK_PTR(m = virMigrationNew(move.guest, move.b, move.params, (unsigned int)move.n, move.flags));
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_PERFORM)
+        CHECK_INT(virMigrationStep(m, 1000), 1);
+    CHECK(access(image('b', "vdb"), F_OK) == 0);
+    virMigrationFree(m);
+    CHECK_INT(shell("kill -9 $(cat %s)", scratchPath("host-b/run/guest.pid")), 0);
+    WAIT_FOR(virConnectNumOfDomains(move.b) == 0, 2000);
+    CHECK(access(image('b', "vdb"), F_OK) < 0);
+    CHECK_INT(virConnectListMigrations(move.b, NULL, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE), 0);
+    WAIT_FOR(virConnectListMigrations(move.a, NULL, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE) == 0, 30000);
+    finish(&move);
+}
+
 TEST(what_does_not_fit_is_refused_before_anything_happens)
 {
     static const struct { unsigned int flags; const char *name, *value; int code; const char *says; } bad[] = {
         { 0, VIR_MIGRATE_PARAM_MIGRATE_DISKS, "vdx", VIR_ERR_INVALID_ARG, "no disk 'vdx'" },
         { 0, VIR_MIGRATE_PARAM_MIGRATE_DISKS, "vda", VIR_ERR_INVALID_ARG, "read only" },
         { 0, VIR_MIGRATE_PARAM_DISKS_URI, "rdma:x", VIR_ERR_INVALID_ARG, "only tcp: and unix:" },
+        { 0, VIR_MIGRATE_PARAM_DISKS_URI, "unix:", VIR_ERR_INVALID_ARG, "the path of a Unix socket has 1 to 107 bytes" },
+        { 0, VIR_MIGRATE_PARAM_DISKS_URI, "unix:///" LONG_PATH, VIR_ERR_INVALID_ARG, "the path of a Unix socket has 1 to 107 bytes" },
+        { 0, VIR_MIGRATE_PARAM_URI, "unix:/" LONG_PATH, VIR_ERR_INVALID_ARG, "the path of a Unix socket has 1 to 107 bytes" },
         { VIR_MIGRATE_NON_SHARED_INC, NULL, NULL, VIR_ERR_INVALID_ARG, "whole or by what changed" },
         { VIR_MIGRATE_TUNNELLED | VIR_MIGRATE_PEER2PEER, NULL, NULL, 0, "tunnel" },
     };
@@ -349,7 +406,7 @@ TEST(what_does_not_fit_is_refused_before_anything_happens)
 }
 
 /* Ends it in one way or another when so much of the disk has been copied; then the guest goes on as if nothing had been, and can be moved. */
-enum harm { ABORT, KILL_DESTINATION, FORGET, HARMS };
+enum harm { ABORT, KILL_DESTINATION, FORGET, KILL_AND_FORGET, HARMS };
 
 static void
 interrupted(enum harm harm, unsigned long long mib)
@@ -380,13 +437,15 @@ interrupted(enum harm harm, unsigned long long mib)
         harmed = true;
         if (harm == ABORT)
             CHECK_OK(virMigrationAbort(m));
-        else if (harm == KILL_DESTINATION)
+        else if (harm != FORGET)
             CHECK_INT(shell("kill -9 $(cat %s)", scratchPath("host-b/run/guest.pid")), 0);
-        else
+        if (harm == KILL_AND_FORGET)           /* its mirror fails when nobody looks */
+            poll(NULL, 0, 500);
+        if (harm == FORGET || harm == KILL_AND_FORGET)
             break;
     }
     CHECK(harmed);
-    if (harm == FORGET) {                      /* nobody goes on with it */
+    if (harm == FORGET || harm == KILL_AND_FORGET) {                      /* nobody goes on with it */
         virMigrationFree(m);
         WAIT_FOR(virConnectListMigrations(move.a, NULL, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE) == 0
                  && virConnectListMigrations(move.b, NULL, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE) == 0, 30000);
@@ -422,6 +481,11 @@ TEST(a_destination_that_dies_leaves_nothing_behind)
 TEST(nobody_steps_it_any_more)
 {
     interrupted(FORGET, 8);
+}
+
+TEST(nobody_steps_it_any_more_when_its_mirror_fails)
+{
+    interrupted(KILL_AND_FORGET, 8);
 }
 
 /* ---- a guest that writes to its disk, and controllers that are killed ---- */

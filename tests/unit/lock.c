@@ -163,6 +163,16 @@ EACH(a_seat_lasts_as_long_as_the_hypervisor)
     virLockClose(b);
 }
 
+/* Whether this host, asked by another in doubt, has the lease "g1". */
+static int
+isWith(struct virLock *lock, const char *owner)
+{
+    struct virLockState state;
+
+    CHECK_OK(virLockInquire(lock, "g1", &state));
+    return virLeaseIsWith(lock, "g1", &state, owner);
+}
+
 /* Whether the guest had run at a destination that has died with the lease, only that host can say; until then nobody believes it. */
 EACH(a_destination_that_died_with_it_is_not_believed)
 {
@@ -172,12 +182,12 @@ EACH(a_destination_that_died_with_it_is_not_believed)
 
     CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
     CHECK_OK(virLeaseSit(b, &guest, &arriving));
-    CHECK_INT(virLeaseIsWith(a, "g1", "b"), 0);
+    CHECK_INT(isWith(a, "b"), 0);
     CHECK_INT(virLeaseTransfer(b, &guest, "a", mine, &there), 1);
-    CHECK_INT(virLeaseIsWith(a, "g1", "b"), 1);
+    CHECK_INT(isWith(a, "b"), 1);
     CHECK_INT(virLeaseKeep(a, &guest, "b", mine, &mine), 0);
     leave(b, "g1", &arriving);
-    WAIT_FOR(virLeaseIsWith(a, "g1", "b") == -1, 2000);
+    WAIT_FOR(isWith(a, "b") == -1, 2000);
     CHECK_INT(virLeaseKeep(a, &guest, NULL, 1, &mine), 0);
     CHECK_INT(virLeaseKeep(a, &guest, "b", 1, &mine), 1);
     checkState(b, "a", 3);
@@ -372,6 +382,83 @@ TEST(a_long_name_of_a_disk_has_a_lease_too)
     virLockClose(a);
     virLeaseGuestClear(&read[0]);
     virLeaseGuestClear(&read[1]);
+}
+
+TEST(a_long_name_of_letters_beyond_ascii_has_a_lease_that_can_be_read_again)
+{
+    struct virLockState state;
+    struct virLeaseGuest read;
+    struct virLockSeat seat;
+    unsigned long long epoch;
+    char path[400], xml[2000];
+    struct virLock *a;
+
+    manager = &managers[0];
+    a = host("a");
+    /* the end that is kept begins anywhere in a letter of three bytes */
+    for (size_t shift = 0; shift < 3; shift++) {
+        size_t n = 0;
+
+        harnessContext("%zu letters more", shift);
+        while (n < 240)
+            n += (size_t)sprintf(path + n, "/\xe2\x82\xac\xe2\x82\xac");
+        memset(path + n, 'x', shift);
+        path[n + shift] = '\0';
+        snprintf(xml, sizeof(xml), GUEST("", "<disk type='file'><source file='%s'/><target dev='vda' bus='virtio'/></disk>"), path);
+        readGuest(xml, true, &read);
+        CHECK(virJsonCheckText(read.resources[0], strlen(read.resources[0])) == NULL);
+        for (int start = 0; start < 2; start++) {
+            CHECK_OK(virLeaseAcquire(a, &read, &epoch, &seat));
+            CHECK_OK(virLockInquire(a, read.resources[0], &state));
+            CHECK_STR(state.holder, read.key);
+            leave(a, read.key, &seat);
+        }
+        virLeaseGuestClear(&read);
+    }
+    virLockClose(a);
+}
+
+/* ---- what the sides of a migration tell each other ---- */
+
+TEST(sides_that_cannot_be_told_apart_do_not_meet)
+{
+    struct virLock *a, *b;
+    struct virLeaseSaid said;
+    cJSON *cookie;
+    char *text, *owner;
+
+    manager = &managers[0];
+    a = host("a");
+    b = host("b");
+    CHECK_PTR(cookie = virJsonObject("a:lease", virLeaseFormat(a, 7), NULL));
+    CHECK_PTR(text = virJsonFormat(cookie));
+    CHECK_OK(virLeaseParse(cookie, &said));
+    CHECK_STR(said.owner, "a");
+    CHECK_UINT(said.epoch, 7);
+    CHECK_OK(virLeaseAgree(b, &said, "guest"));
+    CHECK_FAILS(virLeaseAgree(a, &said, "guest"), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "both hosts call themselves 'a'");
+    CHECK_FAILS(virLeaseAgree(NULL, &said, "guest"), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_PTR(owner = virLeaseMeet(b, text, "guest"));
+    CHECK_STR(owner, "a");
+    CHECK_FAILS_NULL(virLeaseMeet(a, text, "guest"), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "both hosts call themselves 'a'");
+    free(owner);
+    free(text);
+    cJSON_Delete(cookie);
+
+    CHECK_PTR(cookie = virJsonObject("i:version", 1, NULL));
+    CHECK_OK(virLeaseParse(cookie, &said));
+    CHECK(said.owner == NULL && said.manager == NULL && said.epoch == 0);
+    CHECK_OK(virLeaseAgree(NULL, &said, "guest"));
+    CHECK_FAILS(virLeaseAgree(a, &said, "guest"), VIR_ERR_CONFIG_UNSUPPORTED);
+    CHECK_FAILS_NULL(virLeaseMeet(a, NULL, "guest"), VIR_ERR_OPERATION_FAILED);
+    CHECK_FAILS_NULL(virLeaseMeet(a, "{\"lease\":{}}", "guest"), VIR_ERR_OPERATION_FAILED);
+    CHECK_OK(virJsonAdd(cookie, "a:lease", virJsonObject("s:manager", "file", "s:owner", "", "u:epoch", 1ull, NULL), NULL));
+    CHECK_FAILS(virLeaseParse(cookie, &said), VIR_ERR_OPERATION_FAILED);
+    cJSON_Delete(cookie);
+    virLockClose(a);
+    virLockClose(b);
 }
 
 static int

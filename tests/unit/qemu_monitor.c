@@ -34,7 +34,7 @@ openMonitor(bool bare)
     const char *path = scratchPath("monitor");
     struct qemuMonitor *mon;
     int listener = virFileListen(path, 1);
-    char line[256];
+    char line[256], text[256];
 
     seen[0] = '\0';
     CHECK_OK(listener);
@@ -46,7 +46,8 @@ openMonitor(bool bare)
     CHECK(recv(peer, line, sizeof(line), 0) > 0);
     CHECK_CONTAINS(line, "\"qmp_capabilities\"");
     CHECK_CONTAINS(line, "\"oob\"");
-    say("{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n{\"return\": {}, \"id\": 1}\r\n");
+    snprintf(text, sizeof(text), "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n{\"return\": {}, \"id\": %llu}\r\n", mon->handshake);
+    say(text);
     CHECK_INT(qemuMonitorNegotiate(mon, 1000), 1);
     return mon;
 }
@@ -264,12 +265,13 @@ answer(void *opaque)
         input[length] = '\0';
         while ((end = strchr(line, '\n')) != NULL) {
             cJSON *command = virJsonParse(line, (size_t)(end - line), "test");
-            int value = -1, id = -1;
+            qemuMonitorId id = 0;
+            int value = -1;
 
             virJsonInt(virJsonGet(command, "arguments"), "n", &value);
-            virJsonInt(command, "id", &id);
+            virJsonULongLong(command, "id", &id);
             cJSON_Delete(command);
-            snprintf(text, sizeof(text), "{\"return\": {\"n\": %d}, \"id\": %d}\n%s", value, id, held);
+            snprintf(text, sizeof(text), "{\"return\": {\"n\": %d}, \"id\": %llu}\n%s", value, id, held);
             held[0] = '\0';
             if (id % 3 == 0)
                 snprintf(held, sizeof(held), "%.200s", text);
@@ -351,6 +353,27 @@ TEST(what_qemu_cannot_take_at_once_is_sent_though_another_thread_reads)
     pthread_join(qemu, NULL);
     closeMonitor(shared);
     free(words);
+}
+
+/* QEMU goes on with what an earlier conversation has asked for, and says so to whoever listens by then. */
+TEST(a_late_reply_to_an_earlier_conversation_is_not_taken_for_a_new_ones)
+{
+    struct qemuMonitor *mon = openMonitor(false);
+    qemuMonitorId earlier[4], id;
+    char text[200];
+
+    for (int i = 0; i < 4; i++)
+        CHECK((earlier[i] = qemuMonitorSend(mon, "slow", NULL, false)) != 0);
+    closeMonitor(mon);
+    mon = openMonitor(false);
+    CHECK((id = qemuMonitorSend(mon, "quick", NULL, false)) != 0);
+    for (int i = 0; i < 4; i++) {
+        snprintf(text, sizeof(text), "{\"return\": {}, \"id\": %llu}\n", earlier[i]);
+        say(text);
+    }
+    CHECK_INT(qemuMonitorReceive(mon, id, 100, NULL), 0);
+    qemuMonitorForget(mon, id);
+    closeMonitor(mon);
 }
 
 TEST(closing_ends_every_wait)
