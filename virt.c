@@ -2208,7 +2208,7 @@ virMigrationNewSource(virDomainPtr domain, virTypedParameterPtr params, unsigned
 static struct virMigrationCall
 virMigrationCallOf(virMigrationPtr m, int timeout)
 {
-    return (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, timeout, m->stream };
+    return (struct virMigrationCall){ m->uuid, m->params, m->nparams, m->flags, timeout, m->stream, m->name, m->guestUuid };
 }
 
 /* Tells both sides of a migration that is not over that nobody steps it any more. */
@@ -2427,11 +2427,25 @@ virMigrationUpdateStats(virMigrationPtr m)
     virResetLastError();
 }
 
+/* For who watches: the phase has ended. Cancel fails when it has done what it should. With m->lock held. */
+static void
+virMigrationNote(virMigrationPtr m, enum virMigrationResult result)
+{
+    bool failed = result == VIR_MIGRATION_FAILED && m->phase != VIR_MIGRATION_PHASE_CANCEL;
+
+    m->info[m->phase].elapsedUs += virTimeNowUs() - m->entered;
+    virMigrationTracePhase(m, m->phase, failed);
+    virMigrationEmit(m, m->phase, failed ? VIR_MIGRATION_PHASE_FAILED : VIR_MIGRATION_PHASE_DONE);
+    m->entered = 0;
+}
+
 VIRT_INTERNAL void
 virMigrationEnter(virMigrationPtr m, virMigrationPhase next)
 {
     const struct virMigrationPhaseRow *row;
 
+    if (m->entered != 0)                         /* left without its own answer: by an abort, by a lease, by its user's word */
+        virMigrationNote(m, next == virMigrationPhases[m->phase].done ? VIR_MIGRATION_DONE : VIR_MIGRATION_FAILED);
     if (next == VIR_MIGRATION_PHASE_PERFORM && (m->flags & VIR_MIGRATE_OFFLINE) != 0)
         next = VIR_MIGRATION_PHASE_FINISH;       /* there is no memory to move */
     virLog(VIR_LOG_INFO, "migration", "%s: %s -> %s", m->uuid, virMigrationPhases[m->phase].name, virMigrationPhases[next].name);
@@ -2460,17 +2474,6 @@ virMigrationConfirmFailed(virMigrationPtr m)
         free(m->error.message);
         m->error.message = both;
     }
-}
-
-/* For who watches: the phase has ended. Cancel fails when it has done what it should. With m->lock held. */
-static void
-virMigrationNote(virMigrationPtr m, enum virMigrationResult result)
-{
-    bool failed = result == VIR_MIGRATION_FAILED && m->phase != VIR_MIGRATION_PHASE_CANCEL;
-
-    m->info[m->phase].elapsedUs += virTimeNowUs() - m->entered;
-    virMigrationTracePhase(m, m->phase, failed);
-    virMigrationEmit(m, m->phase, failed ? VIR_MIGRATION_PHASE_FAILED : VIR_MIGRATION_PHASE_DONE);
 }
 
 /* A phase has ended. With m->lock held. */
@@ -2577,7 +2580,6 @@ virMigrationAnswer(virMigrationPtr m, enum virMigrationResult result, const char
     virMigrationNote(m, result);
     virMigrationMakeReply(m, phase, result, cookie, result == VIR_MIGRATION_FAILED ? virThreadError() : NULL);
     m->asked = false;
-    m->entered = 0;
     if (result == VIR_MIGRATION_FAILED && phase != VIR_MIGRATION_PHASE_CANCEL && m->error.code == VIR_ERR_OK)
         virErrorCopy(&m->error, virThreadError());
     if (phase == VIR_MIGRATION_PHASE_PREPARE && result == VIR_MIGRATION_DONE)
@@ -2882,6 +2884,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/common/file.c"
 # include "drivers/common/uri.c"
 # include "drivers/common/params.c"
+# include "drivers/common/migrate_flags.c"
 # include "drivers/common/json.c"
 # include "drivers/common/loop.c"
 # include "drivers/migration/arguments.c"

@@ -2360,7 +2360,8 @@ struct _virDomainJobInfo {
 /* ms it took without the delay between the clocks of the two hosts; of a completed migration
    (1.2.15) */
 #define VIR_DOMAIN_JOB_TIME_ELAPSED_NET "time_elapsed_net"
-/* ms it will take still, by an estimate (1.0.3) */
+/* ms it will take still, by an estimate; absent where as things stand that is never
+   (VIR_DOMAIN_JOB_CONVERGENCE says so), or cannot be told (1.0.3) */
 #define VIR_DOMAIN_JOB_TIME_REMAINING "time_remaining"
 /* ms that the CPUs stood, of a completed migration; before that, what is expected (1.0.3) */
 #define VIR_DOMAIN_JOB_DOWNTIME "downtime"
@@ -4394,8 +4395,9 @@ typedef enum {
 } virMigrationTraceFlags;
 
 /*
- * Gives the course of the migration so far: each phase with its time, and how much memory and disk was
- * left, was sent and was written again, as far as the object's own steps have seen it; as a table, or
+ * Gives the course of the migration so far: each phase with its time; what came of it, and why, if that
+ * is not what was wanted; and how much memory and disk was left, was sent and was written again, as far
+ * as the object's own steps have seen it; as a table, or
  * with VIR_MIGRATION_TRACE_SVG as a time line in SVG with phases, iterations, and the downtime. The
  * caller frees it with free(). flags: virMigrationTraceFlags.
  *

@@ -139,6 +139,8 @@ struct virMigrationCall {
     unsigned int flags;               /* virDomainMigrateFlags; of the two sides' own only those meant for it */
     int timeout;                      /* ms this call may wait; 0: not at all; -1: until the phase ends */
     int stream;                       /* a descriptor of this side's end of the memory stream, the application's; -1: none */
+    const char *name;                 /* of the guest at the source, and its uuid: also what was never begun is recorded under them */
+    const unsigned char *guest;
 };
 
 /* What a phase answers. No answer from a hypervisor or a peer is AGAIN, never FAILED. */

@@ -107,6 +107,19 @@ harnessSkip(const char *format, ...)
 }
 
 void
+harnessTell(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    printf("%s", HARNESS_TOLD);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n");
+    fflush(stdout);
+}
+
+void
 harnessContext(const char *format, ...)
 {
     va_list args;
@@ -258,16 +271,20 @@ corpusDir(void)
 /* ---- running ---- */
 
 void
-harnessShow(const char *path)
+harnessShow(const char *path, bool all)
 {
-    char buffer[4096];
-    size_t n;
+    const size_t mark = strlen(HARNESS_TOLD);
+    char line[4096];
     FILE *file = fopen(path, "rb");
 
     if (file == NULL)
         return;
-    while ((n = fread(buffer, 1, sizeof(buffer), file)) > 0)
-        fwrite(buffer, 1, n, stdout);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        bool told = strncmp(line, HARNESS_TOLD, mark) == 0;
+
+        if (told || all)
+            fputs(line + (told ? mark : 0), stdout);
+    }
     fclose(file);
 }
 

@@ -413,8 +413,7 @@ harnessRun(const struct harnessTest *test, const sigset_t *mask)
     }
     if (result == HARNESS_PASSED && harnessVerbose)
         printf("ok    %s (%.2f s)\n", test->name, seconds);
-    if (result == HARNESS_FAILED || harnessVerbose)
-        harnessShow(log);
+    harnessShow(log, result == HARNESS_FAILED || harnessVerbose);
     fflush(stdout);
     unlink(log);
     nftw(harnessScratch, harnessRemoveEntry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);

@@ -190,6 +190,8 @@ int countProcesses(pid_t *pids, int max);
 
 /* A name for the step a test is at; it is printed if the test fails, crashes or hangs there. */
 void harnessContext(const char *format, ...) HARNESS_PRINTF(1, 2);
+/* A line that is shown also where the test has passed: figures that a person wants to see of each run. */
+void harnessTell(const char *format, ...) HARNESS_PRINTF(1, 2);
 
 /* Time; harnessSlow multiplies by the factor for sanitizers and valgrind (VIRT_TEST_SLOW). */
 long long harnessNowMs(void);
@@ -225,7 +227,8 @@ extern struct harnessTest *harnessTests;
 extern struct harnessShared *harnessShared;
 extern char harnessScratch[128];
 
-void harnessShow(const char *path);
+#define HARNESS_TOLD "\x1etold "          /* before a line of harnessTell */
+void harnessShow(const char *path, bool all);    /* or only what was told */
 bool harnessWanted(const struct harnessTest *test, char **words, int nwords);
 int harnessUsage(const char *program);
 

@@ -306,7 +306,7 @@ harnessRun(const char *program, const char *memory, const struct harnessTest *te
                harnessShared->context[0] != '\0' ? ", at: " : "", harnessShared->context);
     }
     if (result == HARNESS_FAILED || harnessVerbose)
-        harnessShow(log);
+        harnessShow(log, true);
     fflush(stdout);
     DeleteFileA(log);
     harnessRemove(harnessScratch);

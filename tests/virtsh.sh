@@ -44,6 +44,7 @@ normalise()
            -e 's/\(Time: [0-9.]+ ms\)/(Time: #)/' \
            -e 's/^(begin|prepare|perform|finish|confirm|halt|cancel|rollback)( +[a-z]+) .*/\1\2 #/' \
            -e 's/^((Time elapsed|Setup time|Total downtime|Memory bandwidth): +).*/\1#/' \
+           -e "s/: domain '[^']*' is not running/: domain is not running/" \
            -e 's/.*\rMigration: \[100 %\]/Migration: [100 %]/' \
            ${foreign:+-e '/^Security/d' -e 's/virsh/virtsh/g'}
 }

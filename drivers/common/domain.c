@@ -1006,11 +1006,21 @@ virDomainObjSetCompleted(struct virDomainObj *vm, int type, virTypedParameterPtr
 }
 
 VIRT_INTERNAL int
+virDomainObjReportInactive(const struct virDomainObj *vm)
+{
+    return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
+}
+
+VIRT_INTERNAL int
+virDomainObjReportActive(const struct virDomainObj *vm)
+{
+    return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is already running", vm->name);
+}
+
+VIRT_INTERNAL int
 virDomainObjCheckActive(struct virDomainObj *vm)
 {
-    if (vm->id < 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
-    return 0;
+    return vm->id >= 0 ? 0 : virDomainObjReportInactive(vm);
 }
 
 VIRT_INTERNAL int
@@ -1025,7 +1035,7 @@ virDomainObjAffected(struct virDomainObj *vm, unsigned int flags, bool *live, bo
     if (*live && virDomainObjCheckActive(vm) < 0)
         return -1;
     if (*config && !vm->persistent)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "transient domains do not have any persistent config");
+        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is transient: it has no persistent document", vm->name);
     return 0;
 }
 

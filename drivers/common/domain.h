@@ -203,7 +203,9 @@ VIRT_INTERNAL void virDomainObjStopped(struct virDomainObj *vm, int reason);
 VIRT_INTERNAL int virDomainObjDefine(struct virDomainObj *vm, xmlDocPtr doc);
 VIRT_INTERNAL int virDomainObjUndefine(struct virDomainObj *vm);
 VIRT_INTERNAL void virDomainObjEmit(struct virDomainObj *vm, int event, int detail);          /* a lifecycle event */
-/* VIR_ERR_OPERATION_INVALID "domain is not running" where it is not. */
+/* The refusals that a guest is, or is not, running (VIR_ERR_OPERATION_INVALID), which name it: -1. CheckActive: where it is not, else 0. */
+VIRT_INTERNAL int virDomainObjReportInactive(const struct virDomainObj *vm);
+VIRT_INTERNAL int virDomainObjReportActive(const struct virDomainObj *vm);
 VIRT_INTERNAL int virDomainObjCheckActive(struct virDomainObj *vm);
 /*
  * Settles VIR_DOMAIN_AFFECT_*: *live and *config say which documents are meant (CURRENT: the live

@@ -628,7 +628,7 @@ virDomainBalloonChange(struct virDomainObj *vm, bool persistent, int period)
     if (doc == NULL)
         return NULL;
     if (balloon == NULL || virXmlEquals(balloon, "@model", "none")) {
-        virReportError(VIR_ERR_OPERATION_INVALID, "the domain has no memory balloon");
+        virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' has no memory balloon", vm->name);
         return NULL;
     }
     if (period <= 0)

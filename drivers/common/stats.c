@@ -10,6 +10,15 @@
 /* All these are flags of virConnectListAllDomains too, with the same values. */
 #define VIR_STATS_FILTERS 0xffu
 
+VIRT_INTERNAL bool
+virStatsTimeLeft(double left, double rate, double dirtied, unsigned long long *ms)
+{
+    if (rate <= dirtied)
+        return false;
+    *ms = (unsigned long long)(left * 1000 / (rate - dirtied) + 0.5);
+    return true;
+}
+
 /* ---------- figures ---------- */
 
 /* The next one, with its name; NULL after a failure. */

@@ -24,6 +24,12 @@ VIRT_INTERNAL void virStatsFree(struct virStats *stats);
  */
 VIRT_INTERNAL int virStatsMove(struct virStats *stats, virTypedParameterPtr params, int *room);
 
+/*
+ * Of a migration: ms until all is there, with so many bytes left at so many a second while the guest writes so many. false: that never
+ * comes, or cannot be told.
+ */
+VIRT_INTERNAL bool virStatsTimeLeft(double left, double rate, double dirtied, unsigned long long *ms);
+
 /* ---- records ---- */
 
 struct virStatsRecords { virDomainStatsRecordPtr *list; int n; };

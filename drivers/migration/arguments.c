@@ -3,6 +3,8 @@
  */
 #include "migration.h"
 
+#include "../common/migrate_flags.h"
+
 #include <limits.h>
 
 #define VIRT_FROM VIR_FROM_NONE
@@ -80,13 +82,15 @@ virMigrationCheckFlags(unsigned int flags)
         { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_DISK, false, VIR_ERR_INVALID_ARG, "an offline migration moves no disks" },
         { VIR_MIGRATE_OFFLINE, VIR_MIGRATE_NON_SHARED_INC, false, VIR_ERR_INVALID_ARG, "an offline migration moves no disks" },
     };
+    struct virMigrateFlagsText text;
     size_t i;
 
     if ((flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS) != 0)
         return virReportUnsupportedFlags("virMigrationNew", flags & ~(unsigned int)VIRT_MIGRATE_ALL_FLAGS);
     for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
         if ((flags & rules[i].flag) != 0 && ((flags & rules[i].other) != 0) != rules[i].needed)
-            return virReportError(rules[i].code, "migration flags 0x%x: %s", flags, rules[i].why);
+            return virReportError(rules[i].code, "migration flags %s: %s",
+                                  virMigrateFlagsText(rules[i].needed ? rules[i].flag : rules[i].flag | rules[i].other, &text), rules[i].why);
     return 0;
 }
 

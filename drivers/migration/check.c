@@ -57,6 +57,8 @@ virMigrationCheck(virDomainPtr domain, virConnectPtr dconn, virTypedParameterPtr
         && virMigrationCheckDrivers(domain->conn->driver, dconn->driver) == 0 && virUuidGenerate(raw) == 0) {
         virUuidFormat(raw, uuid);
         call.uuid = uuid;
+        call.name = domain->name;
+        call.guest = domain->uuid;
         if (virMigrationCheckSource(domain, &call, &cookie, &found) == 0) {
             call.flags &= ~(unsigned int)VIRT_MIGRATE_SOURCE_FLAGS;
             if (virMigrationCheckDestination(dconn, &call, cookie, &found) == 0)

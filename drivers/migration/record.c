@@ -124,7 +124,8 @@ virMigrationFormatMessage(const struct virMigrationMessage *message)
                              "A:error", message->error.code != VIR_ERR_OK ? virMigrationErrorToJson(&message->error) : NULL, NULL);
     else
         json = virJsonObject("i:version", VIR_MIGRATION_VERSION, "s:migration", message->uuid, "s:request", name,
-                             "s:name", message->name, "s:uuid", uuid, "u:flags", (unsigned long long)message->flags, "a:params", virTypedParamsToJson(message->params, message->nparams),
+                             "s:name", message->name, "s:uuid", uuid, "u:flags", (unsigned long long)message->flags,
+                             "a:params", virTypedParamsToJson(message->params, message->nparams),
                              "S:cookie", message->cookie, NULL);
     return json != NULL ? virJsonFormat(json) : NULL;
 }

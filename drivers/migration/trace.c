@@ -12,7 +12,9 @@
 #define VIRT_FROM VIR_FROM_NONE
 
 #define VIRT_TRACE_INTERVAL 20000          /* us */
-#define VIRT_TRACE_STALL    5000000        /* us without any progress: it is said to have stalled */
+#ifndef VIRT_TRACE_STALL                   /* a test has no patience */
+# define VIRT_TRACE_STALL   5000000        /* us without any progress: it is said to have stalled */
+#endif
 
 VIRT_INTERNAL void
 virMigrationTracePhase(virMigrationPtr m, virMigrationPhase phase, bool failed)
@@ -77,6 +79,18 @@ virMigrationTraceStats(virMigrationPtr m)
     };
 }
 
+static const char *
+virTraceOutcome(virMigrationPtr m)
+{
+    static const char *const outcomes[VIR_MIGRATION_OUTCOME_LAST] = {
+        [VIR_MIGRATION_OUTCOME_NONE] = "not over", [VIR_MIGRATION_OUTCOME_MIGRATED] = "migrated",
+        [VIR_MIGRATION_OUTCOME_ROLLED_BACK] = "rolled back", [VIR_MIGRATION_OUTCOME_UNDECIDED] = "undecided",
+        [VIR_MIGRATION_OUTCOME_LOST] = "lost",
+    };
+
+    return outcomes[m->outcome];
+}
+
 /* ---- as a table ---- */
 
 /* Milliseconds with three decimals, without printf's floating point, which follows the application's locale. */
@@ -92,19 +106,20 @@ virTraceMs(struct virTraceMs *ms, unsigned long long from, unsigned long long to
 }
 
 static void
-virTraceTable(virMigrationPtr m, struct virText *out, unsigned long long zero)
+virTraceRow(virMigrationPtr m, struct virText *out, unsigned long long zero, const struct virMigrationMark *mark, const char *how)
+{
+    struct virTraceMs from, length;
+
+    virTextAdd(out, "%-9s %-12s %12s %12s  %s\n", virMigrationPhaseGetName(mark->phase),
+               m->info[mark->phase].side == VIR_MIGRATION_SIDE_SOURCE ? "source" : "destination", virTraceMs(&from, zero, mark->from),
+               virTraceMs(&length, mark->from, mark->to), how);
+}
+
+static void
+virTraceSamples(virMigrationPtr m, struct virText *out, unsigned long long zero)
 {
     const struct virMigrationTrace *trace = &m->trace;
 
-    virTextAdd(out, "%-9s %-12s %12s %12s  %s\n", "phase", "side", "from ms", "for ms", "");
-    for (size_t i = 0; i < trace->nphases; i++) {
-        const struct virMigrationMark *mark = &trace->phases[i];
-        struct virTraceMs from, length;
-
-        virTextAdd(out, "%-9s %-12s %12s %12s  %s\n", virMigrationPhaseGetName(mark->phase),
-                   m->info[mark->phase].side == VIR_MIGRATION_SIDE_SOURCE ? "source" : "destination", virTraceMs(&from, zero, mark->from),
-                   virTraceMs(&length, mark->from, mark->to), mark->failed ? "failed" : "");
-    }
     virTextAdd(out, "\n%12s %9s %14s %14s %14s %14s %14s\n", "at ms", "iteration", "sent bytes", "memory left", "disk left", "sent/s",
                "dirtied/s");
     for (size_t i = 0; i < trace->nsamples; i++) {
@@ -115,6 +130,27 @@ virTraceTable(virMigrationPtr m, struct virText *out, unsigned long long zero)
                    s->diskLeft, s->rate, s->dirtied);
     }
     virTextAdd(out, "\ndowntime %llu ms\n", virMigrationNumber(m, VIR_DOMAIN_JOB_DOWNTIME));
+}
+
+/* The phases, the one at work too; how it ended, and why, if not well; and what moved, if anything did. */
+static void
+virTraceTable(virMigrationPtr m, struct virText *out, unsigned long long zero)
+{
+    const struct virMigrationTrace *trace = &m->trace;
+    const struct virMigrationMark now = { m->phase, false, m->entered, virTimeNowUs() };
+
+    virTextAdd(out, "%-9s %-12s %12s %12s  %s\n", "phase", "side", "from ms", "for ms", "");
+    for (size_t i = 0; i < trace->nphases; i++)
+        virTraceRow(m, out, zero, &trace->phases[i], trace->phases[i].failed ? "failed" : "");
+    if (m->phase != VIR_MIGRATION_PHASE_OVER && m->entered != 0)
+        virTraceRow(m, out, zero, &now, "at work");
+    if (m->error.code != VIR_ERR_OK)
+        virTextAdd(out, "%-9s %s\n", "error", m->error.message != NULL ? m->error.message : "no memory to keep it");
+    virTextAdd(out, "%-9s %s\n", "outcome", virTraceOutcome(m));
+    if (trace->nsamples > 0)
+        virTraceSamples(m, out, zero);
+    else
+        virTextAdd(out, "nothing has moved\n");
 }
 
 /* ---- as a picture ---- */
@@ -237,6 +273,12 @@ virTraceSvg(virMigrationPtr m, struct virText *out, unsigned long long zero, uns
                "<rect width='100%%' height='100%%' fill='white'/>\n<text x='4' y='18'>migration %s: %s ms</text>\n"
                "<text x='4' y='44'>source</text><text x='4' y='68'>destination</text>\n", SVG_LEFT + SVG_WIDTH + 20,
                SVG_TOP + SVG_HEIGHT + 50, m->uuid, virTraceMs(&whole, zero, end));
+    virTextAdd(out, "<text x='400' y='18' fill='%s'>%s", m->error.code != VIR_ERR_OK ? "#c0392b" : "black", virTraceOutcome(m));
+    if (m->error.code != VIR_ERR_OK) {
+        virTextAdd(out, ": ");
+        virTextAddXml(out, m->error.message);
+    }
+    virTextAdd(out, "</text>\n");
     virTraceDowntime(&p, m);
     virTraceChart(&p, m);
     virTracePhases(&p, m);

@@ -29,7 +29,7 @@ qemuDomainStart(struct virDomainObj *vm, xmlDocPtr doc, virConnectPtr conn, unsi
     int rc;
 
     if (vm->id >= 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain is already running");
+        return virDomainObjReportActive(vm);
     if (qemuProcessSpawn(vm, &start) < 0 || (rc = qemuProcessNegotiate(vm, QEMU_DOMAIN_START_DEADLINE)) < 0)
         return -1;
     if (rc == 0) {
@@ -94,7 +94,7 @@ qemuDomainStartDefined(struct virDomainObj *vm, virConnectPtr conn, unsigned int
     if (virDomainObjBeginJob(vm, api, false) < 0)
         return -1;
     if (vm->id >= 0)
-        virReportError(VIR_ERR_OPERATION_INVALID, "domain is already running");
+        virDomainObjReportActive(vm);
     else if ((doc = virDomainObjDocument(vm, true)) != NULL)
         rc = qemuDomainStart(vm, doc, conn, flags);
     virDomainObjEndJob(vm);
@@ -146,7 +146,7 @@ qemuDomainBegin(virDomainPtr domain, const char *api, bool duringMigration)
     if (vm->id >= 0)
         return vm;
     virDomainObjEndJob(vm);
-    virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
+    virDomainObjReportInactive(vm);
     return NULL;
 }
 
@@ -187,7 +187,7 @@ qemuDomainSuspend(virDomainPtr domain)
     if (vm == NULL)
         return -1;
     if (vm->state == VIR_DOMAIN_PMSUSPENDED)
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain is pmsuspended");
+        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is pmsuspended", vm->name);
     else if (vm->state != VIR_DOMAIN_PAUSED)
         rc = qemuProcessPause(vm, VIR_DOMAIN_PAUSED_USER);
     virDomainObjEndJob(vm);
@@ -203,9 +203,9 @@ qemuDomainResume(virDomainPtr domain)
     if (vm == NULL)
         return -1;
     if (vm->state == VIR_DOMAIN_PMSUSPENDED)
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain is pmsuspended");
+        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is pmsuspended", vm->name);
     else if (vm->state == VIR_DOMAIN_RUNNING)
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain is already running");
+        rc = virDomainObjReportActive(vm);
     else if ((rc = qemuLeaseResume(vm)) == 0)
         rc = qemuProcessCont(vm, VIR_DOMAIN_RUNNING_UNPAUSED);
     virDomainObjEndJob(vm);
@@ -343,7 +343,7 @@ qemuDomainDestroy(virDomainPtr domain, unsigned int flags)
     rc = qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_DESTROYED,
                          (flags & VIR_DOMAIN_DESTROY_GRACEFUL) != 0 ? QEMU_PROCESS_STOP_GRACEFUL : 0);
     if (rc == 0)
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
+        rc = virDomainObjReportInactive(vm);
     else if (rc > 0 && (flags & VIR_DOMAIN_DESTROY_REMOVE_LOGS) != 0)
         qemuDomainRemoveLog(vm);
     if (rc > 0)

@@ -324,7 +324,7 @@ qemuDomainGetCPUStats(virDomainPtr domain, virTypedParameterPtr params, unsigned
                           : virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the domain is in no control group: its CPU time is known as "
                                            "a whole only (start_cpu -1)");
     if ((pid = qemuUsagePid(vm)) <= 0 || !qemuUsageRead(pid, 0, &usage))
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
+        return virDomainObjReportInactive(vm);
     virStatsAddULL(&list, qemuCpuTime(pid, &usage), VIR_DOMAIN_CPU_STATS_CPUTIME);
     virStatsAddULL(&list, usage.user, VIR_DOMAIN_CPU_STATS_USERTIME);
     virStatsAddULL(&list, usage.system, VIR_DOMAIN_CPU_STATS_SYSTEMTIME);

@@ -276,7 +276,8 @@ qemuFirmwareMakeNvram(struct qemuFirmware *firmware)
     if (firmware->template == NULL && (qemuFirmwareSearch(&search) < 0 || (firmware->template == NULL && qemuFirmwareGuessTemplate(firmware) < 0)))
         return -1;
     if (firmware->template == NULL)
-        return virReportError(VIR_ERR_OPERATION_FAILED, "'%s' does not exist, and no template of variables for loader '%s' is known", firmware->nvram, firmware->loader);
+        return virReportError(VIR_ERR_OPERATION_FAILED, "'%s' does not exist, and no template of variables for loader '%s' is known",
+                              firmware->nvram, firmware->loader);
     if ((data = virFileRead(firmware->template, 64 << 20, &length)) == NULL)
         return -1;
     if ((slash = strrchr(firmware->nvram, '/')) != NULL && slash != firmware->nvram) {

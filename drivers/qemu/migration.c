@@ -10,6 +10,7 @@
 #include "process.h"
 #include "storage.h"
 
+#include "../common/migrate_flags.h"
 #include "../common/params.h"
 
 #include <errno.h>
@@ -62,12 +63,13 @@ VIRT_INTERNAL int
 qemuMigrationCheckCall(const struct virMigrationCall *call)
 {
     const unsigned int flags = call->flags;
+    struct virMigrateFlagsText text;
 
     if (qemuStorageCheckCall(call) < 0)
         return -1;
     if ((flags & ~(unsigned int)QEMU_MIGRATE_FLAGS) != 0)
-        return virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED, "migration flags 0x%x are not supported by this driver",
-                              flags & ~(unsigned int)QEMU_MIGRATE_FLAGS);
+        return virReportError(VIR_ERR_ARGUMENT_UNSUPPORTED, "the QEMU driver does not support migration flags %s",
+                              virMigrateFlagsText(flags & ~(unsigned int)QEMU_MIGRATE_FLAGS, &text));
     if ((flags & VIR_MIGRATE_OFFLINE) != 0 && (flags & VIR_MIGRATE_PERSIST_DEST) == 0)
         return virReportError(VIR_ERR_OPERATION_INVALID, "an offline migration moves the persistent document: it needs VIR_MIGRATE_PERSIST_DEST");
     return qemuMigrationCheckParameters(call);
@@ -282,7 +284,8 @@ qemuMigrationEndDropped(struct qemuMigration *m, bool destroyed)
         qemuMigrationRemoveIncoming(m);
         virRestoreLastError(error);
     } else if (!qemuMigrationIsOver(m) && (destroyed || !undecided)) {
-        qemuMigrationEnd(m, m->incoming ? QEMU_STAGE_STARTED : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
+        qemuMigrationEnd(m, m->incoming ? (m->stage != QEMU_STAGE_REMOVING ? QEMU_STAGE_STARTED : QEMU_STAGE_REMOVED)
+                                        : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
     }
     pthread_mutex_unlock(&m->lock);
 }

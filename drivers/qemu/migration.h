@@ -46,8 +46,20 @@ enum qemuMigrationStage {
     QEMU_STAGE_REMOVING,          /* Finish, cancelled (or failed): it is ended */
     QEMU_STAGE_STARTED,           /* over: the guest is here */
     QEMU_STAGE_REMOVED,           /* over: nothing is left of it here */
-    QEMU_STAGE_COUNT
+    QEMU_STAGE_COUNT,
+    QEMU_STAGE_NOTHING = QEMU_STAGE_COUNT         /* as the stage before the first: there was no record */
 };
+
+/*
+ * A stage in the record, what tests/model/migration.pml calls it, and what may follow on it, as 1u << stage. The model has each step of
+ * `next`, and no other; `shortcuts` leave out stages in which there is nothing to do.
+ */
+struct qemuStageRow {
+    const char *name, *model;
+    unsigned int next, shortcuts;
+    bool over;
+};
+VIRT_INTERNAL_DATA const struct qemuStageRow qemuStages[QEMU_STAGE_COUNT + 1];
 
 /* A disk that moves with the guest: storage.h. */
 struct qemuStorageDisk {
@@ -322,8 +334,7 @@ VIRT_INTERNAL void qemuMigrationPut(struct qemuMigration *m);
 VIRT_INTERNAL bool qemuMigrationIsComing(struct qemuHost *host, const char *uuid);
 VIRT_INTERNAL bool qemuMigrationIsOver(const struct qemuMigration *m);
 /* A migration that was halted or cancelled before it was begun here: what comes late is refused. Kept in memory only. */
-VIRT_INTERNAL void qemuMigrationRefuse(struct qemuHost *host, const struct virMigrationCall *call, const char *name, const char *guest,
-                                       bool incoming);
+VIRT_INTERNAL void qemuMigrationRefuse(struct qemuHost *host, const struct virMigrationCall *call, bool incoming);
 /* Puts one into the list, which has the newest first. */
 VIRT_INTERNAL void qemuMigrationInsert(struct qemuMigration *m);
 VIRT_INTERNAL void qemuMigrationFree(struct qemuMigration *m);
@@ -331,6 +342,8 @@ VIRT_INTERNAL void qemuMigrationFree(struct qemuMigration *m);
 VIRT_INTERNAL void qemuMigrationPrune(struct qemuHost *host);
 /* With its lock held: the next stage, durably; 0, or -1 with the stage as it was, and nothing to be done yet. */
 VIRT_INTERNAL int qemuMigrationEnter(struct qemuMigration *m, enum qemuMigrationStage stage);
+/* The same in memory alone, where the stage on record comes to the same after a crash. The one way in which a stage changes: as qemuStages has it. */
+VIRT_INTERNAL void qemuMigrationMove(struct qemuMigration *m, enum qemuMigrationStage stage);
 /* With its lock held: it is over, as `stage` says, and the guest's job is given back. Only what answers need is kept. */
 VIRT_INTERNAL void qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage);
 /* Keeps these as its newest statistics; takes them over. */

@@ -49,7 +49,7 @@ qemuMigrationCheckGuest(struct virDomainObj *vm, const struct virMigrationCall *
     if (offline && vm->id >= 0)
         rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is running: an offline migration is for one that is not", vm->name);
     else if (!offline && vm->id < 0)
-        rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
+        rc = virDomainObjReportInactive(vm);
     else if (!offline && state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_PAUSED)
         rc = virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is neither running nor paused: it cannot be migrated", vm->name);
     else if (!offline && state == VIR_DOMAIN_PAUSED && (call->flags & VIR_MIGRATE_ABORT_ON_ERROR) != 0

@@ -128,7 +128,8 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
     m->wasRunning = cookie->running;
     m->startPaused = !cookie->running || (call->flags & VIR_MIGRATE_PAUSED) != 0;
     m->port = m->nbdPort = QEMU_MIGRATE_PORT_FIRST;
-    if (qemuStorageExpect(m, cookie, doc) < 0 || qemuLeaseTold(m, cookie) < 0 || qemuMigrationCheckEmulator(m, doc, NULL) < 0 || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
+    if (qemuStorageExpect(m, cookie, doc) < 0 || qemuLeaseTold(m, cookie) < 0 || qemuMigrationCheckEmulator(m, doc, NULL) < 0
+        || (kept != NULL && (m->definition = virXmlFormat(kept)) == NULL) || (m->offline && (m->document = virXmlFormat(doc)) == NULL)
         || qemuMigrationSaveRecord(m) < 0 || qemuStorageMakeAll(m, call, doc) < 0) {
         qemuMigrationFailed(m);
         if (isNew)
@@ -386,7 +387,7 @@ qemuMigrationPrepareRun(struct qemuMigration *m, const struct virMigrationCall *
         }
         qemuMigrationReset(qemuDomainPeek(m->vm));
         rc = qemuMigrationSendIncoming(m, mon, call, cookie, true);
-        m->stage = QEMU_STAGE_LISTENING;
+        qemuMigrationMove(m, QEMU_STAGE_LISTENING);
     } else if (!m->offline && (mon = qemuDomainMonitor(m->vm)) == NULL) {
         return -1;
     }
@@ -777,7 +778,7 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
     }
     *guest = NULL;
     if (m == NULL) {
-        qemuMigrationRefuse(host, call, "", "00000000-0000-0000-0000-000000000000", true);
+        qemuMigrationRefuse(host, call, true);
         if (cancelled)
             return VIR_MIGRATION_DONE;
         virReportError(VIR_ERR_OPERATION_INVALID, "no migration %s was prepared here", call->uuid);

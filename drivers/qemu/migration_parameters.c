@@ -362,7 +362,7 @@ qemuMigrationGuest(virDomainPtr domain)
 
     if (vm == NULL || (vm->id >= 0 && qemuDomainOf(vm) != NULL))
         return vm;
-    virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
+    virDomainObjReportInactive(vm);
     return NULL;
 }
 

@@ -58,14 +58,16 @@ qemuMigrationBeginHeld(struct qemuHost *host, struct virDomainObj *vm, const str
     int rc = VIR_MIGRATION_FAILED;
 
     virUuidFormat(vm->uuid, guest);
-    if (qemuPostcopyCheckWhole(vm) < 0 || qemuMigrationCheckSourceParameters(call) < 0 || qemuMigrationCheckGuest(vm, call, NULL) < 0 || qemuMigrationAskHook(host, vm, call) < 0 || qemuDomainOf(vm) == NULL
+    if (qemuPostcopyCheckWhole(vm) < 0 || qemuMigrationCheckSourceParameters(call) < 0 || qemuMigrationCheckGuest(vm, call, NULL) < 0
+        || qemuMigrationAskHook(host, vm, call) < 0 || qemuDomainOf(vm) == NULL
         || (m = qemuMigrationNew(host, vm, call, vm->name, guest, false, QEMU_STAGE_BEGUN)) == NULL)
         return VIR_MIGRATION_FAILED;
     m->id = vm->id;
     m->state = atomic_load(&vm->state);
     m->reason = atomic_load(&vm->reason);
     m->wasRunning = m->state == VIR_DOMAIN_RUNNING;
-    if (qemuMigrationCheckEmulator(m, NULL, NULL) == 0 && qemuLeaseBegin(m) == 0 && qemuStorageBegin(m, call) == 0 && (m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
+    if (qemuMigrationCheckEmulator(m, NULL, NULL) == 0 && qemuLeaseBegin(m) == 0 && qemuStorageBegin(m, call) == 0
+        && (m->begun = qemuMigrationFormatCookie(m, call)) != NULL && qemuMigrationSaveRecord(m) == 0
         && virDomainObjBeginMigration(vm, VIR_DOMAIN_JOB_KIND_MIGRATION_OUT, m->uuid) == 0) {
         rc = qemuMigrationBegun(m, cookieout);
     } else {
@@ -404,7 +406,7 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
         if (rc < 0) {
             qemuMigrationFailed(m);
             if (qemuMigrationEnter(m, QEMU_STAGE_BROKEN) < 0)
-                m->stage = QEMU_STAGE_BROKEN;    /* the record's "transfer" is judged to the same by QEMU's status */
+                qemuMigrationMove(m, QEMU_STAGE_BROKEN);         /* the record's "transfer" is judged to the same by QEMU's status */
             rc = qemuMigrationFailed(m);
         } else {
             rc = rc > 0 ? qemuMigrationAnswer(m, cookieout, NULL) : VIR_MIGRATION_AGAIN;
@@ -499,7 +501,6 @@ qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
     const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuHost *host = qemuHostOf(domain->conn);
     struct qemuMigration *m = qemuMigrationLock(host, call->uuid, false);
-    char guest[VIR_UUID_STRING_BUFLEN];
     int rc;
 
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
@@ -507,8 +508,7 @@ qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
         return qemuPostcopyHalt(domain);
     }
     if (m == NULL) {
-        virUuidFormat(domain->uuid, guest);
-        qemuMigrationRefuse(host, call, domain->name, guest, false);
+        qemuMigrationRefuse(host, call, false);
         return VIR_MIGRATION_DONE;
     }
     do

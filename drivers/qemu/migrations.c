@@ -4,6 +4,7 @@
  */
 #include "storage.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,19 +18,40 @@
 
 #define QEMU_MIGRATIONS_AGE  86400000ull   /* ms for which they are kept */
 
+#define A(stage) (1u << QEMU_STAGE_ ## stage)
+
+VIRT_INTERNAL const struct qemuStageRow qemuStages[QEMU_STAGE_COUNT + 1] = {
+    /*
+     * Source. One that could not begin, or that nobody steps, goes on as it was: nothing has been sent that would have to be halted; an offline
+     * guest leaves without a transfer. A guest whose QEMU has ended is lost at once, if it cannot be elsewhere or its user says so.
+     */
+    [QEMU_STAGE_BEGUN]       = { "begun",       "S_BEGUN",      A(TRANSFER) | A(BROKEN) | A(HALTED), A(RESUMING) | A(LEAVING) | A(STAYED) | A(LOST), false },
+    [QEMU_STAGE_TRANSFER]    = { "transfer",    "S_PERFORMING", A(TRANSFERRED) | A(BROKEN) | A(HALTED) | A(RESUMING) | A(LEAVING), A(LOST), false },
+    [QEMU_STAGE_TRANSFERRED] = { "transferred", "S_PERFORMED",  A(RESUMING) | A(LEAVING), A(LOST), false },
+    [QEMU_STAGE_BROKEN]      = { "broken",      "S_PERFORMING", A(HALTED) | A(RESUMING), A(LOST), false },
+    [QEMU_STAGE_HALTED]      = { "halted",      "S_HALTED",     A(RESUMING), A(LOST), false },
+    [QEMU_STAGE_RESUMING]    = { "resuming",    "S_RESUMING",   A(STAYED) | A(LOST), 0, false },
+    [QEMU_STAGE_LEAVING]     = { "leaving",     "S_KILLING",    A(LEFT), 0, false },
+    [QEMU_STAGE_LEFT]        = { "left",        "S_KILLED",     0, 0, true },
+    [QEMU_STAGE_STAYED]      = { "stayed",      "S_RESUMED",    0, 0, true },
+    [QEMU_STAGE_LOST]        = { "lost",        "S_KILLED",     0, 0, true },
+    /* Destination. What could not be made, or has ended by itself, needs no removing; an offline guest is only defined, in one step. */
+    [QEMU_STAGE_SPAWNED]     = { "spawned",     "D_PREPARED",   A(LISTENING) | A(PREPARED) | A(REMOVING), A(REMOVED), false },
+    [QEMU_STAGE_LISTENING]   = { "listening",   "D_PREPARED",   A(PREPARED) | A(REMOVING), A(REMOVED), false },
+    [QEMU_STAGE_PREPARED]    = { "prepared",    "D_PREPARED",   A(STARTING) | A(REMOVING), A(STARTED) | A(REMOVED), false },
+    [QEMU_STAGE_STARTING]    = { "starting",    "D_STARTING",   A(STARTED) | A(REMOVING), A(REMOVED), false },
+    [QEMU_STAGE_REMOVING]    = { "removing",    "D_KILLING",    A(REMOVED), 0, false },
+    [QEMU_STAGE_STARTED]     = { "started",     "D_STARTED",    0, 0, true },
+    [QEMU_STAGE_REMOVED]     = { "removed",     "D_KILLED",     0, 0, true },
+    /* What is refused before it began leaves a record of its end. */
+    [QEMU_STAGE_NOTHING]     = { "",            "_IDLE",        A(BEGUN) | A(SPAWNED), A(STAYED) | A(REMOVED), false },
+};
+#undef A
+
 VIRT_INTERNAL bool
 qemuMigrationIsOver(const struct qemuMigration *m)
 {
-    switch (atomic_load(&m->stage)) {
-    case QEMU_STAGE_LEFT:
-    case QEMU_STAGE_STAYED:
-    case QEMU_STAGE_LOST:
-    case QEMU_STAGE_STARTED:
-    case QEMU_STAGE_REMOVED:
-        return true;
-    default:
-        return false;
-    }
+    return qemuStages[atomic_load(&m->stage)].over;
 }
 
 VIRT_INTERNAL void
@@ -211,7 +233,8 @@ qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct vi
     m->since = qemuMigrationWallClock();
     atomic_init(&m->changed, m->since);
     atomic_init(&m->heard, virTimeNowUs());
-    atomic_init(&m->stage, stage);
+    atomic_init(&m->stage, QEMU_STAGE_NOTHING);
+    qemuMigrationMove(m, stage);
     snprintf(m->uuid, sizeof(m->uuid), "%s", call->uuid);
     snprintf(m->guest, sizeof(m->guest), "%s", guest);
     m->nparams = call->nparams;
@@ -238,9 +261,12 @@ qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct vi
 }
 
 VIRT_INTERNAL void
-qemuMigrationRefuse(struct qemuHost *host, const struct virMigrationCall *call, const char *name, const char *guest, bool incoming)
+qemuMigrationRefuse(struct qemuHost *host, const struct virMigrationCall *call, bool incoming)
 {
-    qemuMigrationUnlock(qemuMigrationNew(host, NULL, call, name, guest, incoming, incoming ? QEMU_STAGE_REMOVED : QEMU_STAGE_STAYED));
+    char guest[VIR_UUID_STRING_BUFLEN];
+
+    virUuidFormat(call->guest, guest);
+    qemuMigrationUnlock(qemuMigrationNew(host, NULL, call, call->name, guest, incoming, incoming ? QEMU_STAGE_REMOVED : QEMU_STAGE_STAYED));
     virResetLastError();
 }
 
@@ -283,14 +309,24 @@ qemuMigrationForgetCommands(struct qemuMigration *m)
     qemuMonitorUnref(mon);
 }
 
+VIRT_INTERNAL void
+qemuMigrationMove(struct qemuMigration *m, enum qemuMigrationStage stage)
+{
+    const struct qemuStageRow *row = &qemuStages[atomic_load(&m->stage)];
+
+    assert(row == &qemuStages[stage] || ((row->next | row->shortcuts) & 1u << stage) != 0);
+    atomic_store(&m->stage, stage);
+}
+
 VIRT_INTERNAL int
 qemuMigrationEnter(struct qemuMigration *m, enum qemuMigrationStage stage)
 {
-    int before = atomic_exchange(&m->stage, stage);
+    int before = atomic_load(&m->stage);
 
+    qemuMigrationMove(m, stage);
     if (before == (int)stage || qemuMigrationSaveRecord(m) == 0)
         return 0;
-    atomic_store(&m->stage, before);
+    atomic_store(&m->stage, before);             /* not on record, not entered */
     return -1;
 }
 
@@ -330,7 +366,7 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     if (m->wait >= 0)
         close(m->wait);
     m->wake = m->wait = -1;
-    atomic_store(&m->stage, stage);
+    qemuMigrationMove(m, stage);
     pthread_mutex_unlock(&host->lock);
     /* the effect has happened: if this cannot be written, the stage before it is settled to the same end */
     if (qemuMigrationSaveRecord(m) < 0)

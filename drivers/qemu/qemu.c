@@ -102,7 +102,7 @@ qemuDomainMonitor(struct virDomainObj *vm)
     if (lost)
         return qemuReconnectMonitor(vm);
     if (mon == NULL)
-        virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
+        virDomainObjReportInactive(vm);
     return mon;
 }
 
@@ -564,7 +564,8 @@ qemuConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr 
     (void)flags;
     if (uri->server != NULL || uri->transport != NULL)
         return 0;
-    if ((root = qemuConnectRoot(uri)) == NULL || qemuConnectCheckParams(uri) < 0 || qemuTlsConfigure(NULL, virUriParam(uri, "tls-certs"), virUriParam(uri, "tls-verify")) < 0
+    if ((root = qemuConnectRoot(uri)) == NULL || qemuConnectCheckParams(uri) < 0
+        || qemuTlsConfigure(NULL, virUriParam(uri, "tls-certs"), virUriParam(uri, "tls-verify")) < 0
         || virFileMakePath(root, 0700) < 0)
         return -1;
     /* One directory has one owner, by whatever path it is named. */

@@ -306,7 +306,7 @@ qemuReconnectMonitor(struct virDomainObj *vm)
     pthread_mutex_unlock(&priv->lock);
     if (process.pid > 0 && !virProcessIsAlive(&process)) {
         qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_CRASHED, QEMU_PROCESS_STOP_NOWAIT);
-        virReportError(VIR_ERR_OPERATION_INVALID, "domain is not running");
+        virDomainObjReportInactive(vm);
         return NULL;
     }
     if (tooSoon) {

@@ -8,7 +8,7 @@
  *   name, uuid     of the guest
  *   id             of the guest as it runs here; -1: it does not (yet)
  *   flags, params  as the phases were called with
- *   stage, over    where it stands (qemuRecordStages), and whether that is its end
+ *   stage, over    where it stands (qemuStages), and whether that is its end
  *   since, changed wall clock, ms: when it began here, and when the record was written
  * (up to here it is what a list of migrations tells; secrets follow)
  *   state, reason, running           of the guest before the migration
@@ -38,12 +38,6 @@
 #define QEMU_RECORD_VERSION 1
 #define QEMU_RECORD_MAX     (32u << 20)    /* bytes: cookies with documents */
 
-/* in the order of enum qemuMigrationStage */
-static const char *const qemuRecordStages[QEMU_STAGE_COUNT] = {
-    "begun", "transfer", "transferred", "broken", "halted", "resuming", "leaving", "left", "stayed", "lost",
-    "spawned", "listening", "prepared", "starting", "removing", "started", "removed",
-};
-
 static char *
 qemuRecordPath(const struct qemuMigration *m)
 {
@@ -57,7 +51,7 @@ qemuMigrationHead(const struct qemuMigration *m)
 {
     return virJsonObject("i:version", QEMU_RECORD_VERSION, "s:migration", m->uuid, "s:side", m->incoming ? "destination" : "source",
                          "s:name", m->name, "s:uuid", m->guest, "i:id", m->id, "u:flags", (unsigned long long)m->flags,
-                         "a:params", virTypedParamsToJson(m->params, m->nparams), "s:stage", qemuRecordStages[atomic_load(&m->stage)],
+                         "a:params", virTypedParamsToJson(m->params, m->nparams), "s:stage", qemuStages[atomic_load(&m->stage)].name,
                          "b:over", qemuMigrationIsOver(m),
                          "b:performed", m->stage == QEMU_STAGE_TRANSFERRED || m->stage == QEMU_STAGE_LEAVING || m->stage == QEMU_STAGE_LEFT,
                          "u:since", m->since, "u:changed", atomic_load(&m->changed), NULL);
@@ -140,7 +134,7 @@ qemuRecordStage(const cJSON *json, bool incoming)
     const char *name = virJsonString(json, "stage");
 
     for (int i = 0; name != NULL && i < QEMU_STAGE_COUNT; i++)
-        if (strcmp(qemuRecordStages[i], name) == 0 && (i >= QEMU_STAGE_SPAWNED) == incoming)
+        if (strcmp(qemuStages[i].name, name) == 0 && (i >= QEMU_STAGE_SPAWNED) == incoming)
             return i;
     return -1;
 }

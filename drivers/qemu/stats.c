@@ -5,6 +5,7 @@
 
 #include "../common/json.h"
 #include "../common/params.h"
+#include "../common/stats.h"
 
 #include <time.h>
 
@@ -65,7 +66,8 @@ qemuStatsConvergence(unsigned long long pass, unsigned long long dirtyRate, unsi
 static void
 qemuStatsMemory(struct qemuStats *stats, const cJSON *ram, const cJSON *info, unsigned long long allowed)
 {
-    unsigned long long pages = 0, page = 4096, pass = 0, remaining = 0, expected = 0, rate = qemuStatsRate(ram);
+    unsigned long long pages = 0, page = 4096, pass = 0, remaining = 0, expected = 0, rate = qemuStatsRate(ram), ms;
+    int convergence;
 
     virJsonULongLong(ram, "dirty-pages-rate", &pages);
     virJsonULongLong(ram, "page-size", &page);
@@ -83,9 +85,12 @@ qemuStatsMemory(struct qemuStats *stats, const cJSON *ram, const cJSON *info, un
     qemuStatsAdd(stats, VIR_DOMAIN_JOB_MEMORY_ITERATION, pass);
     qemuStatsCopy(stats, VIR_DOMAIN_JOB_MEMORY_POSTCOPY_REQS, ram, "postcopy-requests", 1);
     qemuStatsAdd(stats, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, page);
-    if (rate > pages * page)
-        qemuStatsAdd(stats, VIR_DOMAIN_JOB_TIME_REMAINING, remaining * 1000 / (rate - pages * page));
-    qemuStatsAddInt(stats, VIR_DOMAIN_JOB_CONVERGENCE, qemuStatsConvergence(pass, pages * page, rate, expected, allowed));
+    convergence = qemuStatsConvergence(pass, pages * page, rate, expected, allowed);
+    /* where what it writes fits into the downtime, what is left may go as it stands */
+    if (virStatsTimeLeft((double)remaining, (double)rate, (double)(pages * page), &ms)
+        || (convergence == VIR_MIGRATION_CONVERGENCE_YES && virStatsTimeLeft((double)remaining, (double)rate, 0, &ms)))
+        qemuStatsAdd(stats, VIR_DOMAIN_JOB_TIME_REMAINING, ms);
+    qemuStatsAddInt(stats, VIR_DOMAIN_JOB_CONVERGENCE, convergence);
 }
 
 /* The disks that move with it, and what both come to. */
@@ -299,7 +304,7 @@ qemuDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *para
     if ((rc = qemuStatsCurrent(vm, params, nparams)) < 0)
         return -1;
     if (rc == 0 && vm->id < 0)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
+        return virDomainObjReportInactive(vm);
     *type = rc > 0 ? VIR_DOMAIN_JOB_UNBOUNDED : VIR_DOMAIN_JOB_NONE;
     return 0;
 }

@@ -28,8 +28,8 @@
 #define VIRT_FROM VIR_FROM_TEST
 
 /*
- * Every durable step, phase by phase, and at last those that there are with a lock manager: a record is written before what it announces, and what is announced is safe to
- * do again. A migration that turns back by itself in perform, or is refused in finish, takes the steps of rollback and
+ * Every durable step, phase by phase, and at last those that there are with a lock manager: a record is written before what it
+ * announces, and what is announced is safe to do again. A migration that turns back by itself in perform, or is refused in finish, takes the steps of rollback and
  * cancel.
  */
 VIRT_INTERNAL const struct testMigrationStep testMigrationSteps[TEST_MARKS] = {
@@ -55,7 +55,7 @@ VIRT_INTERNAL const struct testMigrationStep testMigrationSteps[TEST_MARKS] = {
     [TEST_MARK_RESUMED]      = { "rollback", TEST_FAULT_ROLLBACK, true,  "the guest goes on" },
     [TEST_MARK_STAYED]       = { "rollback", TEST_FAULT_ROLLBACK, true,  "stayed is on record" },
     [TEST_MARK_TAKEN]        = { "finish",   TEST_FAULT_FINISH,   false, "the lease is here" },
-    [TEST_MARK_GIVEN]        = { "finish",   TEST_FAULT_FINISH,   false, "the lease is given back" },
+    [TEST_MARK_GIVEN]        = { "cancel",   TEST_FAULT_CANCEL,   false, "the lease is given back" },
     [TEST_MARK_KEPT]         = { "rollback", TEST_FAULT_ROLLBACK, true,  "the lease is kept" },
 };
 

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include "../common/params.h"
+#include "../common/stats.h"
 
 #define VIRT_FROM VIR_FROM_TEST
 
@@ -44,6 +45,13 @@ testTransferRemaining(const struct testMigration *m)
     return remaining < t->total ? remaining : t->total;
 }
 
+/* Of what is to be sent, at the rate at which it becomes less. false: it does not. */
+static bool
+testTransferTimeLeft(const struct testMigration *m, unsigned long long *ms)
+{
+    return virStatsTimeLeft(testTransferRemaining(m), testTransferRate(m), m->transfer.last ? 0 : testTransferDirtyRate(m), ms);
+}
+
 struct testStats { virTypedParameterPtr params; int n, max; int rc; };
 
 static void
@@ -66,12 +74,15 @@ testMigrationStats(const struct testMigration *m, struct testStats *stats)
 {
     const struct testTransfer *t = &m->transfer;
     double rate = testTransferRate(m), remaining = testTransferRemaining(m);
+    unsigned long long ms;
 
     testStatsInt(stats, VIR_DOMAIN_JOB_OPERATION,
                  m->source ? VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT : VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN);
     if (!m->source || m->offline || m->stage == TEST_BEGUN)
         return stats->rc;
     testStatsNumber(stats, VIR_DOMAIN_JOB_TIME_ELAPSED, t->lasted * 1000);
+    if (testTransferTimeLeft(m, &ms))
+        testStatsNumber(stats, VIR_DOMAIN_JOB_TIME_REMAINING, (double)ms);
     if (t->last)
         testStatsNumber(stats, VIR_DOMAIN_JOB_DOWNTIME, t->downtime * 1000);
     testStatsNumber(stats, VIR_DOMAIN_JOB_DOWNTIME_EXPECTED, remaining / rate * 1000);
@@ -135,6 +146,7 @@ testDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info)
         info->type = VIR_DOMAIN_JOB_UNBOUNDED;
         if (m->source && m->stage != TEST_BEGUN) {
             info->timeElapsed = (unsigned long long)(m->transfer.lasted * 1000);
+            testTransferTimeLeft(m, &info->timeRemaining);
             info->dataTotal = info->memTotal = (unsigned long long)m->transfer.total;
             info->dataProcessed = info->memProcessed = (unsigned long long)m->transfer.sent;
             info->dataRemaining = info->memRemaining = (unsigned long long)testTransferRemaining(m);

@@ -11,6 +11,7 @@
 #include "../common/document.h"
 #include "../common/file.h"
 #include "../common/json.h"
+#include "../common/migrate_flags.h"
 #include "../common/platform.h"
 
 #include <errno.h>
@@ -85,7 +86,7 @@ testSourceSettle(struct testHost *host, struct testMigration *m)
         testChannelClose(host, m);
         if ((here = testSourceGoesOn(host, m)) < 0 || testMigrationReached(host, m, TEST_MARK_RESUMED))
             return VIR_MIGRATION_AGAIN;
-        m->stage = here ? TEST_STAYED : TEST_GONE;
+        testMigrationEnter(m, here ? TEST_STAYED : TEST_GONE);
         if (m->vm != NULL && !m->told)
             testMigrationComplete(m, m->mind.aborted ? VIR_DOMAIN_JOB_CANCELLED : VIR_DOMAIN_JOB_FAILED);
         m->told = true;
@@ -96,7 +97,7 @@ testSourceSettle(struct testHost *host, struct testMigration *m)
         testSourceEnds(host, m);
         if (testMigrationReached(host, m, TEST_MARK_ENDED))
             return VIR_MIGRATION_AGAIN;
-        m->stage = m->lost ? TEST_GONE : TEST_LEFT;
+        testMigrationEnter(m, m->lost ? TEST_GONE : TEST_LEFT);
         testMigrationEndJob(m);
         if (testMigrationReached(host, m, TEST_MARK_LEFT))
             return VIR_MIGRATION_AGAIN;
@@ -111,7 +112,7 @@ testSourceSettle(struct testHost *host, struct testMigration *m)
 static int
 testSourceDecide(struct testHost *host, struct testMigration *m, enum testStage stage)
 {
-    m->stage = stage;
+    testMigrationEnter(m, stage);
     if (testMigrationReached(host, m, stage == TEST_RESUMING ? TEST_MARK_RESUMING : TEST_MARK_LEAVING))
         return VIR_MIGRATION_AGAIN;
     return testSourceSettle(host, m);
@@ -215,7 +216,7 @@ testDestinationFails(struct testHost *host, struct testMigration *m)
     testDestinationRemove(host, m);
     if (testLeaseGiveBack(host, m) < 0 || testMigrationReached(host, m, TEST_MARK_GIVEN))
         return -1;
-    m->stage = TEST_REFUSED;
+    testMigrationEnter(m, TEST_REFUSED);
     return 0;
 }
 
@@ -233,7 +234,7 @@ testDestinationSettle(struct testHost *host, struct testMigration *m, enum testF
                 return VIR_MIGRATION_AGAIN;
             if (m->channel != NULL && atomic_load(&m->channel->copy) != TEST_COPY_SPREAD)
                 testChannelClose(host, m);
-            m->stage = TEST_ARRIVED;
+            testMigrationEnter(m, TEST_ARRIVED);
         }
         testMigrationEndJob(m);
         if (testMigrationReached(host, m, TEST_MARK_ARRIVED))
@@ -242,7 +243,7 @@ testDestinationSettle(struct testHost *host, struct testMigration *m, enum testF
         testDestinationRemove(host, m);
         if (testMigrationReached(host, m, TEST_MARK_REMOVED))
             return VIR_MIGRATION_AGAIN;
-        m->stage = TEST_REFUSED;
+        testMigrationEnter(m, TEST_REFUSED);
         testMigrationEndJob(m);
         if (testMigrationReached(host, m, TEST_MARK_REFUSED))
             return VIR_MIGRATION_AGAIN;
@@ -255,7 +256,7 @@ testDestinationSettle(struct testHost *host, struct testMigration *m, enum testF
 static int
 testDestinationDecide(struct testHost *host, struct testMigration *m, enum testStage stage, enum testFaultKind fault)
 {
-    m->stage = stage;
+    testMigrationEnter(m, stage);
     if (testMigrationReached(host, m, stage == TEST_STARTING ? TEST_MARK_STARTING : TEST_MARK_REFUSING))
         return VIR_MIGRATION_AGAIN;
     return testDestinationSettle(host, m, fault);
@@ -280,9 +281,11 @@ testMigrationCheckCall(const struct virMigrationCall *call, struct virProblems *
     };
     unsigned int refused = call->flags & ~(unsigned int)TEST_FLAGS;
     bool offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0;
+    struct virMigrateFlagsText text;
 
     if (refused != 0) {
-        virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the test driver does not support migration flags 0x%x", refused);
+        virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "the test driver does not support migration flags %s",
+                       virMigrateFlagsText(refused, &text));
         if (virProblemsNote(problems) < 0)
             return -1;
     }
@@ -423,7 +426,7 @@ testMigrationBegin(virConnectPtr conn, struct virDomainObj *vm, const struct vir
     struct testMigration *m;
 
     if (((call->flags & VIR_MIGRATE_OFFLINE) == 0 && virDomainObjCheckActive(vm) < 0) ||
-        (m = testMigrationNew(call, true, vm)) == NULL)
+        (m = testMigrationNew(call, TEST_BEGUN, vm)) == NULL)
         return NULL;
     m->id = vm->id;
     if ((m->cookie = testMigrationFormatCookie(host, vm, call, &m->epochTold)) == NULL || testLeaseCheckProtocol(testConnectOf(conn), m, 3) < 0 ||
@@ -614,7 +617,7 @@ testMigrationPrepare(struct testConnect *test, const struct virMigrationCall *ca
 
     if (testMigrationFind(host, call->uuid, false) != NULL)
         return virReportError(VIR_ERR_OPERATION_FAILED, "migration %s was settled while it was being prepared", call->uuid);
-    if ((m = testMigrationNew(call, false, vm)) == NULL)
+    if ((m = testMigrationNew(call, TEST_PREPARED, vm)) == NULL)
         return VIR_MIGRATION_FAILED;
     if ((!m->offline && virLeaseAgree(host->leases, &guest->lease, vm->name) < 0) || testMigrationExpect(test, m, call, guest) < 0 ||
         testLeaseCheckProtocol(test, m, 2) < 0 ||
@@ -727,7 +730,7 @@ testSourcePerform(struct testHost *host, struct testMigration *m, const char *co
     case TEST_BEGUN:
         if (testSourceMeets(host, m, cookie) < 0)
             return testSourceGivesUp(host, m);
-        m->stage = TEST_PERFORMING;
+        testMigrationEnter(m, TEST_PERFORMING);
         if (testMigrationReached(host, m, TEST_MARK_PERFORMING))
             return VIR_MIGRATION_AGAIN;
         break;
@@ -755,7 +758,7 @@ testSourcePerform(struct testHost *host, struct testMigration *m, const char *co
         return VIR_MIGRATION_AGAIN;
     if (m->alone)
         return testSourceDecide(host, m, TEST_LEAVING);    /* nobody will confirm it */
-    m->stage = TEST_PERFORMED;
+    testMigrationEnter(m, TEST_PERFORMED);
     return testMigrationReached(host, m, TEST_MARK_PERFORMED) ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_DONE;
 }
 
@@ -820,13 +823,12 @@ testDomainMigratePerform(virDomainPtr domain, const struct virMigrationCall *cal
 static struct testMigration *
 testMigrationForbid(struct testHost *host, const struct virMigrationCall *call, bool source)
 {
-    struct testMigration *m = testMigrationNew(call, source, NULL);
+    struct testMigration *m = testMigrationNew(call, source ? TEST_HALTED : TEST_REFUSED, NULL);
 
     if (m == NULL) {
         virResetLastError();
         return NULL;
     }
-    m->stage = source ? TEST_HALTED : TEST_REFUSED;
     testMigrationInsert(host, m);
     return m;
 }
@@ -930,10 +932,10 @@ testSourceHalt(struct testHost *host, struct testMigration *m)
         }
         halts = m->status == TEST_IDLE || m->status == TEST_CANCELLED;
         if (m->status == TEST_COMPLETED || (!halts && !testSourceIsHere(m)))
-            m->stage = TEST_PERFORMED;
+            testMigrationEnter(m, TEST_PERFORMED);
     }
     if (halts) {
-        m->stage = TEST_HALTED;
+        testMigrationEnter(m, TEST_HALTED);
         if (testMigrationReached(host, m, TEST_MARK_HALTED))
             return VIR_MIGRATION_AGAIN;
     }
@@ -1065,7 +1067,7 @@ testDomainMigrateConfirm(virDomainPtr domain, const struct virMigrationCall *cal
 static int
 testSourceMayGoOn(struct testHost *host, struct testMigration *m, enum testLeaseView view)
 {
-    if (view == TEST_LEASE_NEITHER)
+    if (view == TEST_LEASE_NEITHER || view == TEST_LEASE_DESTINATION)
         return 1;                                          /* the way back will see it, and end it */
     if (!testSourceIsHere(m))
         return view == TEST_LEASE_SOURCE;                  /* the destination, if it may, can still start it */
@@ -1087,10 +1089,10 @@ testSourceAsksLease(struct testHost *host, struct testMigration *m)
         return -1;
     if ((view = testLeaseLook(host, m)) == TEST_LEASE_UNKNOWN)
         return -1;
-    if (view == TEST_LEASE_DESTINATION)
-        m->stage = TEST_LEAVING;
+    if (view == TEST_LEASE_DESTINATION && m->stage == TEST_PERFORMED)
+        testMigrationEnter(m, TEST_LEAVING);
     else if (testSourceMayGoOn(host, m, view))
-        m->stage = TEST_RESUMING;
+        testMigrationEnter(m, TEST_RESUMING);
     else
         return -1;
     if (testMigrationReached(host, m, m->stage == TEST_LEAVING ? TEST_MARK_LEAVING : TEST_MARK_RESUMING))
@@ -1202,7 +1204,7 @@ testDestinationGuestEnds(struct testHost *host, struct testMigration *m)
         atomic_store(&host->unsettled, true);              /* its lease may be here, and goes back */
         return;
     }
-    m->stage = TEST_REFUSED;
+    testMigrationEnter(m, TEST_REFUSED);
     testMigrationEndJob(m);
 }
 

@@ -12,6 +12,7 @@
 #include "../common/params.h"
 #include "../common/text.h"
 
+#include <assert.h>
 #include <time.h>
 
 #define VIRT_FROM VIR_FROM_TEST
@@ -19,12 +20,38 @@
 #define TEST_KEPT_OF_A_GUEST 8
 #define TEST_KEPT_MS         (24 * 3600 * 1000LL)
 
-static const char *const testStageNames[] = {
-    [TEST_BEGUN] = "begun", [TEST_PERFORMING] = "performing", [TEST_PERFORMED] = "performed", [TEST_HALTED] = "halted",
-    [TEST_RESUMING] = "resuming", [TEST_LEAVING] = "leaving", [TEST_STAYED] = "stayed", [TEST_LEFT] = "left",
-    [TEST_GONE] = "gone", [TEST_PREPARED] = "prepared", [TEST_STARTING] = "starting", [TEST_REFUSING] = "refusing",
-    [TEST_ARRIVED] = "arrived", [TEST_REFUSED] = "refused",
+#define A(stage) (1u << TEST_ ## stage)
+
+VIRT_INTERNAL const struct testStageRow testStages[TEST_STAGES + 1] = {
+    /* source. Begin or Perform gives up by itself, or an offline guest leaves: without transfer there is nothing to halt or to await */
+    [TEST_BEGUN]      = { "begun",      "S_BEGUN",      A(PERFORMING) | A(HALTED), A(RESUMING) | A(LEAVING), false },
+    [TEST_PERFORMING] = { "performing", "S_PERFORMING", A(PERFORMED) | A(HALTED) | A(RESUMING) | A(LEAVING), 0, false },
+    [TEST_PERFORMED]  = { "performed",  "S_PERFORMED",  A(RESUMING) | A(LEAVING), 0, false },
+    [TEST_HALTED]     = { "halted",     "S_HALTED",     A(RESUMING), 0, false },
+    [TEST_RESUMING]   = { "resuming",   "S_RESUMING",   A(STAYED) | A(GONE), 0, false },
+    [TEST_LEAVING]    = { "leaving",    "S_KILLING",    A(LEFT) | A(GONE), 0, false },
+    [TEST_STAYED]     = { "stayed",     "S_RESUMED",    0, 0, true },
+    [TEST_LEFT]       = { "left",       "S_KILLED",     0, 0, true },
+    [TEST_GONE]       = { "gone",       "S_KILLED",     0, 0, true },
+    /* destination. What has ended by itself needs no removing; what cannot be started is removed in the same stage, a crash repeats it */
+    [TEST_PREPARED]   = { "prepared",   "D_PREPARED",   A(STARTING) | A(REFUSING), A(REFUSED), false },
+    [TEST_STARTING]   = { "starting",   "D_STARTING",   A(ARRIVED), A(REFUSED), false },
+    [TEST_REFUSING]   = { "refusing",   "D_KILLING",    A(REFUSED), 0, false },
+    [TEST_ARRIVED]    = { "arrived",    "D_STARTED",    0, 0, true },
+    [TEST_REFUSED]    = { "refused",    "D_KILLED",     0, 0, true },
+    /* what was never prepared, and is cancelled, needs no removing either */
+    [TEST_NOTHING]    = { "",           "_IDLE",        A(BEGUN) | A(HALTED) | A(PREPARED), A(REFUSED), false },
 };
+#undef A
+
+VIRT_INTERNAL void
+testMigrationEnter(struct testMigration *m, enum testStage stage)
+{
+    const struct testStageRow *row = &testStages[m->stage];
+
+    assert(m->stage == stage || ((row->next | row->shortcuts) & 1u << stage) != 0);
+    m->stage = stage;
+}
 
 /* ms since 1970 */
 static long long
@@ -39,8 +66,7 @@ testTimeOfDay(void)
 VIRT_INTERNAL bool
 testMigrationIsOver(const struct testMigration *m)
 {
-    return m->stage == TEST_LEFT || m->stage == TEST_STAYED || m->stage == TEST_GONE || m->stage == TEST_ARRIVED ||
-           m->stage == TEST_REFUSED;
+    return testStages[m->stage].over;
 }
 
 VIRT_INTERNAL struct testMigration *
@@ -74,6 +100,7 @@ testMigrationFree(struct testHost *host, struct testMigration *m)
     free(m->peer);
     free(m->cookie);
     free(m->uri);
+    free(m->name);
     free(m->uuid);
     free(m);
 }
@@ -90,14 +117,15 @@ testMigrationsFree(struct testHost *host)
 }
 
 VIRT_INTERNAL struct testMigration *
-testMigrationNew(const struct virMigrationCall *call, bool source, struct virDomainObj *vm)
+testMigrationNew(const struct virMigrationCall *call, enum testStage stage, struct virDomainObj *vm)
 {
     struct testMigration *m = virAllocate(sizeof(*m));
 
     if (m == NULL)
         return NULL;
-    m->source = source;
-    m->stage = source ? TEST_BEGUN : TEST_PREPARED;
+    m->source = stage < TEST_PREPARED;
+    m->stage = TEST_NOTHING;
+    testMigrationEnter(m, stage);
     m->flags = call->flags;
     m->offline = (call->flags & VIR_MIGRATE_OFFLINE) != 0;
     m->since = testTimeOfDay();
@@ -108,7 +136,8 @@ testMigrationNew(const struct virMigrationCall *call, bool source, struct virDom
         m->state = vm->state;
         m->reason = vm->reason;
     }
-    if ((m->uuid = virStringCopy(call->uuid)) == NULL ||
+    memcpy(m->guest, call->guest, sizeof(m->guest));
+    if ((m->uuid = virStringCopy(call->uuid)) == NULL || (m->name = virStringCopy(call->name)) == NULL ||
         (call->nparams > 0 && (m->params = virTypedParamsCopy(call->params, call->nparams)) == NULL)) {
         testMigrationFree(NULL, m);
         return NULL;
@@ -172,7 +201,7 @@ testMigrationFailed(const struct testMigration *m)
     if (m->error != NULL && m->error->code != VIR_ERR_OK)
         virSetLastError(m->error);
     else
-        virReportError(VIR_ERR_OPERATION_FAILED, "migration %s has been given up here (%s)", m->uuid, testStageNames[m->stage]);
+        virReportError(VIR_ERR_OPERATION_FAILED, "migration %s has been given up here (%s)", m->uuid, testStages[m->stage].name);
     return VIR_MIGRATION_FAILED;
 }
 
@@ -181,15 +210,14 @@ testMigrationFailed(const struct testMigration *m)
 static char *
 testMigrationFormat(const struct testMigration *m)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    char uuid[VIR_UUID_STRING_BUFLEN];
     VIRT_CLEANUP_JSON cJSON *json = NULL;
 
-    if (m->vm != NULL)
-        virUuidFormat(m->vm->uuid, uuid);
+    virUuidFormat(m->guest, uuid);
     json = virJsonObject("i:version", 1, "s:migration", m->uuid, "s:side", m->source ? "source" : "destination",
-                         "S:name", m->vm != NULL ? m->vm->name : NULL, "S:uuid", m->vm != NULL ? uuid : NULL,
+                         "s:name", m->vm != NULL ? m->vm->name : m->name, "s:uuid", uuid,
                          "u:flags", (unsigned long long)m->flags, "a:params", virTypedParamsToJson(m->params, m->nparams),
-                         "s:stage", testStageNames[m->stage], "b:over", (int)testMigrationIsOver(m),
+                         "s:stage", testStages[m->stage].name, "b:over", (int)testMigrationIsOver(m),
                          "b:performed", m->stage == TEST_PERFORMED || m->stage == TEST_LEAVING || m->stage == TEST_LEFT,
                          "u:since", (unsigned long long)m->since, NULL);
     return json != NULL ? virJsonFormat(json) : NULL;

@@ -321,7 +321,7 @@ testDomainCreate(virDomainPtr domain, unsigned int flags)
         return -1;
     pthread_mutex_lock(&host->lock);
     if (vm->id >= 0)
-        virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is already active", vm->name);
+        virDomainObjReportActive(vm);
     else if ((doc = virDomainObjDocument(vm, true)) != NULL)
         rc = testDomainStart(host, vm, doc, (flags & VIR_DOMAIN_START_PAUSED) != 0);
     pthread_mutex_unlock(&host->lock);
@@ -379,7 +379,7 @@ testTransitionSuspend(struct testHost *host, struct virDomainObj *vm)
     if (vm->state == VIR_DOMAIN_PAUSED)
         return 0;
     if (vm->state != VIR_DOMAIN_RUNNING)
-        return virReportError(VIR_ERR_OPERATION_INVALID, "domain '%s' is not running", vm->name);
+        return virDomainObjReportInactive(vm);
     virDomainObjSetState(vm, VIR_DOMAIN_PAUSED, migrating ? VIR_DOMAIN_PAUSED_MIGRATION : VIR_DOMAIN_PAUSED_USER);
     virDomainObjEmit(vm, VIR_DOMAIN_EVENT_SUSPENDED,
                      migrating ? VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED : VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);

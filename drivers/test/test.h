@@ -118,7 +118,7 @@ struct testDomain {
 
 /* ---------- migrations: one on one side (host->lock) ---------- */
 
-/* How far this side has come, as its record says; driver.h and tests/model/migration.pml tell what follows from each. */
+/* How far this side has come, as its record says; testStages has what may follow on each. */
 enum testStage {
     TEST_BEGUN,                          /* source: nothing has happened yet */
     TEST_PERFORMING,                     /* source: under way */
@@ -134,7 +134,20 @@ enum testStage {
     TEST_REFUSING,                       /* destination: what is here is to be removed */
     TEST_ARRIVED,                        /* destination, over: the guest is here */
     TEST_REFUSED,                        /* destination, over: nothing is here */
+    TEST_STAGES,
+    TEST_NOTHING = TEST_STAGES,          /* as the stage before the first: there was no record */
 };
+
+/*
+ * A stage in the record, what tests/model/migration.pml calls it, and what may follow on it, as 1u << stage. The model has each
+ * step of `next`, and no other; `shortcuts` leave out stages in which there is nothing to do.
+ */
+struct testStageRow {
+    const char *name, *model;
+    unsigned int next, shortcuts;
+    bool over;
+};
+VIRT_INTERNAL_DATA const struct testStageRow testStages[TEST_STAGES + 1];
 
 /* What the source's hypervisor says of the transfer. */
 enum testStatus {
@@ -181,6 +194,8 @@ struct testMigration {
     bool source;
     enum testStage stage;
     struct virDomainObj *vm;             /* NULL: never begun or prepared, and now it never will be */
+    char *name;                          /* of the guest at the source, and its uuid, as the calls have them */
+    unsigned char guest[VIR_UUID_BUFLEN];
     bool leased;                         /* its lease moves with it */
     char *peer;                          /* with a lease: its owner on the other side; source: NULL before perform */
     unsigned long long epochTold, epochMine;   /* what the destination was told; source: of its last hold */
@@ -289,10 +304,12 @@ VIRT_INTERNAL bool testMigrationReached(struct testHost *host, struct testMigrat
 
 /* record.c; the host is locked */
 VIRT_INTERNAL bool testMigrationIsOver(const struct testMigration *m);
+/* The one way in which a stage changes: as testStages has it. */
+VIRT_INTERNAL void testMigrationEnter(struct testMigration *m, enum testStage stage);
 VIRT_INTERNAL struct testMigration *testMigrationFind(struct testHost *host, const char *uuid, bool source);
 VIRT_INTERNAL struct testMigration *testMigrationOf(struct testHost *host, const struct virDomainObj *vm);   /* the one that has the guest now */
 /* A new record, not in the list yet; vm may be NULL. Insert puts it in, and drops what is too old. */
-VIRT_INTERNAL struct testMigration *testMigrationNew(const struct virMigrationCall *call, bool source, struct virDomainObj *vm);
+VIRT_INTERNAL struct testMigration *testMigrationNew(const struct virMigrationCall *call, enum testStage stage, struct virDomainObj *vm);
 VIRT_INTERNAL void testMigrationInsert(struct testHost *host, struct testMigration *m);
 VIRT_INTERNAL void testMigrationFree(struct testHost *host, struct testMigration *m);
 VIRT_INTERNAL void testMigrationsFree(struct testHost *host);

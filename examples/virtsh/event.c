@@ -328,12 +328,24 @@ onMemoryDeviceSize(virConnectPtr conn, virDomainPtr dom, const char *alias, unsi
     printEvent(opaque, dom, ":\nalias: %s\nsize: %llu", alias, size);
 }
 
+static void
+onMigrationPhase(virConnectPtr conn, virDomainPtr dom, const char *migration, int phase, int state,
+                 void *opaque)
+{
+    static const char *const states[] = { "began", "done", "failed" };
+
+    (void) conn;
+    printEvent(opaque, dom, ": %s %s (migration %s)",
+               virMigrationPhaseGetName((virMigrationPhase) phase), WORD(states, state), migration);
+}
+
 #define CALLBACK(function) VIR_DOMAIN_EVENT_CALLBACK(function)
 
-/* In the order of their numbers, which are those of virDomainEventID. */
+/* In the order of their numbers, which are those of virDomainEventID; virt's own come last. */
 static const struct eventKind {
     const char *name;
     virConnectDomainEventGenericCallback callback;
+    int own;                        /* the number of one of virt's own */
 } eventKinds[] = {
     [VIR_DOMAIN_EVENT_ID_LIFECYCLE] = { "lifecycle", CALLBACK(onLifecycle) },
     [VIR_DOMAIN_EVENT_ID_REBOOT] = { "reboot", onPlain },
@@ -364,6 +376,7 @@ static const struct eventKind {
     [VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE] = { "memory-failure", CALLBACK(onMemoryFailure) },
     [VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE] = { "memory-device-size-change",
                                                         CALLBACK(onMemoryDeviceSize) },
+    { "migration-phase", CALLBACK(onMigrationPhase), VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE },
 };
 #define EVENT_KINDS VIRTSH_COUNT(eventKinds)
 
@@ -374,7 +387,7 @@ static const char *const eventNames[] = {
     "balloon-change", "pm-suspend-disk", "device-removed", "block-job-2", "tunable",
     "agent-lifecycle", "device-added", "migration-iteration", "job-completed",
     "device-removal-failed", "metadata-change", "block-threshold", "memory-failure",
-    "memory-device-size-change", NULL,
+    "memory-device-size-change", "migration-phase", NULL,
 };
 
 /* -- waiting ----------------------------------------------------------------------------------- */
@@ -488,29 +501,47 @@ waitForEvents(struct watch *watch, int timeout)
     return ok;
 }
 
+/* --while: what has happened when the commands have run is all there is. Whether they succeeded, and they have said why not. */
+static bool
+runMeanwhile(struct virtsh *sh)
+{
+    bool ok = virtshRunNested(sh, virtshString(sh, "while"));
+
+    virtshTakeEvents();
+    return ok;
+}
+
 static bool
 watchEvents(struct virtsh *sh, virDomainPtr dom, int only, int timeout)
 {
-    struct watch watch = { .sh = sh, .loop = virtshHas(sh, "loop"),
+    struct watch watch = { .sh = sh, .loop = virtshHas(sh, "loop") || virtshHas(sh, "while"),
                            .timestamp = virtshHas(sh, "timestamp") };
     struct watched watched[EVENT_KINDS];
+    virConnectPtr conn = sh->conn;          /* the commands of --while may open another */
     int ids[EVENT_KINDS];
-    bool ok = true;
+    bool ok = true, ran = false;
+
+    virConnectRef(conn);
 
     for (size_t i = 0; i < EVENT_KINDS; i++) {
         ids[i] = -1;
         watched[i] = (struct watched) { &watch, eventKinds[i].name };
         if (!ok || (only >= 0 && (size_t) only != i))
             continue;
-        ids[i] = virConnectDomainEventRegisterAny(sh->conn, dom, (int) i, eventKinds[i].callback,
-                                                  &watched[i], NULL);
+        ids[i] = virConnectDomainEventRegisterAny(conn, dom,
+                                                  eventKinds[i].own != 0 ? eventKinds[i].own : (int) i,
+                                                  eventKinds[i].callback, &watched[i], NULL);
         ok = ids[i] >= 0;
     }
-    ok = ok && waitForEvents(&watch, timeout);
+    if (ok && virtshHas(sh, "while"))
+        ran = runMeanwhile(sh);
+    else
+        ok = ok && waitForEvents(&watch, timeout);
     for (size_t i = 0; i < EVENT_KINDS; i++) {
         if (ids[i] >= 0)
-            virConnectDomainEventDeregisterAny(sh->conn, ids[i]);
+            virConnectDomainEventDeregisterAny(conn, ids[i]);
     }
+    virConnectClose(conn);
     if (!ok)
         return false;
     if (watch.end == WATCH_TIMEOUT)
@@ -518,7 +549,7 @@ watchEvents(struct virtsh *sh, virDomainPtr dom, int only, int timeout)
     if (watch.end == WATCH_INTERRUPTED)
         virtshPrint(sh, "event loop interrupted\n");
     virtshPrint(sh, "events received: %d\n", watch.count);
-    return watch.count > 0;
+    return virtshHas(sh, "while") ? ran : watch.count > 0;
 }
 
 static bool
@@ -530,7 +561,7 @@ cmdEvent(struct virtsh *sh)
     size_t only = 0;
 
     if (!virtshExclusive(sh, "all", "event") || !virtshExclusive(sh, "list", "all")
-        || !virtshExclusive(sh, "list", "event"))
+        || !virtshExclusive(sh, "list", "event") || !virtshExclusive(sh, "while", "timeout"))
         return false;
     if (virtshHas(sh, "list")) {
         for (size_t i = 0; i < EVENT_KINDS; i++)
@@ -564,6 +595,8 @@ static const struct virtshOption eventOptions[] = {
     { .name = "timeout", VIRTSH_NUMBER, "timeout seconds" },
     { .name = "list", VIRTSH_FLAG, "list valid event types" },
     { .name = "timestamp", VIRTSH_FLAG, "show timestamp for each printed event" },
+    { .name = "while", VIRTSH_STRING, "run these commands, and show what happens meanwhile",
+      .named = true },
     VIRTSH_END,
 };
 

@@ -663,6 +663,13 @@ printJobRow(struct virtsh *sh, const struct jobRow *row, int type, virTypedParam
     const char *text;
     int value;
 
+    if (strcmp(row->name, VIR_DOMAIN_JOB_TIME_REMAINING) == 0 && !over
+        && virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_CONVERGENCE, &value) == 1
+        && value == VIR_MIGRATION_CONVERGENCE_NO) {
+        virtshPrint(sh, "%-17s %s\n", row->label, "never, as things stand");
+        return;
+    }
+
     /* What was expected is of no interest when it is over; before, libvirt puts it where the total
      * will be, and virt has both. */
     if (over ? strcmp(row->name, VIR_DOMAIN_JOB_DOWNTIME_EXPECTED) == 0

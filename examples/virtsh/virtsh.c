@@ -300,6 +300,23 @@ runText(struct virtsh *sh, const char *text)
     return ok;
 }
 
+bool
+virtshRunNested(struct virtsh *sh, const char *text)
+{
+    const struct virtshCall *call = sh->call;
+    struct virtshOwned *owned = sh->owned;
+    virDomainPtr domain = sh->domain;
+    bool ok;
+
+    sh->owned = NULL;
+    sh->domain = NULL;
+    ok = runText(sh, text);
+    sh->call = call;
+    sh->owned = owned;
+    sh->domain = domain;
+    return ok;
+}
+
 /* -- interactive ------------------------------------------------------------------------------- */
 
 static const char *

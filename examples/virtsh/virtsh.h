@@ -152,6 +152,8 @@ struct virtsh {
 };
 
 bool virtshRun(struct virtsh *sh, const struct virtshCall *calls);
+/* Commands as text, within a command that goes on when they have run. */
+bool virtshRunNested(struct virtsh *sh, const char *text);
 bool virtshConnect(struct virtsh *sh, const char *uri, bool readOnly);
 void virtshDisconnect(struct virtsh *sh);
 void virtshTakeEvents(void);

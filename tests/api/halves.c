@@ -325,6 +325,62 @@ TEST(the_course_is_told_as_a_table_and_as_a_picture)
     leave(&hosts);
 }
 
+/* Also of one that never moved: what happened, and why. */
+TEST(the_course_of_a_migration_that_never_moved_says_why)
+{
+    static const char *const words[] = {
+        "begin     source ", "  failed\n", "error     ", "a fault was injected into begin", "outcome   rolled back\n", "nothing has moved\n",
+    };
+    virMigrationPtr m;
+    struct pair hosts;
+    char *text;
+
+    open(&hosts, "&fault=begin:fail", "");
+    CHECK_PTR(m = virMigrationNew(hosts.domain, hosts.b, NULL, 0, VIR_MIGRATE_LIVE));
+    CHECK_PTR(text = virMigrationGetTrace(m, 0));
+    CHECK_CONTAINS(text, "outcome   not over\n");
+    free(text);
+    while (virMigrationStep(m, 20) > 0)
+        ;
+    CHECK_PTR(text = virMigrationGetTrace(m, 0));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        CHECK_CONTAINS(text, words[i]);
+    CHECK_NULL(strstr(text, "iteration"));
+    free(text);
+    CHECK_PTR(text = virMigrationGetTrace(m, VIR_MIGRATION_TRACE_SVG));
+    CHECK_CONTAINS(text, "rolled back: ");
+    CHECK_CONTAINS(text, "a fault was injected into begin</text>");
+    free(text);
+    virMigrationFree(m);
+    leave(&hosts);
+}
+
+TEST(the_course_has_the_phase_that_is_at_work)
+{
+    virMigrationPtr m;
+    struct pair hosts;
+    char *text;
+
+    open(&hosts, "", "&fault=prepare:hang");
+    CHECK_PTR(m = virMigrationNew(hosts.domain, hosts.b, NULL, 0, VIR_MIGRATE_LIVE));
+    while (virMigrationGetPhase(m) != VIR_MIGRATION_PHASE_PREPARE)
+        CHECK_INT(virMigrationStep(m, 20), 1);
+    CHECK_INT(virMigrationStep(m, 20), 1);
+    CHECK_PTR(text = virMigrationGetTrace(m, 0));
+    CHECK_CONTAINS(text, "prepare   destination ");
+    CHECK_CONTAINS(text, "  at work\n");
+    free(text);
+    CHECK_OK(virMigrationAbort(m));
+    while (virMigrationStep(m, 20) > 0)
+        ;
+    CHECK_PTR(text = virMigrationGetTrace(m, 0));
+    CHECK_CONTAINS(text, "  failed\n");
+    CHECK_CONTAINS(text, "was aborted in phase prepare\n");
+    free(text);
+    virMigrationFree(m);
+    leave(&hosts);
+}
+
 /* ---- events ---- */
 
 struct phases { char text[512]; };

@@ -318,6 +318,19 @@ deliver(struct wire *wire, int lane)
     }
 }
 
+static pid_t spawn(const struct end *end, const int *all, int n);
+
+/* Another goes on for one that was killed, from what its host has on record. */
+static pid_t
+replace(struct end *end, const struct wire *wire, const int *all, int n)
+{
+    end->again = true;
+    end->dieIn = VIR_MIGRATION_PHASE_LAST;
+    end->dieAt = 0;
+    snprintf(end->uuid, sizeof(end->uuid), "%s", wire->uuid);
+    return spawn(end, all, n);
+}
+
 /* A process for an end, which keeps none of the test's descriptors but its own. */
 static pid_t
 spawn(const struct end *end, const int *all, int n)
@@ -367,11 +380,7 @@ carry(struct end ends[2], unsigned int seed, int bad)
             if (waitpid(pids[side], &status, WNOHANG) != pids[side])
                 continue;
             if (WIFSIGNALED(status) && !ends[side].again) {
-                ends[side].again = true;
-                ends[side].dieIn = VIR_MIGRATION_PHASE_LAST;
-                ends[side].dieAt = 0;
-                snprintf(ends[side].uuid, sizeof(ends[side].uuid), "%s", wire.uuid);
-                pids[side] = spawn(&ends[side], all, 10);
+                pids[side] = replace(&ends[side], &wire, all, 10);
             } else {
                 CHECK_MSG(side == 0 && WIFEXITED(status), "seed %u: the %s has ended with status %d", seed, side == 0 ? "source" : "destination",
                           status);
@@ -382,6 +391,11 @@ carry(struct end ends[2], unsigned int seed, int bad)
     close(all[3]);                    /* the destination hears that the source has gone */
     all[3] = -1;
     CHECK_INT(waitpid(pids[1], &status, 0), pids[1]);
+    /* a doubled message that came last of all: the destination had answered everything before it was killed, and the source has ended */
+    if (WIFSIGNALED(status) && !ends[1].again) {
+        pids[1] = replace(&ends[1], &wire, all, 10);
+        CHECK_INT(waitpid(pids[1], &status, 0), pids[1]);
+    }
     CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) - 10 == outcome, "seed %u: outcome %d at the source, status %d at the destination", seed,
               outcome, status);
     for (int i = 0; i < 10; i++)

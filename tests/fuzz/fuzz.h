@@ -185,7 +185,8 @@ fuzzRecords(const char *text)
 static void
 fuzzTestCookie(const char *text)
 {
-    struct virMigrationCall call = { .uuid = FUZZ_UUID, .flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST, .stream = -1 };
+    struct virMigrationCall call = { .uuid = FUZZ_UUID, .flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST, .stream = -1, .name = "guest",
+                                     .guest = (const unsigned char[VIR_UUID_BUFLEN]){ 1 } };
     char *cookie = NULL, *uri = NULL, **problems = NULL;
     virDomainPtr guest = NULL;
     struct fuzzHosts hosts;

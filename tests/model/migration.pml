@@ -125,11 +125,31 @@ inline leaseGiveBack() {
     }
 }
 
+/* ---------- the records' stages: what may follow on each; the drivers have the same tables (tests/unit/migration.c compares them) ---------- */
+
+#define SRC_MAY(to) (                                                                       \
+    (srcRec == S_IDLE       && (to == S_BEGUN || to == S_HALTED)) ||                        \
+    (srcRec == S_BEGUN      && (to == S_PERFORMING || to == S_HALTED)) ||                   \
+    (srcRec == S_PERFORMING && (to == S_PERFORMED || to == S_HALTED || to == S_RESUMING || to == S_KILLING)) || \
+    (srcRec == S_PERFORMED  && (to == S_RESUMING || to == S_KILLING)) ||                    \
+    (srcRec == S_HALTED     && (to == S_RESUMING)) ||                                       \
+    (srcRec == S_RESUMING   && (to == S_RESUMED || to == S_KILLED)) ||                      \
+    (srcRec == S_KILLING    && (to == S_KILLED)))
+
+#define DST_MAY(to) (                                                                       \
+    (dstRec == D_IDLE       && (to == D_PREPARED || to == D_KILLING)) ||                    \
+    (dstRec == D_PREPARED   && (to == D_STARTING || to == D_KILLING)) ||                    \
+    (dstRec == D_STARTING   && (to == D_STARTED || to == D_KILLING)) ||                     \
+    (dstRec == D_KILLING    && (to == D_KILLED)))
+
+#define SRC(to) d_step { assert(srcRec == to || SRC_MAY(to)); srcRec = to }
+#define DST(to) d_step { assert(dstRec == to || DST_MAY(to)); dstRec = to }
+
 /* ---------- the source, phase by phase; every phase is safe to repeat ---------- */
 
 inline srcBegin(r) {
     if
-    :: atomic { srcRec == S_IDLE && vmS != GONE && (!LEASE || lease == SOURCE) -> srcRec = S_BEGUN; told = epoch; mine = epoch }; r = DONE
+    :: atomic { srcRec == S_IDLE && vmS != GONE && (!LEASE || lease == SOURCE) -> SRC(S_BEGUN); told = epoch; mine = epoch }; r = DONE
     :: srcRec == S_BEGUN || srcRec == S_PERFORMING || srcRec == S_PERFORMED -> r = DONE
     :: else -> r = FAILED
     fi
@@ -142,18 +162,18 @@ inline srcBegin(r) {
  * gone), only the destination knows whether it has everything: it is asked, by Finish.
  */
 inline srcPerform(r) {
-    atomic { if :: srcRec == S_BEGUN -> srcRec = S_PERFORMING :: else fi };
+    atomic { if :: srcRec == S_BEGUN -> SRC(S_PERFORMING) :: else fi };
     if
     :: srcRec == S_PERFORMING ->
         atomic { if :: srcRec == S_PERFORMING && status == IDLE && vmS != GONE -> status = ACTIVE :: else fi };
         if
         :: status == COMPLETED || status == SPREAD || status == BROKE || (vmS == GONE && status != CANCELLED) ->
-            atomic { if :: srcRec == S_PERFORMING -> srcRec = S_PERFORMED :: else fi }; r = DONE
+            atomic { if :: srcRec == S_PERFORMING -> SRC(S_PERFORMED) :: else fi }; r = DONE
         :: status == CANCELLED ->
-            atomic { if :: srcRec == S_PERFORMING -> srcRec = S_RESUMING :: else fi };
+            atomic { if :: srcRec == S_PERFORMING -> SRC(S_RESUMING) :: else fi };
             srcSettle(r);
             if :: r == DONE -> r = FAILED :: else fi
-        :: BROKEN_CPUS_STAND && vmS == STOPPED -> srcRec = S_PERFORMED; r = DONE
+        :: BROKEN_CPUS_STAND && vmS == STOPPED -> SRC(S_PERFORMED); r = DONE
         :: status == ACTIVE || (status == IDLE && vmS != GONE) -> r = AGAIN
         fi
     :: srcRec == S_PERFORMED -> r = DONE
@@ -168,9 +188,9 @@ inline srcPerform(r) {
 inline srcHalt(r) {
     atomic {
         if
-        :: srcRec == S_IDLE || srcRec == S_BEGUN -> srcRec = S_HALTED
-        :: srcRec == S_PERFORMING && (status == IDLE || status == CANCELLED) -> srcRec = S_HALTED
-        :: srcRec == S_PERFORMING && (status == COMPLETED || vmS == GONE) -> srcRec = S_PERFORMED
+        :: srcRec == S_IDLE || srcRec == S_BEGUN -> SRC(S_HALTED)
+        :: srcRec == S_PERFORMING && (status == IDLE || status == CANCELLED) -> SRC(S_HALTED)
+        :: srcRec == S_PERFORMING && (status == COMPLETED || vmS == GONE) -> SRC(S_PERFORMED)
         :: else -> skip
         fi;
         if
@@ -188,10 +208,10 @@ inline srcConfirm(started, r) {
         :: srcRec == S_RESUMED || srcRec == S_KILLED || srcRec == S_RESUMING || srcRec == S_KILLING -> skip
         :: else ->
             if
-            :: started && (status == COMPLETED || vmS == GONE || BROKEN_CONFIRM_EARLY) -> srcRec = S_KILLING
+            :: started && (status == COMPLETED || vmS == GONE || BROKEN_CONFIRM_EARLY) -> SRC(S_KILLING)
             :: started && status == BROKE -> status = SPREAD                  /* recovered */
-            :: !started && (status == IDLE || status == CANCELLED || status == COMPLETED || vmS == GONE) -> srcRec = S_RESUMING
-            :: !started && (status == SPREAD || status == BROKE) -> srcRec = S_KILLING
+            :: !started && (status == IDLE || status == CANCELLED || status == COMPLETED || vmS == GONE) -> SRC(S_RESUMING)
+            :: !started && (status == SPREAD || status == BROKE) -> SRC(S_KILLING)
             :: else -> skip
             fi
         fi
@@ -208,17 +228,17 @@ inline srcSettle(r) {
         :: true ->
             leaseKeep(ok);
             if
-            :: atomic { ok && HOLDS(SOURCE) -> if :: vmS != GONE -> vmS = (BROKEN_PRIOR -> RUN : prior) :: else fi; srcRec = S_RESUMED };
+            :: atomic { ok && HOLDS(SOURCE) -> if :: vmS != GONE -> vmS = (BROKEN_PRIOR -> RUN : prior) :: else fi; SRC(S_RESUMED) };
                 r = DONE
             :: ok && !HOLDS(SOURCE) -> r = AGAIN
-            :: !ok -> atomic { vmS = GONE; srcRec = S_KILLED }; r = DONE      /* somebody has it, or has had it */
+            :: !ok -> atomic { vmS = GONE; SRC(S_KILLED) }; r = DONE      /* somebody has it, or has had it */
             fi;
             CHECK
         fi
     :: srcRec == S_KILLING ->
         if
         :: FAULT -> r = AGAIN
-        :: true -> atomic { vmS = GONE; srcRec = S_KILLED }; r = DONE; CHECK
+        :: true -> atomic { vmS = GONE; SRC(S_KILLED) }; r = DONE; CHECK
         fi
     :: srcRec == S_RESUMED || srcRec == S_KILLED -> r = DONE
     :: else -> r = AGAIN
@@ -232,10 +252,10 @@ inline srcSettle(r) {
 inline srcSettleByLease() {
     atomic {
         if
-        :: srcRec == S_PERFORMED && status == COMPLETED && lease == DESTINATION && (vmD != GONE || BROKEN_DEAD_HOLDER) -> srcRec = S_KILLING
+        :: srcRec == S_PERFORMED && status == COMPLETED && lease == DESTINATION && (vmD != GONE || BROKEN_DEAD_HOLDER) -> SRC(S_KILLING)
         :: srcRec == S_PERFORMED && status == COMPLETED && vmS != GONE && lease == SOURCE ->
             if :: epoch == told -> epoch++; mine = epoch :: else fi;
-            srcRec = S_RESUMING
+            SRC(S_RESUMING)
         :: else -> skip
         fi
     }
@@ -246,7 +266,7 @@ inline srcSettleByLease() {
 inline dstPrepare(r) {
     atomic {
         if
-        :: dstRec == D_IDLE -> dstRec = D_PREPARED; vmD = INCOMING; r = DONE
+        :: dstRec == D_IDLE -> DST(D_PREPARED); vmD = INCOMING; r = DONE
         :: dstRec == D_PREPARED -> r = (vmD == GONE -> FAILED : DONE)
         :: dstRec == D_STARTING || dstRec == D_STARTED -> r = DONE
         :: else -> r = FAILED
@@ -258,9 +278,9 @@ inline dstPrepare(r) {
 inline dstFinish(r) {
     atomic {
         if
-        :: dstRec == D_PREPARED && vmD == READY -> dstRec = D_STARTING; moving = true
-        :: dstRec == D_PREPARED && vmD != READY -> dstRec = D_KILLING
-        :: dstRec == D_IDLE -> dstRec = D_KILLING
+        :: dstRec == D_PREPARED && vmD == READY -> DST(D_STARTING); moving = true
+        :: dstRec == D_PREPARED && vmD != READY -> DST(D_KILLING)
+        :: dstRec == D_IDLE -> DST(D_KILLING)
         :: else -> skip
         fi
     };
@@ -271,8 +291,8 @@ inline dstFinish(r) {
 inline dstCancel(r) {
     atomic {
         if
-        :: dstRec == D_PREPARED && vmD == READY && !pages -> dstRec = D_STARTING; moving = true
-        :: dstRec == D_PREPARED || dstRec == D_IDLE -> dstRec = D_KILLING
+        :: dstRec == D_PREPARED && vmD == READY && !pages -> DST(D_STARTING); moving = true
+        :: dstRec == D_PREPARED || dstRec == D_IDLE -> DST(D_KILLING)
         :: else -> skip
         fi
     };
@@ -287,7 +307,7 @@ inline dstKill(r) {
         if
         :: FAULT -> r = AGAIN
         :: true -> leaseGiveBack();
-            atomic { if :: dstRec == D_KILLING -> dstRec = D_KILLED :: else fi }; r = FAILED; CHECK
+            atomic { if :: dstRec == D_KILLING -> DST(D_KILLED) :: else fi }; r = FAILED; CHECK
         fi
     fi
 }
@@ -302,9 +322,9 @@ inline dstSettle(r) {
             atomic {
                 if
                 :: dstRec == D_STARTED -> r = DONE
-                :: dstRec == D_STARTING && (vmD == GONE || !ok) -> dstRec = D_KILLING; r = AGAIN
+                :: dstRec == D_STARTING && (vmD == GONE || !ok) -> DST(D_KILLING); r = AGAIN
                 :: dstRec == D_KILLED || dstRec == D_KILLING -> r = AGAIN
-                :: else -> vmD = (BROKEN_PRIOR -> RUN : prior); dstRec = D_STARTED; r = DONE
+                :: else -> vmD = (BROKEN_PRIOR -> RUN : prior); DST(D_STARTED); r = DONE
                 fi
             };
             CHECK;
@@ -433,8 +453,8 @@ out: skip
 /* a destination that hears nothing gives up, but only while its copy is incomplete, and cannot become the guest behind its back */
 proctype expiry() {
     if
-    :: atomic { dstRec == D_PREPARED && !POSTCOPY && (vmD == INCOMING || (BROKEN_EXPIRY && vmD == READY)) -> dstRec = D_KILLING };
-        atomic { if :: dstRec == D_KILLING -> vmD = GONE; dstRec = D_KILLED :: else fi }; CHECK
+    :: atomic { dstRec == D_PREPARED && !POSTCOPY && (vmD == INCOMING || (BROKEN_EXPIRY && vmD == READY)) -> DST(D_KILLING) };
+        atomic { if :: dstRec == D_KILLING -> vmD = GONE; DST(D_KILLED) :: else fi }; CHECK
     :: EVERYBODY_OVER
     fi
 }

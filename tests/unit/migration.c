@@ -72,6 +72,159 @@ TEST(the_table_is_the_one_of_the_model)
     CHECK_INT(rows, VIR_MIGRATION_PHASE_LAST);
 }
 
+/* ---- the tables of the drivers and of the model, of which stage may follow on which, are one table ---- */
+
+enum { STATES = 32 };
+
+struct edges { char names[STATES][16]; int n; unsigned int next[STATES]; };
+
+/* The state's number; a new one if there is none. */
+static int
+stateOf(struct edges *edges, const char *name, size_t length)
+{
+    int i = 0;
+
+    while (i < edges->n && (strncmp(edges->names[i], name, length) != 0 || edges->names[i][length] != '\0'))
+        i++;
+    CHECK(i < STATES && length < sizeof(edges->names[0]));
+    if (i == edges->n) {
+        snprintf(edges->names[i], sizeof(edges->names[i]), "%.*s", (int)length, name);
+        edges->n++;
+    }
+    return i;
+}
+
+static size_t
+wordLength(const char *text)
+{
+    return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+}
+
+/* The macro SRC_MAY or DST_MAY: lines of "(REC == FROM && (to == TO || to == TO ...))". SPIN checks each assignment by it. */
+static void
+readModel(const char *model, const char *macro, struct edges *edges)
+{
+    const char *line = strstr(model, macro), *end;
+
+    CHECK_NOT_NULL(line);
+    for (line = strchr(line, '\n') + 1; strstr(line, "Rec == ") != NULL; line = end + 1) {
+        const char *from = strstr(line, "Rec == ") + strlen("Rec == ");
+        int state;
+
+        end = strchr(line, '\n');
+        CHECK(from < end);
+        state = stateOf(edges, from, wordLength(from));
+        for (const char *to = strstr(from, "to == "); to != NULL && to < end; to = strstr(to, "to == ")) {
+            to += strlen("to == ");
+            edges->next[state] |= 1u << stateOf(edges, to, wordLength(to));
+        }
+        if (end[-1] != '\\')
+            break;
+    }
+}
+
+/* Whether there is a way of two steps or more. */
+static bool
+isWay(const struct edges *edges, int from, int to)
+{
+    unsigned int reached = 0, more = 0;
+
+    for (int i = 0; i < edges->n; i++)
+        if ((edges->next[from] & 1u << i) != 0)
+            more |= edges->next[i];
+    while (reached != more) {
+        reached = more;
+        for (int i = 0; i < edges->n; i++)
+            if ((reached & 1u << i) != 0)
+                more |= edges->next[i];
+    }
+    return (reached & 1u << to) != 0;
+}
+
+struct stage { const char *name, *model; unsigned int next, shortcuts; bool over; };
+
+/* Whether the driver goes from this state of the model's to that, or has a shortcut from it. */
+static bool
+driverGoes(const struct stage *rows, int n, const char *side, struct edges *model, int from, int to)
+{
+    bool shortcut = false;
+
+    for (int stage = 0; stage <= n; stage++) {
+        const char *name = stage == n ? model->names[from] : rows[stage].model;
+
+        if (strcmp(name, model->names[from]) != 0 || (stage == n && strcmp(model->names[from] + 1, rows[n].model) != 0))
+            continue;
+        for (int after = 0; after < n; after++) {
+            if (rows[after].model[0] != side[0])
+                continue;
+            if ((rows[stage].next & 1u << after) != 0 && strcmp(rows[after].model, model->names[to]) == 0)
+                return true;
+            shortcut |= (rows[stage].shortcuts & 1u << after) != 0;
+        }
+    }
+    return shortcut;
+}
+
+static void
+compareStages(const char *driver, const struct stage *rows, int n, const char *side, struct edges *model)
+{
+    char idle[8];
+
+    snprintf(idle, sizeof(idle), "%c_IDLE", side[0]);
+    for (int stage = 0; stage <= n; stage++) {
+        const char *name = stage == n ? idle : rows[stage].model;
+        int from;
+
+        if (name[0] != side[0])
+            continue;
+        from = stateOf(model, name, strlen(name));
+        EXPECT(rows[stage].over == (model->next[from] == 0), "%s, %s: over or not", driver, rows[stage].name);
+        for (int after = 0; after < n; after++) {
+            int to = rows[after].model[0] == side[0] ? stateOf(model, rows[after].model, strlen(rows[after].model)) : -1;
+            bool goes = (rows[stage].next & 1u << after) != 0, cuts = (rows[stage].shortcuts & 1u << after) != 0;
+
+            if (to < 0) {
+                EXPECT(stage == n || (!goes && !cuts), "%s: from %s to the other side's %s", driver, rows[stage].name, rows[after].name);
+                continue;
+            }
+            EXPECT(!goes || from == to || (model->next[from] & 1u << to) != 0, "%s: from %s to %s: the model has no %s -> %s", driver,
+                   rows[stage].name, rows[after].name, name, rows[after].model);
+            EXPECT(!cuts || isWay(model, from, to), "%s: from %s to %s: the model has no way from %s to %s", driver, rows[stage].name,
+                   rows[after].name, name, rows[after].model);
+        }
+    }
+    for (int from = 0; from < model->n; from++)
+        for (int to = 0; to < model->n; to++)
+            EXPECT((model->next[from] & 1u << to) == 0 || driverGoes(rows, n, side, model, from, to), "the model has %s -> %s: not so %s",
+                   model->names[from], model->names[to], driver);
+}
+
+TEST(the_stages_of_the_drivers_are_those_of_the_model)
+{
+    VIRT_CLEANUP_FREE char *model = virFileRead("tests/model/migration.pml", 1 << 20, NULL);
+    struct edges source = { .n = 0 }, destination = { .n = 0 };
+    struct stage rows[STATES];
+
+    CHECK_PTR(model);
+    readModel(model, "#define SRC_MAY(to)", &source);
+    readModel(model, "#define DST_MAY(to)", &destination);
+    CHECK_INT(source.n, 9);
+    CHECK_INT(destination.n, 6);
+    /* nothing changes a record but by the macros that check it */
+    for (const char *at = model; (at = strstr(at, "Rec = ")) != NULL; at++)
+        EXPECT(strncmp(at, "Rec = to }", 10) == 0 || strncmp(at + 7, "_IDLE;", 6) == 0, "the model changes a record by itself: %.40s", at - 3);
+    for (int i = 0; i <= TEST_STAGES; i++)
+        rows[i] = (struct stage){ testStages[i].name, testStages[i].model, testStages[i].next, testStages[i].shortcuts, testStages[i].over };
+    compareStages("the test driver", rows, TEST_STAGES, "S", &source);
+    compareStages("the test driver", rows, TEST_STAGES, "D", &destination);
+#if VIRT_WITH_QEMU
+    for (int i = 0; i <= QEMU_STAGE_COUNT; i++)
+        rows[i] = (struct stage){ qemuStages[i].name, qemuStages[i].model, qemuStages[i].next, qemuStages[i].shortcuts, qemuStages[i].over };
+    compareStages("the QEMU driver", rows, QEMU_STAGE_COUNT, "S", &source);
+    compareStages("the QEMU driver", rows, QEMU_STAGE_COUNT, "D", &destination);
+#endif
+}
+
 /* ---- messages ---- */
 
 #define HEAD "{\"version\":1,\"migration\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\","

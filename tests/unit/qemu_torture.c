@@ -592,8 +592,9 @@ runMatrix(bool aborts, unsigned int every, unsigned int seed)
         runs += ran;
         bad += failed;
     }
-    printf("%s, %s: %d of %d runs (each %uth, seed %u), %d failed\n", aborts ? "aborted" : "there",
-           leases[0] != '\0' ? leases : "no leases", runs, all, every, seed, bad);
+    harnessTell("%-12s %-8s %3d of %3d runs (each %uth, seed %u), %d failed",
+                leases[0] == '\0' ? "no leases" : strncmp(leases, "etcd:", 5) == 0 ? "etcd leases" : "file leases", aborts ? "aborted" : "there",
+                runs, all, every, seed, bad);
     CHECK_INT(bad, 0);
 }
 

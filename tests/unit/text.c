@@ -64,3 +64,24 @@ TEST(text_grows_and_is_escaped)
     CHECK_STR(all, "");
     free(all);
 }
+
+/* Every bit below the highest has its name in the enum; the longest text has room. */
+TEST(migration_flags_are_named_by_their_constants)
+{
+    struct virMigrateFlagsText room;
+    const char *all;
+    int names = 0;
+
+    CHECK_STR(virMigrateFlagsText(0, &room), "0x0");
+    CHECK_STR(virMigrateFlagsText(VIR_MIGRATE_TUNNELLED, &room), "0x4: VIR_MIGRATE_TUNNELLED");
+    CHECK_STR(virMigrateFlagsText(VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_TUNNELLED | 1u << 31, &room),
+              "0x80000006: VIR_MIGRATE_PEER2PEER, VIR_MIGRATE_TUNNELLED");
+    all = virMigrateFlagsText(~0u, &room);
+    for (const char *at = all; (at = strstr(at, "VIR_MIGRATE_")) != NULL; at++)
+        names++;
+    for (unsigned int flag = 1; flag <= VIR_MIGRATE_ZEROCOPY; flag <<= 1, names--)
+        CHECK_CONTAINS(virMigrateFlagsText(flag, &room), ": VIR_MIGRATE_");
+    CHECK_INT(names, 0);
+    virMigrateFlagsText(~0u, &room);
+    CHECK(strlen(room.text) < sizeof(room.text) - 100);
+}
