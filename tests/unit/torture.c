@@ -116,7 +116,9 @@ addSteps(enum kind lease)
 
             snprintf(point->fault, sizeof(point->fault), "%s:%s:%d", step->phase, k == 0 ? "crash" : "power", testMarkNumber((enum testMark)mark));
             point->sourceDies = k == 1 && step->source;
-            point->mayLose = k == 1 && (step->source || mark == TEST_MARK_STARTED || mark == TEST_MARK_ARRIVED);
+            /* in etcd a seat lasts for a moment after its hypervisor, in which a source that looks leaves the guest to it */
+            point->mayLose = k == 1 && (step->source || mark == TEST_MARK_STARTED || mark == TEST_MARK_ARRIVED
+                                        || (lease == ETCD_LEASE && mark == TEST_MARK_TAKEN));
         }
     }
 }
@@ -525,6 +527,13 @@ sample(unsigned int every)
     return getenv("VIRT_TORTURE") != NULL ? 1 : harnessIsSanitized() || harnessSlow(100) > 100 ? every * 25 : every;
 }
 
+/* Of the pairs with leases in etcd, all of which take hours: VIRT_TORTURE's value is how many times fewer. */
+static unsigned int
+everyPair(void)
+{
+    return atoi(getenv("VIRT_TORTURE")) > 1 ? (unsigned int)atoi(getenv("VIRT_TORTURE")) : 1;
+}
+
 TEST_LIMIT(no_fault_loses_or_doubles_the_guest, 600)
 {
     runMatrix(NO_LEASE, 1, false);
@@ -550,6 +559,15 @@ TEST_LIMIT(no_fault_leaves_a_guest_with_a_lease_in_etcd_in_doubt, 3600)
     needsEtcd();
     etcdStart(&etcd);
     runMatrix(ETCD_LEASE, sample(20), false);
+    etcdStop(&etcd);
+    WAIT_FOR(countProcesses(NULL, 0) == 0, 5000);
+}
+
+TEST_LIMIT(no_two_faults_leave_a_guest_with_a_lease_in_etcd_in_doubt, 36000)
+{
+    needsEtcd();
+    etcdStart(&etcd);
+    runMatrix(ETCD_LEASE, getenv("VIRT_TORTURE") != NULL ? everyPair() : sample(2000), true);
     etcdStop(&etcd);
     WAIT_FOR(countProcesses(NULL, 0) == 0, 5000);
 }
