@@ -23,6 +23,7 @@
 #   make matrix         every form, target and compiler, tests run, as a table (some 15 minutes)
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
 #   make fuzz           what a migration takes in from outside, with libFuzzer, for SECONDS=600 in all; KEEP=1 renews the corpus
+#   make check-sanlock  leases kept by sanlock, in a virtual machine (some minutes)
 #   make torture        every fault at every step of a migration, on real guests (some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
@@ -43,6 +44,8 @@ DOCDIR  ?= $(PREFIX)/share/doc/virt
 PACKAGES = libxml-2.0 libcjson
 # The lock manager "etcd" is in where libcurl is; ETCD= leaves it out.
 ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
+# The lock manager "sanlock", where its library is; SANLOCK= leaves it out.
+SANLOCK  = $(if $(WINDOWS),,$(shell pkg-config --exists libsanlock_client 2> /dev/null && echo libsanlock_client))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Before any rule is read, or make's own complaints about the words come first.
@@ -77,13 +80,15 @@ ifneq ($(findstring mingw,$(CC)),)
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
-TESTS      ?= $(filter-out $(NO_TESTS),$(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c)))
+# unit/lock_sanlock runs in a virtual machine, which its script makes.
+TESTS      ?= $(filter-out $(NO_TESTS) unit/lock_sanlock,$(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c)))
 SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh)
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1)
-PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD)) $(WIN_LIBS) -pthread
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD) $(SANLOCK)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
+              $(if $(strip $(SANLOCK)),-DVIRT_WITH_SANLOCK=1)
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD) $(SANLOCK)) $(WIN_LIBS) -pthread
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
@@ -233,6 +238,12 @@ ONE_THREAD = unit/qemu_torture unit/torture unit/lock_etcd api/halves api/qemu_h
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
 
+check-sanlock: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" guests $(BUILD)/tests/unit/lock_sanlock
+	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples tests/sanlock.sh
+
+.PHONY: check-sanlock
+
 matrix:
 	@tests/deps ci matrix windows
 	@$(MAKE) --no-print-directory -j$(JOBS) guests
@@ -364,7 +375,7 @@ $(BUILD)/virt.pc:
 	    'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' '' 'Name: virt' \
 	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
 	    'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lvirt-embed' \
-	    'Libs.private: $(if $(strip $(ETCD)),$(shell pkg-config --libs $(ETCD))) -pthread' > $@
+	    'Libs.private: $(if $(strip $(ETCD) $(SANLOCK)),$(shell pkg-config --libs $(ETCD) $(SANLOCK))) -pthread' > $@
 
 # virtsh says what is in it: RUN is what runs it, where that is not this machine (RUN=qemu-aarch64).
 $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/examples/virtsh

@@ -2918,6 +2918,9 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/lock/file.c"
 #  include "drivers/lock/resources.c"
 #  include "drivers/lock/etcd.c"
+#  include "drivers/lock/etcd_keeper.c"
+#  include "drivers/lock/sanlock.c"
+#  include "drivers/lock/sanlock_keeper.c"
 #  include "drivers/lock/keeper.c"
 # endif
 # if VIRT_WITH_TEST

@@ -939,6 +939,11 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *      lock=etcd:URL[,URL]...   leases in etcd, by its JSON gateway: http://host:2379, and a prefix
  *                               of the keys as the path, "virt" if there is none; where the library
  *                               is built with it (VIRT_WITH_ETCD, which needs libcurl)
+ *      lock=sanlock:PATH[?host_id=N]
+ *                               leases kept by sanlock, in a directory of a shared file system or on
+ *                               a device with its index, where this host has the number N, and joins
+ *                               by it if it has not joined; where the library is built with it
+ *                               (VIRT_WITH_SANLOCK, which needs libsanlock_client)
  *      lock-owner=NAME          who this host is to the others: its name and its directory, if not given
  *      lock-disks=no            leases for the guest and its <lease> elements only, not for its disks
  *

@@ -75,10 +75,10 @@ objects_alone()
 }
 
 # A part that is off by itself, as it needs a library more: as one unit, in objects, and in the two files.
-etcd()
+with_library()
 {
-    local cc=$1 dir=$work/etcd-$1 file
-    local flags="-DVIRT_WITH_ETCD=1 $(pkg-config --cflags libcurl)"
+    local cc=$1 library=$3 dir=$work/$3-$1 file
+    local flags="-D$2=1 $(pkg-config --cflags "$library")"
     mkdir -p "$dir"
     # shellcheck disable=SC2086
     one "$cc" "$dir/one.o" $flags && symbols "$dir/one.o" || return
@@ -87,7 +87,7 @@ etcd()
         $cc -std=c11 -O1 $warnings $cflags $flags -DVIRT_SEPARATE_OBJECTS -c -o "$dir/object.o" "$file" || return
     done
     # shellcheck disable=SC2046,SC2086
-    $cc -O0 -Wall -Wextra -Werror $cflags $flags -o "$dir/hello" examples/hello.c virt.c $libs $(pkg-config --libs libcurl) && "$dir/hello" &&
+    $cc -O0 -Wall -Wextra -Werror $cflags $flags -o "$dir/hello" examples/hello.c virt.c $libs $(pkg-config --libs "$library") && "$dir/hello" &&
         tests/release.sh pair "$dir/pair" && $cc -std=c11 -O1 $warnings $cflags $flags -c -o "$dir/pair.o" "$dir/pair/virt.c"
 }
 
@@ -501,9 +501,14 @@ with_compiler()
     check "$cc: each file alone" alone "$cc"
     check "$cc: static inclusion exports nothing" hidden "$cc"
     if pkg-config --exists libcurl; then
-        check "$cc: with leases in etcd" etcd "$cc"
+        check "$cc: with leases in etcd" with_library "$cc" VIRT_WITH_ETCD libcurl
     else
         skip "$cc: with leases in etcd" "no libcurl"
+    fi
+    if pkg-config --exists libsanlock_client; then
+        check "$cc: with leases in sanlock" with_library "$cc" VIRT_WITH_SANLOCK libsanlock_client
+    else
+        skip "$cc: with leases in sanlock" "no libsanlock_client"
     fi
     check "$cc: virt.h from C99" header "$cc -x c -std=c99" void c
     check "$cc: virt.h from C++17" header "$cc -x c++ -std=c++17" "" cc

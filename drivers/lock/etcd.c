@@ -9,7 +9,7 @@
  * The endpoints are those of one cluster, and are asked in turn, beginning with the one that answered last. What asks
  * twice because an answer was lost must find out that it was itself the first time: a state carries a random number of
  * its change, an etcd lease has an id that was chosen here. TLS is left to a gateway on this host (etcd's own is "etcd
- * grpc-proxy"), since the keeper (keeper.c) can have none; nor is there a user or a password. Endpoints should be
+ * grpc-proxy"), since the keeper (etcd_keeper.c) can have none; nor is there a user or a password. Endpoints should be
  * addresses: the keeper looks a name up once, when it starts, and libcurl does so in a thread, which lasts as long as
  * that takes. The time to live should be the same on all hosts; it is what others wait when a host dies.
  */
@@ -17,7 +17,7 @@
 
 #if VIRT_WITH_ETCD
 
-#include "keeper.h"
+#include "etcd.h"
 
 #include "../common/json.h"
 #include "../common/platform.h"
@@ -30,7 +30,6 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_LOCKING
@@ -44,10 +43,6 @@
 #define VIRT_ETCD_LEAVE     1000           /* ms for a former seat of this host to be given back */
 #define VIRT_ETCD_REPLY     (1 << 20)      /* bytes of an answer */
 #define VIRT_ETCD_EXISTS    9              /* gRPC's code for what was there already */
-
-#ifndef SYS_pidfd_open
-# define SYS_pidfd_open 434
-#endif
 
 struct virEtcd {
     char **endpoints;                      /* "http://host:port" */
@@ -290,7 +285,7 @@ virEtcdParse(struct virLock *lock, const char *key, const cJSON *range, struct v
     *value = (struct virEtcdValue){ .revision = "0" };
     if (first == NULL)
         return 0;
-    length = encoded != NULL ? virKeeperDecode(encoded, strlen(encoded), text, sizeof(text)) : -1;
+    length = encoded != NULL ? virEtcdDecode(encoded, strlen(encoded), text, sizeof(text)) : -1;
     if (length >= 0 && (json = virJsonParse(text, (size_t)length, key)) == NULL)
         virResetLastError();
     holder = virJsonString(json, "holder");
@@ -405,12 +400,13 @@ virLockEtcdLives(struct virLock *lock, const char *key, const char *owner)
 
 /*
  * A keeper that has given its lease up, since it could not be renewed, has done so at half of the time to live; as long
- * as more is left, it is at work, or will be in time to stop a guest that should not have been resumed.
+ * as more is left, it is at work, or will be in time to stop a guest that should not have been resumed. Of another host's
+ * at least three quarters are left if nothing is wrong there, in whole seconds.
  */
 static int
-virLockEtcdHolds(struct virLock *lock, const char *key)
+virLockEtcdHolds(struct virLock *lock, const char *key, const char *owner)
 {
-    VIRT_CLEANUP_JSON cJSON *range = virEtcdRange(lock, key, lock->owner), *lease = NULL;
+    VIRT_CLEANUP_JSON cJSON *range = virEtcdRange(lock, key, owner), *lease = NULL;
     const char *id = range != NULL ? virJsonString(virEtcdFirst(range), "lease") : NULL;
     VIRT_CLEANUP_FREE char *body = NULL;
     int left = 0, granted = 0;
@@ -420,13 +416,14 @@ virLockEtcdHolds(struct virLock *lock, const char *key)
     if ((body = virStringFormat("{\"ID\":\"%s\"}", id)) == NULL
         || (lease = virEtcdAsk(lock, "lease/timetolive", body, NULL)) == NULL)
         return -1;
-    return virJsonInt(lease, "TTL", &left) == 0 && virJsonInt(lease, "grantedTTL", &granted) == 0 && left > 0
-           && left * 2 >= granted;
+    if (virJsonInt(lease, "TTL", &left) < 0 || virJsonInt(lease, "grantedTTL", &granted) < 0 || left <= 0)
+        return 0;
+    return strcmp(owner, lock->owner) == 0 ? left * 2 >= granted : (left + 1) * 4 >= granted * 3;
 }
 
 /* Numeric addresses, since the keeper cannot look names up. */
 static int
-virEtcdResolve(struct virLock *lock, struct virKeeperPlan *plan)
+virEtcdResolve(struct virLock *lock, struct virEtcdPlan *plan)
 {
     const struct virEtcd *etcd = lock->priv;
 
@@ -446,9 +443,9 @@ virEtcdResolve(struct virLock *lock, struct virKeeperPlan *plan)
             continue;
         }
         for (struct addrinfo *info = list; info != NULL; info = info->ai_next) {
-            struct virKeeperAddress *address = &plan->addresses[plan->naddresses];
+            struct virEtcdAddress *address = &plan->addresses[plan->naddresses];
 
-            if (plan->naddresses == VIRT_KEEPER_ADDRESSES)
+            if (plan->naddresses == VIRT_ETCD_ADDRESSES)
                 break;
             plan->naddresses++;
             memcpy(&address->where, info->ai_addr, info->ai_addrlen);
@@ -463,25 +460,25 @@ virEtcdResolve(struct virLock *lock, struct virKeeperPlan *plan)
 }
 
 static int
-virEtcdBody(char body[VIRT_KEEPER_BODY], const char *fmt, ...) VIRT_PRINTF(2, 3);
+virEtcdBody(char body[VIRT_ETCD_BODY], const char *fmt, ...) VIRT_PRINTF(2, 3);
 
 static int
-virEtcdBody(char body[VIRT_KEEPER_BODY], const char *fmt, ...)
+virEtcdBody(char body[VIRT_ETCD_BODY], const char *fmt, ...)
 {
     va_list args;
     int length;
 
     va_start(args, fmt);
-    length = vsnprintf(body, VIRT_KEEPER_BODY, fmt, args);
+    length = vsnprintf(body, VIRT_ETCD_BODY, fmt, args);
     va_end(args);
-    if (length < 0 || length >= VIRT_KEEPER_BODY)
+    if (length < 0 || length >= VIRT_ETCD_BODY)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "a request of %d bytes to etcd is too long", length);
     return 0;
 }
 
 /* The state's text begins with its holder; the brace that ends an object with nothing else becomes the comma there. */
 static int
-virEtcdPlanHolder(const struct virLock *lock, struct virKeeperPlan *plan)
+virEtcdPlanHolder(const struct virLock *lock, struct virEtcdPlan *plan)
 {
     VIRT_CLEANUP_JSON cJSON *json = virJsonObject("s:holder", lock->owner, NULL);
     VIRT_CLEANUP_FREE char *text = json != NULL ? virJsonFormat(json) : NULL;
@@ -495,13 +492,12 @@ virEtcdPlanHolder(const struct virLock *lock, struct virKeeperPlan *plan)
 }
 
 static int
-virEtcdPlan(struct virLock *lock, const char *key, enum virLockFailure failure, struct virKeeperPlan *plan)
+virEtcdMakePlan(struct virLock *lock, const char *key, struct virEtcdPlan *plan)
 {
     const struct virEtcd *etcd = lock->priv;
     VIRT_CLEANUP_FREE char *seat = virEtcdKey(lock, key, lock->owner), *state = virEtcdKey(lock, key, NULL);
 
     plan->ttl = etcd->ttl;
-    plan->failure = failure;
     if (seat == NULL || state == NULL || virEtcdRandom(plan->id) < 0 || virEtcdPlanHolder(lock, plan) < 0
         || virEtcdResolve(lock, plan) < 0
         || virEtcdBody(plan->keepalive, "{\"ID\":\"%s\"}", plan->id) < 0
@@ -519,7 +515,7 @@ virEtcdPlan(struct virLock *lock, const char *key, enum virLockFailure failure, 
 
 /* Errors of what is undone never replace the first. */
 static void
-virEtcdRevoke(struct virLock *lock, const struct virKeeperPlan *plan)
+virEtcdRevoke(struct virLock *lock, const struct virEtcdPlan *plan)
 {
     virErrorPtr error = virSaveLastError();
     cJSON *answer = virEtcdAsk(lock, "lease/revoke", plan->revoke, NULL);
@@ -532,7 +528,7 @@ virEtcdRevoke(struct virLock *lock, const struct virKeeperPlan *plan)
 
 /* With the etcd lease granted. */
 static int
-virEtcdTakeSeat(struct virLock *lock, const char *key, const struct virKeeperPlan *plan)
+virEtcdTakeSeat(struct virLock *lock, const char *key, const struct virEtcdPlan *plan)
 {
     VIRT_CLEANUP_FREE char *seat = virEtcdKey(lock, key, lock->owner), *body = NULL;
     VIRT_CLEANUP_JSON cJSON *txn = NULL;
@@ -570,11 +566,11 @@ virEtcdAwaitSeat(struct virLock *lock, const char *key)
 static int
 virLockEtcdSit(struct virLock *lock, const char *key, enum virLockFailure failure, struct virLockSeat *seat)
 {
-    VIRT_CLEANUP_FREE struct virKeeperPlan *plan = virAllocate(sizeof(*plan));
+    VIRT_CLEANUP_FREE struct virEtcdPlan *plan = virAllocate(sizeof(*plan));
     VIRT_CLEANUP_JSON cJSON *granted = NULL;
     int code;
 
-    if (plan == NULL || virEtcdAwaitSeat(lock, key) < 0 || virEtcdPlan(lock, key, failure, plan) < 0)
+    if (plan == NULL || virEtcdAwaitSeat(lock, key) < 0 || virEtcdMakePlan(lock, key, plan) < 0)
         return -1;
     plan->sent = virKeeperNow();
     if ((granted = virEtcdAsk(lock, "lease/grant", plan->grant, &code)) == NULL) {
@@ -588,7 +584,7 @@ virLockEtcdSit(struct virLock *lock, const char *key, enum virLockFailure failur
         if (virKeeperNow() - plan->sent > plan->ttl * 1000000000ULL / 4)
             virReportError(VIR_ERR_OPERATION_TIMEOUT, "lock manager '%s' is too slow for leases of %u s", lock->place,
                            plan->ttl);
-        else if (virKeeperStart(plan, seat) == 0)
+        else if (virEtcdKeep(plan, failure, seat) == 0)
             return 0;
     }
     virEtcdRevoke(lock, plan);
@@ -669,14 +665,10 @@ virLockEtcdClose(struct virLock *lock)
 static int
 virLockEtcdOpen(struct virLock *lock, const char *place)
 {
-    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     struct virEtcd *etcd;
     const char *next;
 
-    if (self < 0)
-        return virReportSystemError(errno, "lock manager 'etcd' needs to watch processes (pidfd_open, Linux 5.3)");
-    close(self);
-    if ((etcd = virAllocate(sizeof(*etcd))) == NULL)
+    if (virKeeperCheck("etcd") < 0 || (etcd = virAllocate(sizeof(*etcd))) == NULL)
         return -1;
     lock->priv = etcd;
     pthread_once(&virEtcdOnce, virEtcdInit);

@@ -1,49 +1,68 @@
 /*
- * Who keeps a lease of the manager "etcd" alive: a process for each guest, which lives as long as its hypervisor.
+ * Who keeps a lease: a process for each guest, which lives as long as its hypervisor. The managers that need one say in a function of
+ * theirs what it does; what all have in common is in keeper.c.
  */
 #ifndef VIRT_LOCK_KEEPER_H
 #define VIRT_LOCK_KEEPER_H
 
 #include "lock.h"
 
-#if VIRT_WITH_ETCD
+#if VIRT_WITH_ETCD || VIRT_WITH_SANLOCK
+# define VIRT_WITH_KEEPER 1
+#else
+# define VIRT_WITH_KEEPER 0
+#endif
 
-#include <sys/socket.h>
+#if VIRT_WITH_KEEPER
 
-#define VIRT_KEEPER_ADDRESSES 16           /* of the service, all endpoints together */
-#define VIRT_KEEPER_BODY      4096         /* bytes of a request's body, the NUL included */
+#include <sys/types.h>
 
-struct virKeeperAddress {
-    struct sockaddr_storage where;
-    socklen_t length;
-    char host[280];                        /* for the request's head */
-};
+#define VIRT_KEEPER_LINE     512           /* bytes of a QMP message that are looked at */
+#define VIRT_KEEPER_PATIENCE 1000000000ULL /* ns, where a service has no time of its own */
 
-/* All that it will need, made before it is: it can allocate nothing. From `keepalive` on these are bodies of requests. */
-struct virKeeperPlan {
-    struct virKeeperAddress addresses[VIRT_KEEPER_ADDRESSES];
-    size_t naddresses;
-    unsigned int ttl;                      /* of the lease, in seconds */
-    unsigned long long sent;               /* virKeeperNow(), before the lease was asked for */
+struct virKeeper {
+    void (*run)(struct virKeeper *k);      /* until there is nothing to keep; the process ends then */
+    void *data;                            /* the service's, at the beginning of a page */
     enum virLockFailure failure;
-    char id[24];                           /* of the lease */
-    char holder[VIRT_LOCK_NAME_MAX * 6 + 16];        /* how the state's text begins while this host is the holder */
-    char keepalive[VIRT_KEEPER_BODY];
-    char grant[VIRT_KEEPER_BODY];          /* the same lease once more, after its end */
-    char revoke[VIRT_KEEPER_BODY];
-    char seat[VIRT_KEEPER_BODY];           /* who sits there */
-    char state[VIRT_KEEPER_BODY];          /* who is the holder */
-    char take[2][VIRT_KEEPER_BODY];        /* the seat once more, if it is free and the state has the revision put between */
+    pid_t library;                         /* the process that makes it */
+    unsigned int maxFd;                    /* for kernels without close_range */
+    volatile pid_t pid;                    /* the keeper's, or why there is none: the library reads them */
+    volatile int error;
+
+    int monitor, timer, null;
+    int pidfd;                             /* the hypervisor's; -1: not known yet */
+    unsigned long long patience;           /* ns that a guest which was resumed all the same may take to stop */
+    unsigned long long killAt;             /* while it is being stopped or ended; 0: it is not */
+    bool over;                             /* the hypervisor has ended */
+    bool lost;                             /* the lease; the service resets it */
+    bool greeted, asked, killed;           /* asked: to stop, or to quit */
+    char line[VIRT_KEEPER_LINE];
+    size_t nline;
 };
+
+/* ---- for the library ---- */
 
 /* Nanoseconds of a clock that goes on while the host is suspended. */
 VIRT_INTERNAL unsigned long long virKeeperNow(void);
-/* Makes the keeper, and the seat: its fd is the hypervisor's end of a socket pair. 0, or -1 with the error set. */
-VIRT_INTERNAL int virKeeperStart(const struct virKeeperPlan *plan, struct virLockSeat *seat);
+/* Whether this system has what a keeper needs. 0, or -1 with the error set, which names the manager. */
+VIRT_INTERNAL int virKeeperCheck(const char *manager);
+/* Makes the keeper, with a copy of the data, and the seat: its fd is the hypervisor's end of a socket pair. 0, or -1 with the error set. */
+VIRT_INTERNAL int virKeeperStart(void (*run)(struct virKeeper *k), const void *data, size_t size, enum virLockFailure failure,
+                                 struct virLockSeat *seat);
 /* Tells it which process has inherited the seat. */
 VIRT_INTERNAL int virKeeperSeated(const struct virLockSeat *seat, int pid);
-/* Base64 to bytes: how many, or -1. Of use to the keeper, as it allocates nothing. */
-VIRT_INTERNAL ssize_t virKeeperDecode(const char *text, size_t length, char *data, size_t size);
+
+/* ---- for a service, in the keeper ---- */
+
+/*
+ * Waits for a descriptor (-1: none), and serves the hypervisor meanwhile. 1: it is ready; 0: the time is up; -1: the hypervisor has
+ * ended.
+ */
+VIRT_INTERNAL int virKeeperWait(struct virKeeper *k, int fd, short events, unsigned long long until);
+/* The lease is lost: the guest stops as its document says, and is killed at killAt where it has not. */
+VIRT_INTERNAL void virKeeperLose(struct virKeeper *k, unsigned long long killAt);
+/* The hypervisor has ended: it is not waited for any more. */
+VIRT_INTERNAL void virKeeperLetGo(struct virKeeper *k);
 
 #endif
 #endif

@@ -10,7 +10,9 @@
  *   lease.c      what is done with a lease, in terms of the few operations of a lock manager
  *   resources.c  what a guest's document says of its leases
  *   file.c       the manager "file": a directory that hosts share
- *   etcd.c       the manager "etcd": a key-value store that hosts share; keeper.c has who keeps its leases alive
+ *   etcd.c       the manager "etcd": a key-value store that hosts share
+ *   sanlock.c    the manager "sanlock": storage that hosts share, and a daemon on each that fences it
+ *   keeper.c     who keeps the leases of those two: a process for each guest, whose two halves are etcd_keeper.c and sanlock_keeper.c
  *
  * Functions return 0, or -1 with the error set (VIR_FROM_LOCKING), where nothing else is said; they may block for as
  * long as the service needs, and can be called by several threads.
@@ -27,6 +29,10 @@
 /* Needs libcurl, and Linux 5.3 at run time: on where the build says that libcurl is there. */
 #if !defined VIRT_WITH_ETCD
 # define VIRT_WITH_ETCD 0
+#endif
+/* Needs libsanlock_client, and Linux 5.3 at run time: on where the build says that the library is there. */
+#if !defined VIRT_WITH_SANLOCK
+# define VIRT_WITH_SANLOCK 0
 #endif
 
 #define VIRT_LOCK_NAME_MAX 256             /* bytes of a key or an owner, the NUL included */
@@ -69,10 +75,10 @@ struct virLockManager {
     /* The hypervisor that has inherited the seat has this pid. May be absent. */
     int (*seated)(struct virLock *lock, const struct virLockSeat *seat, int pid);
     /*
-     * Whether this host's own seat is kept alive, so that CPUs may start to run by it: 1, 0, or -1. Absent: a seat cannot be
-     * lost before its hypervisor ends.
+     * Whether the seat is kept alive: lock->owner's, so that CPUs may start to run by it; another's, so that its host is not one that has
+     * died a moment ago. 1, 0, or -1. Absent: a seat cannot be lost before its hypervisor ends, nor last for longer.
      */
-    int (*holds)(struct virLock *lock, const char *key);
+    int (*holds)(struct virLock *lock, const char *key, const char *owner);
 };
 
 struct virLock {
@@ -87,10 +93,13 @@ VIRT_INTERNAL_DATA const struct virLockManager virLockFile;
 #if VIRT_WITH_ETCD
 VIRT_INTERNAL_DATA const struct virLockManager virLockEtcd;
 #endif
+#if VIRT_WITH_SANLOCK
+VIRT_INTERNAL_DATA const struct virLockManager virLockSanlock;
+#endif
 
 /* lease.c */
 
-/* place: "file:DIRECTORY", "etcd:http://HOST:PORT,..."; owner: NULL: this host's name and `root`. NULL with the error set. */
+/* place: "file:DIRECTORY", "etcd:http://HOST:PORT,...", "sanlock:DIRECTORY"; owner: NULL: this host's name and `root`. NULL with the error set. */
 VIRT_INTERNAL struct virLock *virLockOpen(const char *place, const char *owner, const char *root, bool disks);
 VIRT_INTERNAL void virLockClose(struct virLock *lock);
 

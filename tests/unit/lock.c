@@ -1,4 +1,7 @@
-/* Leases: what a lock manager promises, what is made of it, and many hosts at once; for each manager there is. */
+/*
+ * Leases: what a lock manager promises, what is made of it, and many hosts at once; for each manager there is. lock_sanlock.c includes
+ * this for its own (LOCK_SANLOCK), where there is a daemon.
+ */
 #define VIRT_STATIC
 #include "../../virt.c"
 #include "../etcd_server.h"
@@ -55,6 +58,15 @@ removeEtcd(void)
     etcdEnd();
 }
 
+#ifdef LOCK_SANLOCK
+# define SANLOCK sanlockPlace, sanlockDamage, sanlockRemove
+static const char *sanlockPlace(void);
+static void sanlockDamage(const char *key);
+static void sanlockRemove(void);
+#else
+# define SANLOCK NULL, NULL, NULL
+#endif
+
 /* The manager that a test is about; each test is there once for each. */
 static const struct manager {
     const char *(*place)(void);
@@ -65,13 +77,21 @@ static const struct manager {
 } managers[] = {
     { placeFile, damageFile, removeFile, VIR_ERR_SYSTEM_ERROR, 60 },
     { placeEtcd, damageEtcd, removeEtcd, VIR_ERR_OPERATION_FAILED, 15 },
+    { SANLOCK, VIR_ERR_SYSTEM_ERROR, 5 },
 }, *manager;
 
-#define EACH(ident)                                                                             \
+#ifdef LOCK_SANLOCK
+# define EACH(ident)                                                                            \
+    static void ident(void);                                                                    \
+    TEST_LIMIT(ident##_sanlock, 300) { manager = &managers[2]; ident(); }                       \
+    static void ident(void)
+#else
+# define EACH(ident)                                                                            \
     static void ident(void);                                                                    \
     TEST(ident##_file) { manager = &managers[0]; ident(); }                                     \
     TEST(ident##_etcd) { manager = &managers[1]; ident(); }                                     \
     static void ident(void)
+#endif
 #define place() manager->place()
 
 static struct virLock *
@@ -299,6 +319,7 @@ EACH(a_damaged_or_missing_place_is_no_free_lease)
     virLockClose(a);
 }
 
+#ifndef LOCK_SANLOCK
 TEST(a_place_that_cannot_be_one_is_an_error)
 {
     manager = &managers[0];
@@ -480,6 +501,8 @@ TEST(failing_allocations_read_a_document_or_say_so)
                                            "<disk type='file'><source file='/a.img'/><target dev='vda' bus='virtio'/></disk>"), NULL));
     FAULT_EACH_ALLOCATION(readOnce, doc);
 }
+
+#endif
 
 /* Hosts as processes: each takes the lease, if it gets it, holds it for a moment, and gives it back or dies. */
 #define HOSTS  6

@@ -7,6 +7,7 @@
 #include "../etcd_server.h"
 #include "../fault.h"
 #include "../harness.h"
+#include "../keeper_guest.h"
 
 #if VIRT_WITH_ETCD
 
@@ -51,15 +52,6 @@ stateOf(struct virLock *lock)
 
     CHECK_OK(virLockInquire(lock, "g1", &state));
     return state;
-}
-
-/* Whether there is no such process any more; one that its reaper has not taken yet is none. */
-static bool
-hasEnded(int pid)
-{
-    const struct virProcess process = { .pid = pid };
-
-    return !virProcessIsAlive(&process);
 }
 
 /*
@@ -123,120 +115,6 @@ endProcess(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-/* ---------- guests ---------- */
-
-struct qemu {
-    struct virProcess process;
-    char out[200];                          /* where it counts */
-    int qmp;                                /* a monitor of the test's */
-};
-
-/* One command's answer; events before it are skipped. */
-static void
-qmpSay(struct qemu *q, const char *command, char *answer, size_t size)
-{
-    FILE *file;
-
-    CHECK(send(q->qmp, command, strlen(command), MSG_NOSIGNAL) == (ssize_t)strlen(command));
-    CHECK_NOT_NULL(file = fdopen(dup(q->qmp), "r"));
-    setvbuf(file, NULL, _IONBF, 0);
-    do {
-        if (fgets(answer, (int)size, file) == NULL)
-            FAIL("no answer to %s", command);
-    } while (strstr(answer, "\"return\"") == NULL && strstr(answer, "\"error\"") == NULL);
-    fclose(file);
-}
-
-static bool
-isIn(struct qemu *q, const char *state)
-{
-    char answer[1000];
-
-    qmpSay(q, "{\"execute\":\"query-status\"}\n", answer, sizeof(answer));
-    return strstr(answer, state) != NULL;
-}
-
-/* Only starts it, with the seat's monitor. */
-static void
-spawn(struct qemu *q, const struct virLockSeat *seat, int number)
-{
-    char lease[60], disk[300], serial[220], qmp[300];
-    const char *const argv[] = {
-        "/usr/bin/qemu-system-x86_64", "-machine", "pc,accel=tcg", "-m", "32", "-nodefaults", "-no-user-config", "-display", "none",
-        "-drive", disk, "-serial", serial, "-chardev", lease, "-mon", "chardev=lease,mode=control", "-qmp", qmp, NULL,
-    };
-    const struct virProcessSpawn start = {
-        .argv = argv, .fds = &seat->fd, .nfds = 1, .stdinFd = -1, .stdoutFd = -1, .stderrFd = 2, .newSession = true,
-    };
-
-    snprintf(lease, sizeof(lease), "socket,id=lease,fd=%d", seat->fd);
-    snprintf(disk, sizeof(disk), "file=%s,format=raw,if=virtio,snapshot=on", buildPath("guest/idle.img"));
-    snprintf(q->out, sizeof(q->out), "%s", scratchPath("count-%d", number));
-    snprintf(serial, sizeof(serial), "file:%s", q->out);
-    snprintf(qmp, sizeof(qmp), "unix:%s,server=on,wait=off", scratchPath("qmp-%d", number));
-    CHECK_OK(virProcessStart(&start, &q->process));
-}
-
-static off_t
-counted(const struct qemu *q)
-{
-    struct stat info;
-
-    return stat(q->out, &info) == 0 ? info.st_size : 0;
-}
-
-/* A guest that counts, and whose keeper has been told. */
-static void
-startGuest(struct qemu *q, struct virLock *lock, struct virLockSeat *seat, int number)
-{
-    char answer[1000];
-
-    needsQemu();
-    spawn(q, seat, number);
-    CHECK_OK(virLeaseSeated(lock, seat, q->process.pid));
-    WAIT_FOR((q->qmp = virFileConnect(scratchPath("qmp-%d", number))) >= 0, 20000);
-    fcntl(q->qmp, F_SETFL, 0);
-    qmpSay(q, "{\"execute\":\"qmp_capabilities\"}\n", answer, sizeof(answer));
-    WAIT_FOR(counted(q) > 50, 20000);
-}
-
-static void
-endGuest(struct qemu *q)
-{
-    close(q->qmp);
-    kill(q->process.pid, SIGKILL);
-    virProcessWait(&q->process, -1, NULL);
-}
-
-/* Watches until nothing has been counted for a while: when it was counted last, in the harness's time. */
-static long long
-lastCount(const struct qemu *q, int quietMs, int limitMs)
-{
-    long long last = harnessNowMs(), begin = last;
-    off_t size = counted(q);
-
-    while (harnessNowMs() - last < quietMs) {
-        if (counted(q) != size) {
-            size = counted(q);
-            last = harnessNowMs();
-        }
-        CHECK_MSG(last - begin < limitMs, "it counts on after %d ms", limitMs);
-        harnessSleepMs(1);
-    }
-    return last;
-}
-
-static bool
-countsOn(const struct qemu *q)
-{
-    off_t size = counted(q);
-
-    for (int i = 0; i < 500; i++, harnessSleepMs(1))
-        if (counted(q) != size)
-            return true;
-    return false;
-}
-
 /* ---------- keepers ---------- */
 
 TEST(places_are_checked)
@@ -283,12 +161,12 @@ TEST(names_of_any_bytes_go_there_and_back)
             data[i] = (char)(1 + (i * 7 + length) % 255);
         data[length] = '\0';
         CHECK_PTR(text = virEtcdEncode(data));
-        CHECK_INT(virKeeperDecode(text, strlen(text), back, sizeof(back)), length);
+        CHECK_INT(virEtcdDecode(text, strlen(text), back, sizeof(back)), length);
         CHECK_MEM(back, data, length);
         free(text);
     }
-    CHECK_INT(virKeeperDecode("aGVsbG8=", 8, back, 4), -1);
-    CHECK_INT(virKeeperDecode("a\"b", 3, back, sizeof(back)), -1);
+    CHECK_INT(virEtcdDecode("aGVsbG8=", 8, back, 4), -1);
+    CHECK_INT(virEtcdDecode("a\"b", 3, back, sizeof(back)), -1);
 }
 
 static int
@@ -316,7 +194,7 @@ TEST(a_keeper_renews_and_holds_nothing_else)
     CHECK_INT(waitpid(-1, NULL, WNOHANG), 0);                                   /* etcd, and no other child */
     harnessSleepMs(TTL * 1500);
     CHECK_INT(a->manager->lives(a, "g1", "a"), 1);
-    CHECK_INT(a->manager->holds(a, "g1"), 1);
+    CHECK_INT(a->manager->holds(a, "g1", a->owner), 1);
     snprintf(command, sizeof(command), "cd /proc/%d && for i in fd/*; do readlink $i; done; cat comm; readlink cwd; "
              "awk '/SigBlk|SigCgt/ { print $2 }' status; ps -o sid= %d | tr -d ' '", seat.keeper, seat.keeper);
     CHECK_INT(runShell(command, &output), 0);
@@ -487,7 +365,7 @@ comesBack(enum virLockFailure failure)
     CHECK(countsOn(&q) == (failure == VIRT_LOCK_IGNORE));
     CHECK_FAILS(virLeaseResume(a, &one, &epoch), VIR_ERR_OPERATION_FAILED);
     kill(server.pid, SIGCONT);
-    WAIT_FOR(a->manager->holds(a, "g1") == 1, TTL * 2000);
+    WAIT_FOR(a->manager->holds(a, "g1", a->owner) == 1, TTL * 2000);
     CHECK_STR(stateOf(a).holder, "a");
     if (failure == VIRT_LOCK_PAUSE) {
         CHECK(isIn(&q, "\"paused\""));
@@ -534,6 +412,31 @@ TEST(a_seat_that_somebody_deletes_is_lost_at_once)
     free(name);
     free(body);
     virLockClose(a);
+}
+
+/* A host without power has a seat until its time is up; a source that looks then must not take the guest for one that runs there. */
+TEST(a_seat_that_is_not_renewed_is_nobody_whom_a_guest_is_left_to)
+{
+    struct virLock *a, *b;
+    struct virLockSeat seat;
+    unsigned long long epoch;
+
+    needsEtcd();
+    etcdStart(&server);
+    a = host("a", server.port, 0);
+    b = host("b", server.port, 0);
+    CHECK_OK(virLeaseAcquire(b, &guest, &epoch, &seat));
+    for (int i = 0; i < TTL * 10; i++, harnessSleepMs(100))
+        CHECK_INT(virLeaseIsWith(a, "g1", "b"), 1);
+    kill(seat.keeper, SIGSTOP);
+    WAIT_FOR(virLeaseIsWith(a, "g1", "b") == -1, TTL * 1000);
+    CHECK(lives(b));
+    kill(seat.keeper, SIGCONT);
+    WAIT_FOR(virLeaseIsWith(a, "g1", "b") == 1, TTL * 1000);
+    CHECK_OK(virLeaseSeated(b, &seat, 0));
+    WAIT_FOR(hasEnded(seat.keeper), 2000);
+    virLockClose(a);
+    virLockClose(b);
 }
 
 /* ---------- the service ---------- */
@@ -625,7 +528,7 @@ TEST(a_service_that_was_killed_and_is_back_in_time_costs_nothing)
     etcdRun(&server);
     harnessSleepMs(ttl * 1000 / 2);
     CHECK(countsOn(&q));
-    CHECK_INT(a->manager->holds(a, "g1"), 1);
+    CHECK_INT(a->manager->holds(a, "g1", a->owner), 1);
     CHECK_UINT(stateOf(a).epoch, epoch);
     endGuest(&q);
     WAIT_FOR(hasEnded(seat.keeper), 2000);
@@ -654,7 +557,7 @@ TEST(one_endpoint_of_two_is_enough)
             kill(relay, SIGSTOP);
         harnessSleepMs(TTL * 1300);
         CHECK_INT(locks[i]->manager->lives(locks[i], "g1", "a"), 1);
-        CHECK_INT(locks[i]->manager->holds(locks[i], "g1"), 1);
+        CHECK_INT(locks[i]->manager->holds(locks[i], "g1", locks[i]->owner), 1);
         CHECK_OK(virLeaseSeated(locks[i], &seat, 0));
         WAIT_FOR(hasEnded(seat.keeper), 4000);
         CHECK(!lives(locks[i]));

@@ -396,7 +396,9 @@ mayBeLost(struct hosts *hosts)
             keeps = point->mark == TEST_MARK_LEAVING || point->mark == TEST_MARK_ENDED || point->mark == TEST_MARK_LEFT
                     || (point->mark == TEST_MARK_PERFORMED && alone);
         else
-            keeps = point->mark != TEST_MARK_ARRIVED && !way->postcopy && (point->mark != TEST_MARK_STARTED || hosts->lease == NO_LEASE);
+            /* in etcd a seat lasts for a moment after its hypervisor, in which a source that looks leaves the guest to it */
+            keeps = point->mark != TEST_MARK_ARRIVED && !way->postcopy && (point->mark != TEST_MARK_STARTED || hosts->lease == NO_LEASE)
+                    && (point->mark != TEST_MARK_TAKEN || hosts->lease != ETCD_LEASE);
         if (!keeps)
             return true;
     }
@@ -738,6 +740,13 @@ sample(unsigned int every)
     return getenv("VIRT_TORTURE") != NULL ? 1 : harnessIsSanitized() || harnessSlow(100) > 100 ? every * 25 : every;
 }
 
+/* Of the pairs with leases in etcd, all of which take hours: VIRT_TORTURE's value is how many times fewer. */
+static unsigned int
+everyPair(void)
+{
+    return atoi(getenv("VIRT_TORTURE")) > 1 ? (unsigned int)atoi(getenv("VIRT_TORTURE")) : 1;
+}
+
 TEST_LIMIT(no_fault_loses_or_doubles_the_guest, 600)
 {
     runMatrix(NO_LEASE, 1, false);
@@ -763,6 +772,15 @@ TEST_LIMIT(no_fault_leaves_a_guest_with_a_lease_in_etcd_in_doubt, 3600)
     needsEtcd();
     etcdStart(&etcd);
     runMatrix(ETCD_LEASE, sample(21), false);
+    etcdStop(&etcd);
+    WAIT_FOR(countProcesses(NULL, 0) == 0, 5000);
+}
+
+TEST_LIMIT(no_two_faults_leave_a_guest_with_a_lease_in_etcd_in_doubt, 36000)
+{
+    needsEtcd();
+    etcdStart(&etcd);
+    runMatrix(ETCD_LEASE, getenv("VIRT_TORTURE") != NULL ? everyPair() : sample(2000), true);
     etcdStop(&etcd);
     WAIT_FOR(countProcesses(NULL, 0) == 0, 5000);
 }
