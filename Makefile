@@ -4,6 +4,7 @@
 #   make check          build and run the tests; TESTS="unit/xml api/domain" runs some of them
 #   make bench          compare with libvirt (where installed) and with raw QEMU
 #   make bench-waiting  what a migration costs its thread while it waits, and how soon an abort is obeyed
+#   make bench-remote   what a call to another process costs, beside libvirtd and beside nanomsg alone
 #   make lib            build/libvirt-embed.a and .so (not needed: virt.c can be compiled as it is)
 #   make examples       build/examples/hello and so on, virtsh included
 #   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
@@ -308,6 +309,19 @@ bench: deps
 run-bench: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)/bench/rawqmp \
            $(GUESTS)
 	tests/bench/compare $(BUILD) $(BENCH)
+
+# Calls to another process, beside libvirtd's.
+bench-remote: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-bench-remote
+
+run-bench-remote: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)/bench/pingpong $(BUILD)/examples/virtd
+	@tests/bench/remote $(BUILD)
+
+.PHONY: bench-remote run-bench-remote
+
+$(BUILD)/bench/pingpong: tests/bench/pingpong.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -o $@ $< -lnanomsg
 
 bench-waiting: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) run-bench-waiting

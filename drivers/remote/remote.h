@@ -1,0 +1,77 @@
+/*
+ * The same API in another process or on another host: what the files of this folder have in common.
+ *
+ *   codec.c    from calls.def: how each kind of argument becomes JSON and back, the client's stubs, the server's dispatch
+ *   link.c     client: the socket, calls under way, asking again, sessions renewed, events and streams
+ *   remote.c   the driver: URIs, opening and closing
+ *   server.c   virServer*: addresses, clients, replies that may be asked for again
+ *   session.c  server: one client: its subscriptions, events and streams
+ *   access.c   server: who may do what, and the audit
+ *   noise.c    authentication and encryption for tcp and ws
+ *   keys.c     whose key is whose
+ *
+ * Messages are JSON-RPC 2.0, as examples/virtd/PROTOCOL.md has them. Every one of them may be lost: a raw nanomsg socket drops what it cannot
+ * send. So whoever waits asks again, and the server keeps each answer until the client has said that it has it.
+ */
+#ifndef VIRT_REMOTE_REMOTE_H
+#define VIRT_REMOTE_REMOTE_H
+
+#include "../driver.h"
+#include "../common/json.h"
+
+struct remoteServing;
+
+/* A call of calls.def as both ends know it; remoteMethods has them in the order of calls.def. */
+struct remoteMethod {
+    const char *name;                 /* "virDomainGetInfo" */
+    const char *permission;           /* what the access callback is asked: "domain.read" */
+    bool writes;                      /* not on a read-only connection */
+    bool repeats;                     /* safe to be carried out again when its outcome is not known */
+    size_t slot;                      /* where its pointer stands in struct virDriver */
+    /* Carries it out on serving->conn: the result object, the caller's; or NULL with the thread's error set. */
+    cJSON *(*serve)(struct remoteServing *serving, const cJSON *params);
+};
+VIRT_INTERNAL_DATA const struct remoteMethod remoteMethods[];
+VIRT_INTERNAL size_t remoteMethodCount(void);
+VIRT_INTERNAL const struct remoteMethod *remoteMethodFind(const char *name);      /* NULL: no such call */
+VIRT_INTERNAL bool remoteMethodIsIn(const struct remoteMethod *method, const struct virDriver *driver);   /* the driver has that slot */
+
+/* ---------- the client's side of the codec ---------- */
+
+/* The slots of `driver` become stubs where `has` (by index of remoteMethods) says so, and NULL elsewhere. */
+VIRT_INTERNAL void remoteStubsFill(struct virDriver *driver, const bool *has);
+
+/*
+ * What a stub calls (link.c): sends the call and waits for its result. params is taken over. phase: the migration phase that it is, or NULL.
+ * 1: *result is the result object, the caller's. 0: a phase is not over (AGAIN). -1: the error is set.
+ */
+VIRT_INTERNAL int remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *params, const struct virMigrationCall *phase,
+                                 cJSON **result);
+
+/* ---------- the server's side of the codec ---------- */
+
+/* Who a call is carried out for. */
+struct remoteServing {
+    virConnectPtr conn;               /* of the client's host; read-only if the client is */
+    const struct remoteMethod *method;
+    void *client;                     /* the session, for the functions below */
+    /* Whether the client may do this to this guest (NULL: the host as a whole). 0, or -1 with VIR_ERR_ACCESS_DENIED set. NULL: everything is allowed. */
+    int (*allowed)(struct remoteServing *serving, virDomainPtr domain, const char *permission);
+    /* Whether the client may know that there is this guest; nothing is set. NULL: all of them. */
+    bool (*visible)(struct remoteServing *serving, virDomainPtr domain);
+};
+
+/* A guest as "UUID ID NAME", and a handle for such a text: looked up, or without an object where it is gone. NULL with the error set. */
+VIRT_INTERNAL char *remoteDomainFormat(virDomainPtr domain);
+VIRT_INTERNAL virDomainPtr remoteDomainParse(virConnectPtr conn, const char *text);
+/* An event as an object, and back; the strings of *event are those of the JSON, its parameters the caller's. 0 or -1 with the error set. */
+VIRT_INTERNAL cJSON *remoteEventFormat(const struct virDomainEvent *event);
+VIRT_INTERNAL int remoteEventParse(const cJSON *json, struct virDomainEvent *event);
+/* The thread's error as JSON-RPC's error object, and back into the thread's error. */
+VIRT_INTERNAL cJSON *remoteErrorFormat(const virError *error);
+VIRT_INTERNAL void remoteErrorParse(const cJSON *json);
+/* Bytes as base64, and back: malloc'd, *length bytes; NULL with the error set. */
+VIRT_INTERNAL char *remoteBytesFormat(const void *bytes, size_t length);
+VIRT_INTERNAL unsigned char *remoteBytesParse(const char *text, size_t *length);
+
+#endif
