@@ -43,6 +43,8 @@ DOCDIR  ?= $(PREFIX)/share/doc/virt
 PACKAGES = libxml-2.0 libcjson
 # The lock manager "etcd" is in where libcurl is; ETCD= leaves it out.
 ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
+# So is the remote driver where nanomsg is; REMOTE= leaves it out.
+REMOTE   = $(if $(WINDOWS),,$(if $(wildcard drivers/remote/link.c),$(shell pkg-config --exists nanomsg 2> /dev/null && echo nanomsg)))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Before any rule is read, or make's own complaints about the words come first.
@@ -82,8 +84,9 @@ SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1)
-PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD)) $(WIN_LIBS) -pthread
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD) $(REMOTE)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
+              $(if $(strip $(REMOTE)),-DVIRT_WITH_REMOTE=1)
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD) $(REMOTE)) $(WIN_LIBS) -pthread
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
