@@ -2987,4 +2987,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/misc.c"
 #  include "drivers/qemu/qemu.c"
 # endif
+# include "drivers/remote/keys.c"
+# include "drivers/remote/noise.c"
+# include "drivers/remote/noise_ends.c"
 #endif

@@ -42,6 +42,8 @@ enum {
     REMOTE_KEY_SIZE = 32,
     REMOTE_KEY_TEXT = 45,             /* a key as base64, and a NUL */
     REMOTE_NOISE_TAG = 16,
+    REMOTE_NOISE_FIRST = 97,          /* bytes of the handshake's messages */
+    REMOTE_NOISE_SECOND = 57,
     REMOTE_NOISE_HEADER = 17,         /* of a record */
     REMOTE_NOISE_OVERHEAD = REMOTE_NOISE_HEADER + REMOTE_NOISE_TAG,
     REMOTE_NOISE_LARGEST = 16 << 20,  /* bytes of a record */
@@ -99,10 +101,11 @@ VIRT_INTERNAL int remoteNoiseClientStart(const struct remoteKey *key, const unsi
 VIRT_INTERNAL int remoteNoiseClientFinish(struct remoteNoiseHandshake *handshake, const void *message, size_t length,
                                           struct remoteNoiseSession **session);
 VIRT_INTERNAL void remoteNoiseHandshakeFree(struct remoteNoiseHandshake *handshake);
-/* As soon as it is known whose key it says it is, find() tells whether it is welcome (NULL: no); after that follows the rest of the work.
+/* As soon as it is known whose key it says it is, find() tells whether it is welcome: 1, with *identity filled in (its name malloc'd); 0: no; -1 with
+ * the error set. After that follows the rest of the work.
  * -1: VIR_ERR_AUTH_FAILED is not welcome, VIR_ERR_AUTH_UNAVAILABLE was not for this key, else it is no first message or memory ran out. */
 VIRT_INTERNAL int remoteNoiseServerAccept(const struct remoteKey *key, const void *message, size_t length,
-                                          const struct remoteIdentity *(*find)(void *opaque, const unsigned char *key), void *opaque,
+                                          int (*find)(void *opaque, const unsigned char *key, struct remoteIdentity *identity), void *opaque,
                                           struct remoteNoiseSession **session, unsigned char **reply, size_t *replyLength);
 
 VIRT_INTERNAL struct remoteNoiseSession *remoteNoiseSessionRef(struct remoteNoiseSession *session);
@@ -110,6 +113,7 @@ VIRT_INTERNAL void remoteNoiseSessionUnref(struct remoteNoiseSession *session); 
 /* The peer: at the server its key, name and rights; at the client the server's key alone. Lives as long as the session. */
 VIRT_INTERNAL const struct remoteIdentity *remoteNoiseSessionPeer(const struct remoteNoiseSession *session);
 VIRT_INTERNAL uint64_t remoteNoiseSessionIndex(const struct remoteNoiseSession *session);
+VIRT_INTERNAL uint64_t remoteNoiseIndexOf(const void *message);                            /* of a message 3 or 4 */
 /* Whether the session has been used for so long, or so much, that a new one should take its place. */
 VIRT_INTERNAL bool remoteNoiseSessionIsOld(const struct remoteNoiseSession *session);
 
