@@ -25,14 +25,6 @@
 #define REMOTE_NOISE_PROLOGUE "virt 1"
 #define REMOTE_NOISE_INDEX    8       /* bytes of it */
 
-/* No more records, or 16-byte blocks of AES, than this under one key; and when it is time for another. The number of records is far below what
- * the counter holds, that of blocks is where GCM's security bound is still below 2^-57 (as RFC 8446 reckons). */
-#define REMOTE_NOISE_RECORDS     (UINT64_C(1) << 47)
-#define REMOTE_NOISE_BLOCKS      (UINT64_C(1) << 34)
-#define REMOTE_NOISE_OLD_RECORDS (UINT64_C(1) << 32)
-#define REMOTE_NOISE_OLD_BLOCKS  (UINT64_C(1) << 32)
-#define REMOTE_NOISE_OLD_US      (UINT64_C(3600) * 1000000)
-
 struct remoteNoiseHandshake {
     unsigned char hash[SHA256_DIGEST_LENGTH];        /* h, ck, k and n of the document */
     unsigned char chain[SHA256_DIGEST_LENGTH];
@@ -575,11 +567,6 @@ remoteNoiseOpen(struct remoteNoiseSession *session, const void *record, size_t r
 #undef REMOTE_NOISE_PROTOCOL
 #undef REMOTE_NOISE_PROLOGUE
 #undef REMOTE_NOISE_INDEX
-#undef REMOTE_NOISE_RECORDS
-#undef REMOTE_NOISE_BLOCKS
-#undef REMOTE_NOISE_OLD_RECORDS
-#undef REMOTE_NOISE_OLD_BLOCKS
-#undef REMOTE_NOISE_OLD_US
 #undef VIRT_FROM
 
 #endif

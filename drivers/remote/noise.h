@@ -50,6 +50,14 @@ enum {
     REMOTE_NOISE_WINDOW = 1024,       /* records that may overtake another */
 };
 
+/* No more records, or 16-byte blocks of AES, than this under one key; and when it is time for another. The number of records is far below what
+ * the counter holds, that of blocks is where GCM's security bound is still below 2^-57 (as RFC 8446 reckons). */
+#define REMOTE_NOISE_RECORDS     (UINT64_C(1) << 47)
+#define REMOTE_NOISE_BLOCKS      (UINT64_C(1) << 34)
+#define REMOTE_NOISE_OLD_RECORDS (UINT64_C(1) << 32)
+#define REMOTE_NOISE_OLD_BLOCKS  (UINT64_C(1) << 32)
+#define REMOTE_NOISE_OLD_US      (UINT64_C(3600) * 1000000)
+
 /* ---------- keys (keys.c) ---------- */
 
 /* A pair of X25519. */
