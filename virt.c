@@ -2955,4 +2955,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/remote/codec.c"
 #  include "drivers/remote/kinds.c"
 # endif
+# include "drivers/remote/keys.c"
+# include "drivers/remote/noise.c"
+# include "drivers/remote/noise_ends.c"
 #endif
