@@ -514,8 +514,7 @@ virHandleUnref(struct virHandle *handle)
     return left;
 }
 
-/* A reference, unless the last one is already gone: for those who hold a pointer without a reference. */
-static bool
+VIRT_INTERNAL bool
 virHandleTryRef(struct virHandle *handle)
 {
     int refs = atomic_load(&handle->refs);
@@ -649,6 +648,9 @@ VIRT_INTERNAL_DATA const struct virDriver virTestDriver;
 #if VIRT_WITH_QEMU
 VIRT_INTERNAL_DATA const struct virDriver virQemuDriver;
 #endif
+#if VIRT_WITH_REMOTE
+VIRT_INTERNAL_DATA const struct virDriver virRemoteDriver;
+#endif
 
 /* The built-in ones, in the order in which they are asked when an application names no URI. */
 static const struct virDriver *const virBuiltinDrivers[] = {
@@ -657,6 +659,9 @@ static const struct virDriver *const virBuiltinDrivers[] = {
 #endif
 #if VIRT_WITH_TEST
     &virTestDriver,
+#endif
+#if VIRT_WITH_REMOTE
+    &virRemoteDriver,
 #endif
     NULL,
 };
@@ -2954,6 +2959,9 @@ virMigrationGetDomain(virMigrationPtr m)
 # if VIRT_WITH_REMOTE
 #  include "drivers/remote/codec.c"
 #  include "drivers/remote/kinds.c"
+#  include "drivers/remote/link.c"
+#  include "drivers/remote/link_session.c"
+#  include "drivers/remote/remote.c"
 # endif
 # include "drivers/remote/keys.c"
 # include "drivers/remote/noise.c"

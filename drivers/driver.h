@@ -258,6 +258,9 @@ VIRT_API void *virSharedAcquire(const char *key, void *(*create)(const char *key
                                 void (*destroy)(void *state));
 VIRT_API void virSharedRelease(void *state);
 
+/* A reference, unless the last one is already gone: for those who hold a pointer without a reference. */
+VIRT_INTERNAL bool virHandleTryRef(struct virHandle *handle);
+
 /* A public function outside virt.c has failed: hands the thread's error to who wants to know. */
 VIRT_API void virErrorDispatch(virConnectPtr conn);
 
