@@ -2955,4 +2955,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/remote/codec.c"
 #  include "drivers/remote/kinds.c"
 # endif
+# include "drivers/remote/access.c"
+# include "drivers/remote/session.c"
+# include "drivers/remote/server.c"
 #endif
