@@ -2966,4 +2966,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/remote/keys.c"
 # include "drivers/remote/noise.c"
 # include "drivers/remote/noise_ends.c"
+# include "drivers/remote/access.c"
+# include "drivers/remote/session.c"
+# include "drivers/remote/server.c"
 #endif

@@ -87,6 +87,7 @@ enum {
     VIRT_MAGIC_CONNECT = 0x76c0a001,
     VIRT_MAGIC_DOMAIN = 0x76c0a002,
     VIRT_MAGIC_MIGRATION = 0x76c0a003,
+    VIRT_MAGIC_SERVER = 0x76c0a004,
 };
 
 struct _virConnect {

@@ -374,6 +374,7 @@ remoteServeEnd(struct remoteServing *serving, const cJSON *params, struct remote
 {
     const struct remoteMethod *method = serving->method;
     cJSON *result = NULL;
+    virErrorPtr error = NULL;
     int rc = made < 0 ? -1 : 0, id;
 
     if (rc == 0 && method->result == REMOTE_RESULT_DOMAIN && !method->writes && made > 0)
@@ -390,6 +391,8 @@ remoteServeEnd(struct remoteServing *serving, const cJSON *params, struct remote
         rc = remoteResultFormat(method, result, value);
     if (rc == 0 && a->kind == &remoteKinds[REMOTE_KIND_DOMAIN] && (id = atomic_load(&a->out.domain->id)) != a->number[0])
         rc = remotePut(result, "id", cJSON_CreateNumber(id));
+    if (rc < 0)
+        error = virSaveLastError();
     for (size_t i = 0; i < n; i++)
         if (a[i].kind->clean != NULL)
             a[i].kind->clean(&a[i]);
@@ -398,6 +401,7 @@ remoteServeEnd(struct remoteServing *serving, const cJSON *params, struct remote
         virDomainFree(value->domain);
     if (rc == 0)
         return result;
+    virRestoreLastError(error);
     cJSON_Delete(result);
     return NULL;
 }
