@@ -257,7 +257,7 @@ remoteLinkSend(struct remoteLink *link, unsigned long long id, const char *name,
     bool sent;
     int n;
 
-    if (link->state == REMOTE_LINK_UP)
+    if (link->session != NULL)
         n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%llu,\"method\":\"%s\",\"params\":",
                      id, link->session, remoteLinkSeen(link, id), name);
     else

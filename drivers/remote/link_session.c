@@ -90,6 +90,8 @@ remoteLinkDropOwn(struct remoteLink *link)
     }
     link->polling = false;
     link->eventSeen = 0;
+    free(link->session);
+    link->session = NULL;
 }
 
 VIRT_INTERNAL void
@@ -144,11 +146,26 @@ remoteLimit(const cJSON *limits, const char *name, size_t least, size_t usual, s
     return value < least ? least : value > most ? most : (size_t)value;
 }
 
-static void remoteLinkSubscribeAgain(struct remoteLink *link);
+static bool remoteLinkSubscribeAgain(struct remoteLink *link);
+static void remoteLinkPoll(struct remoteLink *link);
 
-/* The session is there. Takes over result. */
+/* The session is there, and has what the old one had. */
 static void
-remoteLinkIsUp(struct remoteLink *link, cJSON *result, const char *session)
+remoteLinkIsUp(struct remoteLink *link)
+{
+    link->opening = false;
+    link->giveUpAt = 0;
+    link->keepMissed = 0;
+    link->keepAt = virTimeNowUs() + link->keepInterval;
+    remoteLinkEnter(link, REMOTE_LINK_UP, 0);
+    remoteLinkSettleCalls(link, true);
+    remoteLinkPoll(link);
+    remoteLinkPush(link);
+}
+
+/* The server's welcome. Takes over result. */
+static void
+remoteLinkIsWelcome(struct remoteLink *link, cJSON *result, const char *session)
 {
     const cJSON *limits = virJsonGet(result, "limits");
 
@@ -160,19 +177,13 @@ remoteLinkIsUp(struct remoteLink *link, cJSON *result, const char *session)
         link->hello = result;
     else
         cJSON_Delete(result);
-    if (link->session == NULL) {
-        remoteLinkRenew(link, "no memory");
-        return;
-    }
-    link->opening = false;
     link->generation++;
-    link->giveUpAt = 0;
-    link->keepMissed = 0;
-    link->keepAt = virTimeNowUs() + link->keepInterval;
-    remoteLinkEnter(link, REMOTE_LINK_UP, 0);
-    remoteLinkSettleCalls(link, true);
-    remoteLinkSubscribeAgain(link);
-    remoteLinkPush(link);
+    if (link->session == NULL || (link->wanted != NULL && !remoteLinkSubscribeAgain(link))) {
+        virResetLastError();
+        remoteLinkRenew(link, "no memory");
+    } else if (link->wanted == NULL) {
+        remoteLinkIsUp(link);
+    }
 }
 
 /* The server wants none of us: at first that is the answer; later it may be a server that is not ready yet. */
@@ -208,7 +219,7 @@ remoteLinkTookHello(struct remoteLink *link, struct remoteCall *call)
     remoteCallFree(call);
     if (link->state == REMOTE_LINK_HELLO) {
         if (session != NULL && strlen(session) <= 64 && strspn(session, "0123456789abcdefABCDEF-") == strlen(session)) {
-            remoteLinkIsUp(link, result, session);
+            remoteLinkIsWelcome(link, result, session);
             result = NULL;
         } else if (virJsonGet(reply, "error") != NULL) {
             remoteLinkIsRefused(link, virJsonGet(reply, "error"));
@@ -467,8 +478,6 @@ remoteLinkSessionDue(const struct remoteLink *link)
 
 /* ---------- events ---------- */
 
-static void remoteLinkPoll(struct remoteLink *link);
-
 /* They are read and handed out by remoteLinkSettle, without the lock. */
 static void
 remoteLinkTookEvents(struct remoteLink *link, struct remoteCall *call)
@@ -502,25 +511,24 @@ remoteLinkPoll(struct remoteLink *link)
 static void
 remoteLinkTookSubscribe(struct remoteLink *link, struct remoteCall *call)
 {
-    (void)link;
+    bool answered = call->body.text != NULL;
+
     remoteCallFree(call);
+    if (answered && link->state == REMOTE_LINK_HELLO)
+        remoteLinkIsUp(link);
 }
 
-/* In a new session. */
-static void
+/* In a new session, before any call: those have events. */
+static bool
 remoteLinkSubscribeAgain(struct remoteLink *link)
 {
-    struct remoteCall *call;
+    struct remoteCall *call = remoteCallNew(NULL, "virt.subscribe", virStringFormat("{\"filter\":%s}", link->wanted));
 
-    if (link->wanted == NULL)
-        return;
-    if ((call = remoteCallNew(NULL, "virt.subscribe", virStringFormat("{\"filter\":%s}", link->wanted))) == NULL) {
-        virResetLastError();
-        return;
-    }
+    if (call == NULL)
+        return false;
     call->took = remoteLinkTookSubscribe;
     remoteLinkAdd(link, call);
-    remoteLinkPoll(link);
+    return true;
 }
 
 VIRT_INTERNAL int

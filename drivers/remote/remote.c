@@ -453,6 +453,7 @@ remoteConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPt
     conn->priv = mine;
     conn->hub = mine->link->hub;
     conn->driver = &mine->driver;
+    remoteLinkSettle(mine->link);
     return 1;
 }
 
