@@ -723,10 +723,11 @@ remoteLinkPushParts(struct remoteLink *link, struct remoteCall *call)
     int rc = 0;
 
     pthread_mutex_lock(&link->lock);
-    virTextAdd(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%llu,\"method\":\"%s\",\"params\":%s}", call->id,
-               link->session, remoteLinkSeen(link, call->id), call->name, call->params);
+    if (link->session != NULL)
+        virTextAdd(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%llu,\"method\":\"%s\",\"params\":%s}", call->id,
+                   link->session, remoteLinkSeen(link, call->id), call->name, call->params);
     pthread_mutex_unlock(&link->lock);
-    if ((whole = virTextTake(&text)) == NULL)
+    if (text.data == NULL || (whole = virTextTake(&text)) == NULL)
         return -1;
     length = strlen(whole);
     for (size_t offset = 0; offset < length && rc == 0; offset += n) {

@@ -37,10 +37,11 @@ static const struct remoteTransportRow {
     int port;                         /* where none is given */
     const char *const *params;
 } remoteTransports[] = {
-    [REMOTE_UNIX] = { "unix", 0, (const char *const[]){ "socket", "reconnect", NULL } },
-    [REMOTE_TCP] = { "tcp", 16510, (const char *const[]){ "keyfile", "known_hosts", "reconnect", NULL } },
-    [REMOTE_WS] = { "ws", 16511, (const char *const[]){ "keyfile", "known_hosts", "reconnect", NULL } },
-    [REMOTE_SSH] = { "ssh", 0, (const char *const[]){ "socket", "command", "keyfile", "no_tty", "no_verify", "known_hosts", "reconnect", NULL } },
+    [REMOTE_UNIX] = { "unix", 0, (const char *const[]){ "name", "socket", "reconnect", NULL } },
+    [REMOTE_TCP] = { "tcp", 16510, (const char *const[]){ "name", "keyfile", "known_hosts", "reconnect", NULL } },
+    [REMOTE_WS] = { "ws", 16511, (const char *const[]){ "name", "keyfile", "known_hosts", "reconnect", NULL } },
+    [REMOTE_SSH] = { "ssh", 0, (const char *const[]){ "name", "socket", "command", "keyfile", "no_tty", "no_verify", "known_hosts", "reconnect",
+                                                NULL } },
 };
 
 static int
@@ -89,12 +90,14 @@ remoteUriFlag(const struct virUri *uri, const char *name, bool *value)
     return 0;
 }
 
-/* The URI at the server: without transport, host and our parameters. The path stays as it was written. */
+/* The URI at the server: ?name=, or without transport, host and our parameters. The path stays as it was written. */
 static char *
 remoteUriServed(const char *text, const struct virUri *uri)
 {
-    const char *path = strchr(text, ':') + 1;
+    const char *path = strchr(text, ':') + 1, *name = virUriParam(uri, "name");
 
+    if (name != NULL)
+        return virStringCopy(name);
     if (strncmp(path, "//", 2) == 0)
         path += 2 + strcspn(path + 2, "/?#");
     return virStringFormat("%s://%.*s", uri->scheme, (int)strcspn(path, "?#"), path);

@@ -7,6 +7,7 @@
 #if defined VIRT_WITH_REMOTE && VIRT_WITH_REMOTE
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -32,12 +33,13 @@ static void
 serve(const char *path)
 {
     virServerPtr server = virServerNew(NULL, 0, 0);
-    virConnectPtr conn = virConnectOpen("test:///default");
+    virConnectPtr conn = virConnectOpen("test:///default"), other = virConnectOpen("test:///default?host=other");
     char address[200];
     pthread_t threads[3];
 
     snprintf(address, sizeof(address), "unix:%s", path);
-    if (server == NULL || conn == NULL || virServerAddConnect(server, conn) < 0 || virServerListen(server, address, NULL, 0, 0) < 0) {
+    if (server == NULL || conn == NULL || other == NULL || virServerAddConnect(server, conn) < 0 || virServerAddConnect(server, other) < 0
+        || virServerListen(server, address, NULL, 0, 0) < 0) {
         fprintf(stderr, "server: %s\n", virGetLastErrorMessage());
         _exit(1);
     }
@@ -502,25 +504,67 @@ TEST(a_forked_child_cannot_use_it)
     serverEnd(pid);
 }
 
-TEST(a_guest_migrates_between_two_connections)
+/* On the second host of the server, without the guest that it has. */
+static virConnectPtr
+openOther(void)
 {
-    pid_t pid = serverStart();
-    virConnectPtr conn = open1(""), local;
-    virDomainPtr domain, moved;
+    virConnectPtr other = open1("&name=test:///default%3Fhost=other");
+    virDomainPtr domain;
 
-    CHECK_PTR(local = virConnectOpen("test:///default?host=here"));
-    CHECK_PTR(domain = virDomainLookupByName(local, "test"));
+    CHECK_PTR(domain = virDomainLookupByName(other, "test"));
     CHECK_OK(virDomainDestroy(domain));
     CHECK_OK(virDomainUndefine(domain));
     virDomainFree(domain);
+    return other;
+}
+
+TEST(a_guest_migrates_between_two_connections)
+{
+    pid_t pid = serverStart();
+    virConnectPtr conn = open1(""), other = openOther();
+    virDomainPtr domain, moved;
+
     CHECK_PTR(domain = virDomainLookupByName(conn, "test"));
-    CHECK_PTR(moved = virDomainMigrate(domain, local, VIR_MIGRATE_LIVE, "arrived", NULL, 0));
+    CHECK_PTR(moved = virDomainMigrate(domain, other, VIR_MIGRATE_LIVE, "arrived", NULL, 0));
     CHECK_STR(virDomainGetName(moved), "arrived");
     CHECK_INT(virDomainIsActive(moved), 1);
     CHECK_INT(virDomainIsActive(domain), 0);
     virDomainFree(moved);
     virDomainFree(domain);
-    virConnectClose(local);
+    virConnectClose(other);
+    virConnectClose(conn);
+    serverEnd(pid);
+}
+
+TEST(a_migration_is_stepped_without_waiting)
+{
+    pid_t pid = serverStart();
+    virConnectPtr conn = open1(""), other = openOther();
+    virDomainPtr domain;
+    virMigrationPtr m;
+    int rc, steps = 0;
+
+    CHECK_PTR(domain = virDomainLookupByName(conn, "test"));
+    CHECK_PTR(m = virMigrationNew(domain, other, NULL, 0, VIR_MIGRATE_LIVE));
+    do {
+        int fd, events, ms;
+        struct pollfd poller;
+        long long began = harnessNowMs();
+
+        CHECK_OK(rc = virMigrationStep(m, 0));
+        CHECK_LESS(harnessNowMs() - began, harnessSlow(500));
+        if (rc == 0)
+            break;
+        CHECK_OK(virMigrationGetWait(m, &fd, &events, &ms));
+        poller = (struct pollfd){ .fd = fd, .events = POLLIN };
+        poll(&poller, fd >= 0 ? 1 : 0, ms < 0 ? 1000 : ms);
+        CHECK_LESS(++steps, 2000);
+    } while (rc > 0);
+    CHECK_INT(virMigrationGetOutcome(m), VIR_MIGRATION_OUTCOME_MIGRATED);
+    CHECK_LESS(steps, 200);
+    virMigrationFree(m);
+    virDomainFree(domain);
+    virConnectClose(other);
     virConnectClose(conn);
     serverEnd(pid);
 }

@@ -1077,6 +1077,7 @@ TEST(the_servers_uri_is_ours_without_the_way_to_it)
         { "qemu+tcp://[::1]:99/system", "qemu:///system" },
         { "test+unix:///a%20b#c", "test:///a%20b" },
         { "test+unix:/default", "test:///default" },
+        { "test+unix:///default?name=test:///default%3Fhost=b", "test:///default?host=b" },
     };
 
     for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++) {
