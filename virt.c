@@ -2955,6 +2955,9 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/remote/codec.c"
 #  include "drivers/remote/kinds.c"
 # endif
+# include "drivers/remote/keys.c"
+# include "drivers/remote/noise.c"
+# include "drivers/remote/noise_ends.c"
 # include "drivers/remote/access.c"
 # include "drivers/remote/session.c"
 # include "drivers/remote/server.c"

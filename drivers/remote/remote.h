@@ -8,7 +8,7 @@
  *   server.c   virServer*: addresses, clients, replies that may be asked for again
  *   session.c  server: one client: its subscriptions, events and streams
  *   access.c   server: who may do what, and the audit
- *   noise.c    authentication and encryption for tcp and ws
+ *   noise.c    authentication and encryption for tcp and ws (noise.h); noise_ends.c what a client and a server keep for it
  *   keys.c     whose key is whose
  *
  * Messages are JSON-RPC 2.0, as examples/virtd/PROTOCOL.md has them. Every one of them may be lost: a raw nanomsg socket drops what it cannot
