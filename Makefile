@@ -43,8 +43,10 @@ DOCDIR  ?= $(PREFIX)/share/doc/virt
 PACKAGES = libxml-2.0 libcjson
 # The lock manager "etcd" is in where libcurl is; ETCD= leaves it out.
 ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
-# Authentication and encryption of remote connections over tcp and ws are in where OpenSSL is; NOISE= leaves them out.
+# So are the remote driver and the server where nanomsg is, and their encryption, for tcp and ws, where OpenSSL is; REMOTE= and NOISE= leave them out.
+REMOTE   = $(if $(WINDOWS),,$(if $(wildcard drivers/remote/link.c),$(shell pkg-config --exists nanomsg 2> /dev/null && echo nanomsg)))
 NOISE    = $(if $(WINDOWS),,$(shell pkg-config --exists 'libcrypto >= 1.1.1' 2> /dev/null && echo libcrypto))
+OPTIONAL = $(strip $(ETCD) $(REMOTE) $(NOISE))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Before any rule is read, or make's own complaints about the words come first.
@@ -84,9 +86,9 @@ SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD) $(NOISE)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
-              $(if $(strip $(NOISE)),-DVIRT_WITH_NOISE=1)
-PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD) $(NOISE)) $(WIN_LIBS) -pthread
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
+              $(if $(strip $(REMOTE)),-DVIRT_WITH_REMOTE=1) $(if $(strip $(NOISE)),-DVIRT_WITH_NOISE=1)
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(OPTIONAL)) $(WIN_LIBS) -pthread
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
@@ -367,7 +369,7 @@ $(BUILD)/virt.pc:
 	    'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' '' 'Name: virt' \
 	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
 	    'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lvirt-embed' \
-	    'Libs.private: $(if $(strip $(ETCD)$(NOISE)),$(shell pkg-config --libs $(ETCD) $(NOISE))) -pthread' > $@
+	    'Libs.private: $(if $(OPTIONAL),$(shell pkg-config --libs $(OPTIONAL))) -pthread' > $@
 
 # virtsh says what is in it: RUN is what runs it, where that is not this machine (RUN=qemu-aarch64).
 $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/examples/virtsh
