@@ -4489,6 +4489,8 @@ VIRT_API int virServerGetStats(virServerPtr server, virTypedParameterPtr *params
  * be called from a function that the server calls.
  */
 VIRT_API void virServerFree(virServerPtr server);
+
+/* ============================================================================================== *
  *  13. Keys: for remote connections over tcp and ws (virt's own)
  *
  *  Who connects over tcp or ws, and to whom, is known by keys, as with ssh or WireGuard: each side has a
