@@ -4,7 +4,7 @@
  * virt is a library that an application carries in its own source tree. Its functions, types,
  * constants, XML documents and URIs are libvirt's, so that a program written for libvirt compiles
  * and works; the hypervisors are driven in the calling process. What is virt's own stands in
- * chapters 10 to 12 and is marked as such wherever else it appears.
+ * chapters 10 to 13 and is marked as such wherever else it appears.
  *
  *     #include "virt.h"
  *     #include <stdio.h>
@@ -48,6 +48,7 @@
  *     11. Drivers, logging          hypervisors of one's own, the log, ignored parts (virt's own);
  *                                   commands to QEMU itself
  *     12. virServer                 serving connections to other processes (virt's own)
+ *     13. Keys                      for remote connections over tcp and ws (virt's own)
  *
  * Conventions, said once
  *
@@ -4488,6 +4489,40 @@ VIRT_API int virServerGetStats(virServerPtr server, virTypedParameterPtr *params
  * be called from a function that the server calls.
  */
 VIRT_API void virServerFree(virServerPtr server);
+
+/* ============================================================================================== *
+ *  13. Keys: for remote connections over tcp and ws (virt's own)
+ *
+ *  Who connects over tcp or ws, and to whom, is known by keys, as with ssh or WireGuard: each side has a
+ *  pair of X25519, in a file that only its owner can read, and is told the other's public key, which
+ *  is a text of 44 characters. A server's file of authorized keys has a line "KEY NAME" for each
+ *  client, and "KEY NAME readonly" for one that may only look; a client's known_hosts has a line
+ *  "HOST:PORT KEY" for each server. Everything is encrypted then.
+ *
+ *  Needs OpenSSL's libcrypto and -DVIRT_WITH_NOISE=1 (the Makefile sees to it where it is there);
+ *  without it these functions fail with VIR_ERR_NO_SUPPORT, and so does what asks for such a
+ *  connection.
+ * ============================================================================================== */
+
+/*
+ * Makes a pair of keys. The secret one is written to a new file, one line that its owner alone can
+ * read; file may be NULL: "key" in $XDG_CONFIG_HOME/virt or ~/.config/virt, which is made if need be,
+ * and where clients look for it. *publicKey, if publicKey is not NULL, becomes the other one, which
+ * the caller frees. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the file is there already: a key is never
+ * written over.
+ */
+VIRT_API int virKeyGenerate(const char *file, char **publicKey, unsigned int flags);
+
+/*
+ * Gives the public key that belongs to the secret one in a file; NULL as above. flags: 0. The caller
+ * frees it.
+ *
+ * Returns the key, or NULL with VIR_ERR_AUTH_FAILED if others can read the file, or there is no key
+ * in it.
+ */
+VIRT_API char *virKeyGetPublic(const char *file, unsigned int flags);
 
 #ifdef __cplusplus
 }

@@ -337,8 +337,105 @@ remoteKnownHostsFind(const char *path, const char *host, int port, unsigned char
     return remoteKeyLines(text, path, 3, remoteKnownHostsLine, &wanted);
 }
 
+/* ---------- public functions ---------- */
+
+/* The user's own file, whose folder is made, or the given one. */
+static char *
+remoteKeyFile(const char *file)
+{
+    char *path, *slash;
+    int rc;
+
+    if (file != NULL)
+        return virStringCopy(file);
+    if ((path = remoteKeyPath("key")) == NULL)
+        return NULL;
+    slash = strrchr(path, '/');
+    *slash = '\0';
+    rc = virFileMakePath(path, 0700);
+    *slash = '/';
+    if (rc == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static int
+remoteKeyMake(const char *file, char **publicKey, unsigned int flags)
+{
+    VIRT_CLEANUP_FREE char *path = NULL, *text = NULL;
+    struct remoteKey key = { .secret = { 0 } };
+    int rc = -1;
+
+    virCheckFlags(0, -1);
+    if ((text = virAllocate(REMOTE_KEY_TEXT)) != NULL && (path = remoteKeyFile(file)) != NULL && remoteKeyGenerate(&key) == 0
+        && remoteKeyWrite(path, &key) == 0) {
+        remoteKeyFormat(key.open, text);
+        if (publicKey != NULL) {
+            *publicKey = text;
+            text = NULL;
+        }
+        rc = 0;
+    }
+    remoteKeyErase(&key);
+    return rc;
+}
+
+static char *
+remoteKeyShow(const char *file, unsigned int flags)
+{
+    VIRT_CLEANUP_FREE char *path = NULL;
+    struct remoteKey key = { .secret = { 0 } };
+    char *text = NULL;
+
+    virCheckFlags(0, NULL);
+    path = file != NULL ? virStringCopy(file) : remoteKeyPath("key");
+    if (path != NULL && remoteKeyRead(path, &key) == 0 && (text = virAllocate(REMOTE_KEY_TEXT)) != NULL)
+        remoteKeyFormat(key.open, text);
+    remoteKeyErase(&key);
+    return text;
+}
+
 #undef REMOTE_KEY_FILE
 #undef REMOTE_LIST_FILE
 #undef VIRT_FROM
 
 #endif
+
+#define VIRT_FROM VIR_FROM_RPC
+
+VIRT_API int
+virKeyGenerate(const char *file, char **publicKey, unsigned int flags)
+{
+    int rc = -1;
+
+    virResetLastError();
+#if VIRT_WITH_NOISE
+    rc = remoteKeyMake(file, publicKey, flags);
+#else
+    (void)file, (void)publicKey, (void)flags;
+    virReportError(VIR_ERR_NO_SUPPORT, "keys need libcrypto, and this library was built without it");
+#endif
+    if (rc < 0)
+        virErrorDispatch(NULL);
+    return rc;
+}
+
+VIRT_API char *
+virKeyGetPublic(const char *file, unsigned int flags)
+{
+    char *text = NULL;
+
+    virResetLastError();
+#if VIRT_WITH_NOISE
+    text = remoteKeyShow(file, flags);
+#else
+    (void)file, (void)flags;
+    virReportError(VIR_ERR_NO_SUPPORT, "keys need libcrypto, and this library was built without it");
+#endif
+    if (text == NULL)
+        virErrorDispatch(NULL);
+    return text;
+}
+
+#undef VIRT_FROM
