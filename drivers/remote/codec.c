@@ -160,7 +160,7 @@ remoteResultTake(virConnectPtr conn, const struct remoteMethod *method, struct r
     if (rc < 0) {
         free(value->text);
         if (value->domain != NULL)
-            virDomainFree(value->domain);
+            virDomainUnref(value->domain);
     }
     return rc;
 }
@@ -342,7 +342,7 @@ remoteServeCount(struct remoteServing *serving, struct remoteValue *value)
     value->number = 0;
     for (size_t i = 0; domains[i] != NULL; i++) {
         value->number += remoteSees(serving, domains[i]);
-        virDomainFree(domains[i]);
+        virDomainUnref(domains[i]);
     }
     free(domains);
     return 0;
@@ -395,7 +395,7 @@ remoteServeEnd(struct remoteServing *serving, const cJSON *params, struct remote
             a[i].kind->clean(&a[i]);
     free(value->text);
     if (value->domain != NULL)
-        virDomainFree(value->domain);
+        virDomainUnref(value->domain);
     if (rc == 0)
         return result;
     cJSON_Delete(result);

@@ -189,7 +189,7 @@ remoteDomainDecodeIn(struct remoteServing *serving, struct remoteArgument *a, co
     a->count = there > 0 && remoteSees(serving, a->out.domain);
     if (there == 0 || a->count > 0)
         return 0;
-    virDomainFree(a->out.domain);
+    virDomainUnref(a->out.domain);
     a->out.domain = remoteDomainNew(serving->conn, text);
     return a->out.domain != NULL ? 0 : -1;
 }
@@ -198,7 +198,7 @@ static void
 remoteDomainClean(struct remoteArgument *a)
 {
     if (a->out.domain != NULL)
-        virDomainFree(a->out.domain);
+        virDomainUnref(a->out.domain);
 }
 
 static int
@@ -237,7 +237,7 @@ remoteDomainsDecodeIn(struct remoteServing *serving, struct remoteArgument *a, c
         if (there > 0 && remoteSees(serving, domain))
             a->out.domains[a->count++] = domain;
         else
-            virDomainFree(domain);
+            virDomainUnref(domain);
     }
     return a->count == 0;
 }
@@ -246,7 +246,7 @@ static void
 remoteDomainsClean(struct remoteArgument *a)
 {
     for (size_t i = 0; a->out.domains != NULL && a->out.domains[i] != NULL; i++)
-        virDomainFree(a->out.domains[i]);
+        virDomainUnref(a->out.domains[i]);
     free(a->out.domains);
 }
 
@@ -1023,7 +1023,7 @@ remoteSeesIt(struct remoteServing *serving, virDomainPtr domain)
     bool sees = domain != NULL && remoteSees(serving, domain);
 
     if (domain != NULL)
-        virDomainFree(domain);
+        virDomainUnref(domain);
     virResetLastError();
     return sees;
 }
@@ -1298,7 +1298,12 @@ remoteRecordsDecodeOut(virConnectPtr conn, struct remoteArgument *a, long long r
 static void
 remoteRecordsClean(struct remoteArgument *a)
 {
-    virDomainStatsRecordListFree(a->out.records);
+    for (size_t i = 0; a->out.records != NULL && a->out.records[i] != NULL; i++) {
+        virTypedParamsFree(a->out.records[i]->params, a->out.records[i]->nparams);
+        virDomainUnref(a->out.records[i]->dom);
+        free(a->out.records[i]);
+    }
+    free(a->out.records);
 }
 
 /* ---------- typed parameters into the caller's room ---------- */
