@@ -43,7 +43,7 @@ struct remoteValue {
 VIRT_INTERNAL char *
 remoteDomainFormat(virDomainPtr domain)
 {
-    size_t length = strlen(domain->name), size = VIR_UUID_STRING_BUFLEN + 12 + length + 1;
+    size_t length = strlen(domain->name), size = VIR_UUID_STRING_BUFLEN + VIRT_NUMBER_BUFLEN + 2 + length + 1;
     char *text = malloc(size), *at;
 
     if (text == NULL) {
@@ -52,7 +52,9 @@ remoteDomainFormat(virDomainPtr domain)
     }
     virUuidFormat(domain->uuid, text);
     at = text + VIR_UUID_STRING_BUFLEN - 1;
-    at += snprintf(at, 14, " %d ", atomic_load(&domain->id));
+    *at++ = ' ';
+    at += virNumberFormat(atomic_load(&domain->id), at);
+    *at++ = ' ';
     memcpy(at, domain->name, length + 1);
     return text;
 }

@@ -891,13 +891,11 @@ remoteRowsDecodeIn(struct remoteServing *serving, struct remoteArgument *a, cons
     return a->number[0] > 0 ? remoteRoom(a, (size_t)a->number[0]) : 0;
 }
 
-/* count: how many of the rows are there; also those that are not told are cleaned. */
 static int
 remoteRowsFormat(struct remoteArgument *a, cJSON *result, size_t count)
 {
     cJSON *array = remotePutArray(result, a->name[0]);
 
-    a->count = count;
     for (size_t i = 0; array != NULL && i < count; i++)
         if (virJsonAppend(array, remoteStructFormat(a, a->kind->layout, (unsigned char *)a->data + i * a->kind->layout->size)) < 0)
             return -1;
@@ -945,10 +943,13 @@ remoteRowsGive(struct remoteArgument *a)
     a->count = 0;                          /* strings in them are the caller's now */
 }
 
+/* At the server all that there is room for may have been filled in, whatever became of the call. */
 static void
 remoteRowsClean(struct remoteArgument *a)
 {
-    for (size_t i = 0; a->data != NULL && i < a->count; i++)
+    size_t rows = a->client ? a->count : (size_t)a->number[0];
+
+    for (size_t i = 0; a->data != NULL && i < rows; i++)
         for (const struct remoteMember *member = a->kind->layout->members; member->size != 0; member++)
             if (member->type == REMOTE_STRING)
                 free(*(char **)((unsigned char *)a->data + i * a->kind->layout->size + member->offset));
@@ -1324,8 +1325,7 @@ remoteParamsRoomEncodeOut(struct remoteServing *serving, struct remoteArgument *
 {
     (void)serving;
     (void)rc;
-    a->count = a->data == NULL || a->out.i < 0 ? 0 : (size_t)(a->out.i < a->number[0] ? a->out.i : a->number[0]);
-    if (remotePutParams(result, a->name[0], a->data, (long long)a->count) < 0)
+    if (remotePutParams(result, a->name[0], a->data, a->out.i < a->number[0] ? a->out.i : a->number[0]) < 0)
         return -1;
     return remotePut(result, a->name[1], cJSON_CreateNumber(a->out.i));
 }
@@ -1356,10 +1356,11 @@ remoteParamsRoomGive(struct remoteArgument *a)
 static void
 remoteParamsRoomClean(struct remoteArgument *a)
 {
-    virTypedParamsClear(a->data, (int)a->count);
-    free(a->data);
     if (a->client)
         virTypedParamsFree(a->out.params, a->out.nparams);
+    else
+        virTypedParamsClear(a->data, (int)a->number[0]);
+    free(a->data);
 }
 
 /* number: parameters for each CPU, the first CPU, how many. */
