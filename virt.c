@@ -1263,21 +1263,27 @@ virDomainRef(virDomainPtr domain)
     return 0;
 }
 
-int
-virDomainFree(virDomainPtr domain)
+VIRT_INTERNAL void
+virDomainUnref(virDomainPtr domain)
 {
-    virConnectPtr conn = virCallOnDomain(__func__, domain, false);
+    virConnectPtr conn = domain->conn;
 
-    if (conn == NULL)
-        return -1;
     if (virHandleUnref(&domain->handle) > 0)
-        return 0;
+        return;
     if (domain->objFree != NULL)
         domain->objFree(domain->obj);
     free(domain->name);
     free(domain);
     if (virHandleUnref(&conn->handle) == 0)
         virConnectDispose(conn);
+}
+
+int
+virDomainFree(virDomainPtr domain)
+{
+    if (virCallOnDomain(__func__, domain, false) == NULL)
+        return -1;
+    virDomainUnref(domain);
     return 0;
 }
 

@@ -248,6 +248,8 @@ VIRT_API void virLog(int priority, const char *source, const char *fmt, ...) VIR
 /* A new handle on a domain, with one reference; takes over obj's reference also on failure (objFree(obj) is called then). */
 VIRT_API virDomainPtr virNewDomain(virConnectPtr conn, const char *name, const unsigned char *uuid, int id,
                                    void *obj, void (*objFree)(void *obj));
+/* As virDomainFree, for a handle that is one; the thread's error stays. */
+VIRT_INTERNAL void virDomainUnref(virDomainPtr domain);
 
 /*
  * State that all connections to one host share in this process (a state directory has one owner). The key names it: "qemu:/var/lib/x".

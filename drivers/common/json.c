@@ -241,7 +241,7 @@ virJsonPutNumber(struct virText *out, double value)
     char *comma;
 
     if (value >= -VIR_JSON_EXACT && value <= VIR_JSON_EXACT && value == (double)(long long)value) {
-        virTextAdd(out, "%lld", (long long)value);
+        virTextAppend(out, text, virNumberFormat((long long)value, text));
         return;
     }
     if (!isfinite(value)) {                     /* JSON has no word for it */

@@ -43,7 +43,7 @@ struct remoteValue {
 VIRT_INTERNAL char *
 remoteDomainFormat(virDomainPtr domain)
 {
-    size_t length = strlen(domain->name), size = VIR_UUID_STRING_BUFLEN + 12 + length + 1;
+    size_t length = strlen(domain->name), size = VIR_UUID_STRING_BUFLEN + VIRT_NUMBER_BUFLEN + 2 + length + 1;
     char *text = malloc(size), *at;
 
     if (text == NULL) {
@@ -52,7 +52,9 @@ remoteDomainFormat(virDomainPtr domain)
     }
     virUuidFormat(domain->uuid, text);
     at = text + VIR_UUID_STRING_BUFLEN - 1;
-    at += snprintf(at, 14, " %d ", atomic_load(&domain->id));
+    *at++ = ' ';
+    at += virNumberFormat(atomic_load(&domain->id), at);
+    *at++ = ' ';
     memcpy(at, domain->name, length + 1);
     return text;
 }
@@ -160,7 +162,7 @@ remoteResultTake(virConnectPtr conn, const struct remoteMethod *method, struct r
     if (rc < 0) {
         free(value->text);
         if (value->domain != NULL)
-            virDomainFree(value->domain);
+            virDomainUnref(value->domain);
     }
     return rc;
 }
@@ -342,7 +344,7 @@ remoteServeCount(struct remoteServing *serving, struct remoteValue *value)
     value->number = 0;
     for (size_t i = 0; domains[i] != NULL; i++) {
         value->number += remoteSees(serving, domains[i]);
-        virDomainFree(domains[i]);
+        virDomainUnref(domains[i]);
     }
     free(domains);
     return 0;
@@ -398,7 +400,7 @@ remoteServeEnd(struct remoteServing *serving, const cJSON *params, struct remote
             a[i].kind->clean(&a[i]);
     free(value->text);
     if (value->domain != NULL)
-        virDomainFree(value->domain);
+        virDomainUnref(value->domain);
     if (rc == 0)
         return result;
     virRestoreLastError(error);

@@ -189,7 +189,7 @@ remoteDomainDecodeIn(struct remoteServing *serving, struct remoteArgument *a, co
     a->count = there > 0 && remoteSees(serving, a->out.domain);
     if (there == 0 || a->count > 0)
         return 0;
-    virDomainFree(a->out.domain);
+    virDomainUnref(a->out.domain);
     a->out.domain = remoteDomainNew(serving->conn, text);
     return a->out.domain != NULL ? 0 : -1;
 }
@@ -198,7 +198,7 @@ static void
 remoteDomainClean(struct remoteArgument *a)
 {
     if (a->out.domain != NULL)
-        virDomainFree(a->out.domain);
+        virDomainUnref(a->out.domain);
 }
 
 static int
@@ -237,7 +237,7 @@ remoteDomainsDecodeIn(struct remoteServing *serving, struct remoteArgument *a, c
         if (there > 0 && remoteSees(serving, domain))
             a->out.domains[a->count++] = domain;
         else
-            virDomainFree(domain);
+            virDomainUnref(domain);
     }
     return a->count == 0;
 }
@@ -246,7 +246,7 @@ static void
 remoteDomainsClean(struct remoteArgument *a)
 {
     for (size_t i = 0; a->out.domains != NULL && a->out.domains[i] != NULL; i++)
-        virDomainFree(a->out.domains[i]);
+        virDomainUnref(a->out.domains[i]);
     free(a->out.domains);
 }
 
@@ -891,13 +891,11 @@ remoteRowsDecodeIn(struct remoteServing *serving, struct remoteArgument *a, cons
     return a->number[0] > 0 ? remoteRoom(a, (size_t)a->number[0]) : 0;
 }
 
-/* count: how many of the rows are there; also those that are not told are cleaned. */
 static int
 remoteRowsFormat(struct remoteArgument *a, cJSON *result, size_t count)
 {
     cJSON *array = remotePutArray(result, a->name[0]);
 
-    a->count = count;
     for (size_t i = 0; array != NULL && i < count; i++)
         if (virJsonAppend(array, remoteStructFormat(a, a->kind->layout, (unsigned char *)a->data + i * a->kind->layout->size)) < 0)
             return -1;
@@ -945,10 +943,13 @@ remoteRowsGive(struct remoteArgument *a)
     a->count = 0;                          /* strings in them are the caller's now */
 }
 
+/* At the server all that there is room for may have been filled in, whatever became of the call. */
 static void
 remoteRowsClean(struct remoteArgument *a)
 {
-    for (size_t i = 0; a->data != NULL && i < a->count; i++)
+    size_t rows = a->client ? a->count : (size_t)a->number[0];
+
+    for (size_t i = 0; a->data != NULL && i < rows; i++)
         for (const struct remoteMember *member = a->kind->layout->members; member->size != 0; member++)
             if (member->type == REMOTE_STRING)
                 free(*(char **)((unsigned char *)a->data + i * a->kind->layout->size + member->offset));
@@ -1023,7 +1024,7 @@ remoteSeesIt(struct remoteServing *serving, virDomainPtr domain)
     bool sees = domain != NULL && remoteSees(serving, domain);
 
     if (domain != NULL)
-        virDomainFree(domain);
+        virDomainUnref(domain);
     virResetLastError();
     return sees;
 }
@@ -1298,7 +1299,12 @@ remoteRecordsDecodeOut(virConnectPtr conn, struct remoteArgument *a, long long r
 static void
 remoteRecordsClean(struct remoteArgument *a)
 {
-    virDomainStatsRecordListFree(a->out.records);
+    for (size_t i = 0; a->out.records != NULL && a->out.records[i] != NULL; i++) {
+        virTypedParamsFree(a->out.records[i]->params, a->out.records[i]->nparams);
+        virDomainUnref(a->out.records[i]->dom);
+        free(a->out.records[i]);
+    }
+    free(a->out.records);
 }
 
 /* ---------- typed parameters into the caller's room ---------- */
@@ -1319,8 +1325,7 @@ remoteParamsRoomEncodeOut(struct remoteServing *serving, struct remoteArgument *
 {
     (void)serving;
     (void)rc;
-    a->count = a->data == NULL || a->out.i < 0 ? 0 : (size_t)(a->out.i < a->number[0] ? a->out.i : a->number[0]);
-    if (remotePutParams(result, a->name[0], a->data, (long long)a->count) < 0)
+    if (remotePutParams(result, a->name[0], a->data, a->out.i < a->number[0] ? a->out.i : a->number[0]) < 0)
         return -1;
     return remotePut(result, a->name[1], cJSON_CreateNumber(a->out.i));
 }
@@ -1351,10 +1356,11 @@ remoteParamsRoomGive(struct remoteArgument *a)
 static void
 remoteParamsRoomClean(struct remoteArgument *a)
 {
-    virTypedParamsClear(a->data, (int)a->count);
-    free(a->data);
     if (a->client)
         virTypedParamsFree(a->out.params, a->out.nparams);
+    else
+        virTypedParamsClear(a->data, (int)a->number[0]);
+    free(a->data);
 }
 
 /* number: parameters for each CPU, the first CPU, how many. */
