@@ -234,11 +234,23 @@ remoteLinkTookHello(struct remoteLink *link, struct remoteCall *call)
     cJSON_Delete(reply);
 }
 
+/* What this program is called, for the server's log. */
+static const char *
+remoteProgram(void)
+{
+#ifdef __linux__
+    return virJsonCheckText(program_invocation_short_name, strlen(program_invocation_short_name)) == NULL ? program_invocation_short_name : NULL;
+#else
+    return NULL;
+#endif
+}
+
 static void
 remoteLinkSayHello(struct remoteLink *link)
 {
     cJSON *params = virJsonObject("i:version", 1, "s:uri", link->served, "b:readonly", link->readOnly,
-                                  "S:ticket", link->ticketLength > 0 ? link->ticket : NULL, "i:pid", (int)link->pid, NULL);
+                                  "S:ticket", link->ticketLength > 0 ? link->ticket : NULL, "S:program", remoteProgram(),
+                                  "i:pid", (int)link->pid, NULL);
     struct remoteCall *call = remoteCallNew(NULL, "virt.hello", params != NULL ? virJsonFormat(params) : NULL);
 
     cJSON_Delete(params);

@@ -46,11 +46,7 @@ remoteReply(const struct remoteFrom *from, unsigned long long id, const char *ke
     virResetLastError();
 }
 
-static void
-remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code, const char *fmt, ...) VIRT_PRINTF(4, 5);
-
-/* An error of the protocol. */
-static void
+VIRT_INTERNAL void
 remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code, const char *fmt, ...)
 {
     virServerPtr server = from->listener->server;

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,11 +23,35 @@
  */
 static int nurseryIn = -1, nurseryOut = -1;
 static pid_t nursery;
+static int networkPort;               /* of tcp; ws has the next one */
 
 static void *
 serveRun(void *opaque)
 {
     return (void *)(intptr_t)virServerRun(opaque);
+}
+
+/* Over a network as well, where there are keys: the port is in a file. */
+static bool
+serveNetwork(virServerPtr server, const char *path)
+{
+    virTypedParameterPtr params = NULL;
+    char key[200], authorized[200], address[80];
+    int n = 0, size = 0;
+    bool ok;
+
+    snprintf(key, sizeof(key), "%s.key", path);
+    snprintf(authorized, sizeof(authorized), "%s.authorized", path);
+    if (!fileExists(key))
+        return true;
+    virTypedParamsAddString(&params, &n, &size, VIR_SERVER_PARAM_KEY, key);
+    virTypedParamsAddString(&params, &n, &size, VIR_SERVER_PARAM_AUTHORIZED, authorized);
+    snprintf(address, sizeof(address), "tcp:127.0.0.1:%d", networkPort);
+    ok = virServerListen(server, address, params, (unsigned int)n, 0) == 0;
+    snprintf(address, sizeof(address), "ws:127.0.0.1:%d", networkPort + 1);
+    ok = ok && virServerListen(server, address, params, (unsigned int)n, 0) == 0;
+    virTypedParamsFree(params, n);
+    return ok;
 }
 
 static void
@@ -39,7 +64,7 @@ serve(const char *path)
 
     snprintf(address, sizeof(address), "unix:%s", path);
     if (server == NULL || conn == NULL || other == NULL || virServerAddConnect(server, conn) < 0 || virServerAddConnect(server, other) < 0
-        || virServerListen(server, address, NULL, 0, 0) < 0) {
+        || virServerListen(server, address, NULL, 0, 0) < 0 || !serveNetwork(server, path)) {
         fprintf(stderr, "server: %s\n", virGetLastErrorMessage());
         _exit(1);
     }
@@ -568,6 +593,139 @@ TEST(a_migration_is_stepped_without_waiting)
     virConnectClose(conn);
     serverEnd(pid);
 }
+
+/* A program in ssh's place: it "forwards" by symbolic links, and says what it was called with. */
+static const char *
+fakeSsh(const char *more)
+{
+    const char *script = scratchPath("ssh");
+    char text[1200];
+
+    snprintf(text, sizeof(text),
+             "#!/bin/sh\necho \"$@\" > %s\n%s\n"
+             "while [ $# -gt 0 ]; do\n"
+             "    if [ \"$1\" = -L ]; then ln -s \"${2#*:}\" \"${2%%%%:*}\"; fi\n"
+             "    shift\n"
+             "done\n"
+             "exec sleep 1000\n", scratchPath("arguments"), more);
+    writeFile(script, text);
+    CHECK_INT(chmod(script, 0755), 0);
+    return script;
+}
+
+TEST(ssh_carries_a_connection_and_leaves_nothing_behind)
+{
+    pid_t pid = serverStart();
+    char uri[512], *arguments, *left;
+    virConnectPtr conn;
+
+    virConnectClose(open1(""));
+    CHECK_INT(setenv("XDG_RUNTIME_DIR", scratchDir(), 1), 0);
+    snprintf(uri, sizeof(uri), "test+ssh://me@far.example:2222/default?command=%s&socket=%s&keyfile=/k&no_tty=1&no_verify=1&known_hosts=/h",
+             fakeSsh(""), scratchPath("sock"));
+    CHECK_PTR(conn = virConnectOpen(uri));
+    CHECK_INT(virConnectNumOfDomains(conn), 1);
+    CHECK_INT(virConnectIsEncrypted(conn), 1);
+    arguments = readFile(scratchPath("arguments"));
+    CHECK_CONTAINS(arguments, "-N -T ");
+    CHECK_CONTAINS(arguments, "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/h -i /k -p 2222 -l me -L ");
+    CHECK_CONTAINS(arguments, "-- far.example\n");
+    free(arguments);
+    CHECK_INT(countProcesses(NULL, 0), 3);        /* the nursery, the server, and ssh */
+    CHECK_INT(virConnectClose(conn), 0);
+    CHECK_INT(countProcesses(NULL, 0), 2);
+    CHECK_OK(runShell("ls $XDG_RUNTIME_DIR | grep virt-ssh || echo none", &left));
+    CHECK_STR(left, "none\n");
+    free(left);
+    serverEnd(pid);
+}
+
+TEST(what_ssh_says_is_in_the_error)
+{
+    char uri[300];
+
+    CHECK_INT(setenv("XDG_RUNTIME_DIR", scratchDir(), 1), 0);
+    snprintf(uri, sizeof(uri), "test+ssh://far.example/default?command=%s", fakeSsh("echo 'Permission denied (publickey).' >&2; exit 255"));
+    CHECK_FAILS_NULL(virConnectOpen(uri), VIR_ERR_RPC);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "Permission denied (publickey).");
+    CHECK_CONTAINS(virGetLastErrorMessage(), "far.example");
+    CHECK_INT(countProcesses(NULL, 0), 0);
+    snprintf(uri, sizeof(uri), "test+ssh://far.example/default?command=%s", scratchPath("none"));
+    CHECK_NULL(virConnectOpen(uri));
+    CHECK_CONTAINS(virGetLastErrorMessage(), scratchPath("none"));
+}
+
+#if defined VIRT_WITH_NOISE && VIRT_WITH_NOISE
+
+static void
+makeKeys(void)
+{
+    char *serverKey, *clientKey, text[300];
+
+    networkPort = 20000 + (int)(getpid() % 20000);
+    CHECK_OK(virKeyGenerate(scratchPath("sock.key"), &serverKey, 0));
+    CHECK_OK(virKeyGenerate(scratchPath("key"), &clientKey, 0));
+    CHECK_OK(virKeyGenerate(scratchPath("stranger"), NULL, 0));
+    snprintf(text, sizeof(text), "%s me\n", clientKey);
+    writeFile(scratchPath("sock.authorized"), text);
+    snprintf(text, sizeof(text), "127.0.0.1:%d %s\n127.0.0.1:%d %s\n", networkPort, serverKey, networkPort + 1, serverKey);
+    writeFile(scratchPath("hosts"), text);
+    CHECK_INT(chmod(scratchPath("sock.authorized"), 0600), 0);
+    CHECK_INT(chmod(scratchPath("hosts"), 0600), 0);
+    free(serverKey);
+    free(clientKey);
+}
+
+static const char *
+networkUri(const char *transport, const char *key)
+{
+    static char uri[400];
+
+    snprintf(uri, sizeof(uri), "test+%s://127.0.0.1:%d/default?keyfile=%s&known_hosts=%s", transport, networkPort + (*transport == 'w'),
+             scratchPath("%s", key), scratchPath("hosts"));
+    return uri;
+}
+
+static void
+overNetwork(const char *transport)
+{
+    pid_t pid;
+    virConnectPtr conn;
+    struct caller callers[4];
+
+    makeKeys();
+    pid = serverStart();
+    CHECK_PTR(conn = virConnectOpen(networkUri(transport, "key")));
+    CHECK_INT(virConnectNumOfDomains(conn), 1);
+    CHECK_INT(virConnectIsEncrypted(conn), 1);
+    CHECK_INT(virConnectIsSecure(conn), 1);
+    for (int i = 0; i < 4; i++) {
+        callers[i] = (struct caller){ conn, 0, 0 };
+        CHECK_INT(pthread_create(&callers[i].thread, NULL, callerRun, &callers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(callers[i].thread, NULL);
+        CHECK_INT(callers[i].failed, 0);
+    }
+    serverKill(pid);
+    pid = serverStart();
+    CHECK_INT(virConnectNumOfDomains(conn), 1);
+    CHECK_INT(virConnectClose(conn), 0);
+    CHECK_FAILS_NULL(virConnectOpen(networkUri(transport, "stranger")), VIR_ERR_AUTH_FAILED);
+    serverEnd(pid);
+}
+
+TEST(over_tcp_it_is_encrypted_and_keys_say_who_it_is)
+{
+    overNetwork("tcp");
+}
+
+TEST(over_websockets_it_is_encrypted_and_keys_say_who_it_is)
+{
+    overNetwork("ws");
+}
+
+#endif
 
 #else
 
