@@ -47,6 +47,10 @@ PACKAGES = libxml-2.0 libcjson
 ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
 # The lock manager "sanlock", where its library is; SANLOCK= leaves it out.
 SANLOCK  = $(if $(WINDOWS),,$(shell pkg-config --exists libsanlock_client 2> /dev/null && echo libsanlock_client))
+# So are the remote driver and the server where nanomsg is, and their encryption, for tcp and ws, where OpenSSL is; REMOTE= and NOISE= leave them out.
+REMOTE   = $(if $(WINDOWS),,$(if $(wildcard drivers/remote/link.c),$(shell pkg-config --exists nanomsg 2> /dev/null && echo nanomsg)))
+NOISE    = $(if $(WINDOWS),,$(shell pkg-config --exists 'libcrypto >= 1.1.1' 2> /dev/null && echo libcrypto))
+OPTIONAL = $(strip $(ETCD) $(SANLOCK) $(REMOTE) $(NOISE))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Before any rule is read, or make's own complaints about the words come first.
@@ -77,7 +81,7 @@ ifneq ($(findstring mingw,$(CC)),)
  AR         = $(CC:gcc=ar)
  WIN_LIBS   = -lws2_32
  NO_PARTS   = drivers/qemu/%
- NO_TESTS   = unit/file unit/fuzz unit/lock unit/lock_etcd unit/process unit/host unit/qemu_% api/corpus api/examples api/lease_test api/qemu_%
+ NO_TESTS   = unit/file unit/fuzz unit/lock unit/lock_etcd unit/remote_noise unit/process unit/host unit/qemu_% api/corpus api/examples api/lease_test api/qemu_%
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
@@ -87,9 +91,10 @@ SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(ETCD) $(SANLOCK)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
-              $(if $(strip $(SANLOCK)),-DVIRT_WITH_SANLOCK=1)
-PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(ETCD) $(SANLOCK)) $(WIN_LIBS) -pthread
+PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
+              $(if $(strip $(SANLOCK)),-DVIRT_WITH_SANLOCK=1) $(if $(strip $(REMOTE)),-DVIRT_WITH_REMOTE=1) \
+              $(if $(strip $(NOISE)),-DVIRT_WITH_NOISE=1)
+PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(OPTIONAL)) $(WIN_LIBS) -pthread
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
@@ -379,8 +384,8 @@ uninstall:
 	$(Q)rm -rf "$(DESTDIR)$(DOCDIR)/html"
 	$(Q)rmdir "$(DESTDIR)$(DOCDIR)" 2> /dev/null || true
 
-# Written anew each time, since PREFIX and LIBDIR may have changed. libcurl is not required there: what it needs to be static
-# itself is seldom installed.
+# Written anew each time, since PREFIX and LIBDIR may have changed. libcurl and libcrypto are not required there: what they need to be
+# static themselves is seldom installed.
 .PHONY: $(BUILD)/virt.pc
 $(BUILD)/virt.pc:
 	@mkdir -p $(@D)
@@ -389,7 +394,7 @@ $(BUILD)/virt.pc:
 	    'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' '' 'Name: virt' \
 	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
 	    'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lvirt-embed' \
-	    'Libs.private: $(if $(strip $(ETCD) $(SANLOCK)),$(shell pkg-config --libs $(ETCD) $(SANLOCK))) -pthread' > $@
+	    'Libs.private: $(if $(OPTIONAL),$(shell pkg-config --libs $(OPTIONAL))) -pthread' > $@
 
 # virtsh says what is in it: RUN is what runs it, where that is not this machine (RUN=qemu-aarch64).
 $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/examples/virtsh

@@ -28,6 +28,7 @@
 #endif
 
 #include "drivers/driver.h"
+#include "drivers/common/deliver.h"
 #include "drivers/common/file.h"
 #include "drivers/common/params.h"
 #include "drivers/common/platform.h"
@@ -515,7 +516,6 @@ virHandleUnref(struct virHandle *handle)
     return left;
 }
 
-/* A reference, unless the last one is already gone: for those who hold a pointer without a reference. */
 VIRT_INTERNAL bool
 virHandleTryRef(struct virHandle *handle)
 {
@@ -650,6 +650,9 @@ VIRT_INTERNAL_DATA const struct virDriver virTestDriver;
 #if VIRT_WITH_QEMU
 VIRT_INTERNAL_DATA const struct virDriver virQemuDriver;
 #endif
+#if VIRT_WITH_REMOTE
+VIRT_INTERNAL_DATA const struct virDriver virRemoteDriver;
+#endif
 
 /* The built-in ones, in the order in which they are asked when an application names no URI. */
 static const struct virDriver *const virBuiltinDrivers[] = {
@@ -658,6 +661,9 @@ static const struct virDriver *const virBuiltinDrivers[] = {
 #endif
 #if VIRT_WITH_TEST
     &virTestDriver,
+#endif
+#if VIRT_WITH_REMOTE
+    &virRemoteDriver,
 #endif
     NULL,
 };
@@ -1032,57 +1038,6 @@ virCallSlot(const char *function, virConnectPtr conn, bool present)
     return present;
 }
 
-/* How each kind of argument is checked: a condition that sets the error where it does not hold. */
-#define VIRT_CHECK(kind, ...) VIRT_CHECK_##kind(__VA_ARGS__)
-#define VIRT_CHECK_POINTER(name)                && virCallHas(__func__, name, #name)
-#define VIRT_CHECK_CONNECT(name)
-#define VIRT_CHECK_DOMAIN(name)
-#define VIRT_CHECK_DOMAINS(name)
-#define VIRT_CHECK_STREAM(name)                 && virCallHasStream(__func__, name, connection)
-#define VIRT_CHECK_STRING(name)                 VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_STRING_OR_NULL(name)
-#define VIRT_CHECK_UUID(name)                   VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_INT(name)
-#define VIRT_CHECK_UINT(name)
-#define VIRT_CHECK_ULONG(name)
-#define VIRT_CHECK_ULL(name)
-#define VIRT_CHECK_KEYCODES(name, count)        VIRT_CHECK_POINTER(name) && virCallRoom(__func__, name, #name, count)
-#define VIRT_CHECK_FLAGS(name, ...)             && virCallFlags(__func__, connection, name, VIRT_TWO(__VA_ARGS__, 0, ~))
-#define VIRT_TWO(known, guarded, ...)           (unsigned int)(known), (unsigned int)(guarded)
-#define VIRT_CHECK_MIGRATION(name)              VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_INT(name)                VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_INT_OR_NULL(name)
-#define VIRT_CHECK_OUT_ULONG(name)              VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_ULL(name)                VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_STRING(name)             VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_DOMAIN(name)             VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_NODE_INFO(name)          VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_DOMAIN_INFO(name)        VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_JOB_INFO(name)           VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_CONTROL_INFO(name)       VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_BLOCK_INFO(name)         VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_SECURITY_MODEL(name)     VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_BLOCK_STATS(name, size)  && virCallSized(__func__, name, #name, size, sizeof(*name))
-#define VIRT_CHECK_OUT_INTERFACE_STATS(name, size) && virCallSized(__func__, name, #name, size, sizeof(*name))
-#define VIRT_CHECK_OUT_INTS(name, max)          && virCallRoom(__func__, name, #name, max)
-#define VIRT_CHECK_OUT_NAMES(name, max)         && virCallRoom(__func__, name, #name, max)
-#define VIRT_CHECK_OUT_CELLS(name, start, max)  && virCallRoom(__func__, name, #name, max) && virCallRoom(__func__, "", #start, start)
-#define VIRT_CHECK_OUT_DOMAINS_OR_NULL(name)
-#define VIRT_CHECK_OUT_STRINGS_OR_NULL(name)
-#define VIRT_CHECK_OUT_PARAMS(name, count)      VIRT_CHECK_POINTER(name) VIRT_CHECK_POINTER(count)
-#define VIRT_CHECK_OUT_RECORDS(name)            VIRT_CHECK_POINTER(name)
-#define VIRT_CHECK_OUT_MEMORY_STATS(name, max)  && virCallRoom(__func__, name, #name, max > 0)
-#define VIRT_CHECK_OUT_DISK_ERRORS(name, max)   && virCallRoom(__func__, name, #name, max > 0)
-#define VIRT_CHECK_OUT_PARAMS_ROOM(name, room)  && virCallCounted(__func__, name, #name, room)
-#define VIRT_CHECK_OUT_NODE_CPU_STATS(name, room)    && virCallCounted(__func__, name, #name, room)
-#define VIRT_CHECK_OUT_NODE_MEMORY_STATS(name, room) && virCallCounted(__func__, name, #name, room)
-#define VIRT_CHECK_OUT_CPU_PARAMS(name, max, start, count) && virCallCpuParams(__func__, name, max, start, count)
-#define VIRT_CHECK_OUT_CPUMAP_OR_NULL(name, online)
-#define VIRT_CHECK_OUT_CPUMAPS(count, name, length) && virCallMaps(__func__, name, count, length)
-#define VIRT_CHECK_OUT_CPUMAP_BYTES(name, length)   && virCallMaps(__func__, name, 1, length)
-#define VIRT_CHECK_OUT_VCPUS(info, max, maps, length) \
-    && virCallRoom(__func__, info, #info, max) && (maps == NULL || virCallMaps(__func__, maps, max, length))
-
 /* `count` CPU maps of `length` bytes each, whose product must be a size */
 static bool
 virCallMaps(const char *function, const unsigned char *maps, int count, int length)
@@ -1102,7 +1057,7 @@ virCallMaps(const char *function, const unsigned char *maps, int count, int leng
 #define VIRT_CONNECTION_OF_DOMAINS(handles) virCallOnDomains(__func__, handles, writes)
 
 /* The public function itself. */
-#define VIRT_DEFINE(linkage, result, function, group, slot, access, ...)                                \
+#define VIRT_DEFINE(linkage, result, function, group, slot, access, permission, ...)                                \
     linkage VIRT_TYPE_##result                                                                          \
     function(VIRT_LIST(VIRT_DECLARE, __VA_ARGS__))                                                      \
     {                                                                                                   \
@@ -1120,10 +1075,13 @@ virCallMaps(const char *function, const unsigned char *maps, int count, int leng
         return rc;                                                                                      \
     }
 
-/* Phases are calls of this file's own, in the migration chapter. */
-#define PHASE(result, name, group, slot, access, ...) VIRT_DEFINE(static, result, name, group, slot, access, __VA_ARGS__)
-#define SLOT(...)
-#define CALL(result, name, group, slot, access, ...)  VIRT_DEFINE(, result, name, group, slot, access, __VA_ARGS__)
+/* Phases are calls of this file's own, in the migration chapter, and of a server; those of other files only a server makes with checks. */
+#define PHASE(result, ...) VIRT_DEFINE(VIRT_INTERNAL, result, __VA_ARGS__)
+#if !VIRT_WITH_REMOTE
+# define SLOT(...)
+#endif
+#define CORE(...)
+#define CALL(result, ...)  VIRT_DEFINE(, result, __VA_ARGS__)
 #include "drivers/calls.def"
 
 /* ---- what needs no driver ---- */
@@ -1307,21 +1265,27 @@ virDomainRef(virDomainPtr domain)
     return 0;
 }
 
-int
-virDomainFree(virDomainPtr domain)
+VIRT_INTERNAL void
+virDomainUnref(virDomainPtr domain)
 {
-    virConnectPtr conn = virCallOnDomain(__func__, domain, false);
+    virConnectPtr conn = domain->conn;
 
-    if (conn == NULL)
-        return -1;
     if (virHandleUnref(&domain->handle) > 0)
-        return 0;
+        return;
     if (domain->objFree != NULL)
         domain->objFree(domain->obj);
     free(domain->name);
     free(domain);
     if (virHandleUnref(&conn->handle) == 0)
         virConnectDispose(conn);
+}
+
+int
+virDomainFree(virDomainPtr domain)
+{
+    if (virCallOnDomain(__func__, domain, false) == NULL)
+        return -1;
+    virDomainUnref(domain);
     return 0;
 }
 
@@ -1565,6 +1529,7 @@ struct virEventQueued {
 
 struct virEventClient {
     atomic_int refs;                  /* the connection's, and the timer's */
+    pthread_mutex_t subscribing;      /* held while the driver is told what is wanted, so that the last one told is what is */
     pthread_mutex_t lock;             /* guards what follows; taken inside hub->lock */
     virConnectPtr conn;               /* NULL once it is closed; no reference */
     struct virEventHub *hub;
@@ -1575,9 +1540,17 @@ struct virEventClient {
     struct virEventClient *next;      /* in the hub; hub->lock */
 };
 
+/* A listener that is no application's. */
+struct virEventTap {
+    virEventHubFunc func;
+    void *opaque;
+    struct virEventTap *next;
+};
+
 struct virEventHub {
     pthread_mutex_t lock;
     struct virEventClient *clients;
+    struct virEventTap *taps;
 };
 
 struct virEventHub *
@@ -1597,6 +1570,35 @@ virEventHubFree(struct virEventHub *hub)
         return;
     pthread_mutex_destroy(&hub->lock);
     free(hub);
+}
+
+int
+virEventHubTap(struct virEventHub *hub, virEventHubFunc func, void *opaque)
+{
+    struct virEventTap *tap = virAllocate(sizeof(*tap));
+
+    if (tap == NULL)
+        return -1;
+    *tap = (struct virEventTap){ func, opaque, NULL };
+    pthread_mutex_lock(&hub->lock);
+    tap->next = hub->taps;
+    hub->taps = tap;
+    pthread_mutex_unlock(&hub->lock);
+    return 0;
+}
+
+void
+virEventHubUntap(struct virEventHub *hub, virEventHubFunc func, void *opaque)
+{
+    struct virEventTap **link, *tap;
+
+    pthread_mutex_lock(&hub->lock);
+    for (link = &hub->taps; (tap = *link) != NULL && (tap->func != func || tap->opaque != opaque); link = &tap->next)
+        ;
+    if (tap != NULL)
+        *link = tap->next;
+    pthread_mutex_unlock(&hub->lock);
+    free(tap);
 }
 
 static void
@@ -1654,6 +1656,8 @@ virDomainEventEmit(struct virEventHub *hub, const struct virDomainEvent *event)
     if (hub == NULL)
         return;
     pthread_mutex_lock(&hub->lock);
+    for (const struct virEventTap *tap = hub->taps; tap != NULL; tap = tap->next)
+        tap->func(tap->opaque, event);
     for (client = hub->clients; client != NULL; client = client->next) {
         pthread_mutex_lock(&client->lock);
         for (callback = client->callbacks; callback != NULL && !virEventWanted(callback, event); callback = callback->next)
@@ -1679,77 +1683,6 @@ virDomainEventEmitLifecycle(struct virEventHub *hub, const char *name, const uns
 
     memcpy(what.uuid, uuid, sizeof(what.uuid));
     virDomainEventEmit(hub, &what);
-}
-
-/* Calls one callback with one event: each id has a signature of its own. */
-static void
-virEventCall(const struct virEventCallback *callback, virConnectPtr conn, virDomainPtr domain, struct virDomainEvent *event)
-{
-    virConnectDomainEventGenericCallback cb = callback->cb;
-    void *opaque = callback->opaque;
-    const int *detail = event->detail;
-
-#define VIRT_AS(type, ...) ((type)(void (*)(void))cb)(conn, domain, __VA_ARGS__)
-    switch (event->eventID) {
-    case VIR_DOMAIN_EVENT_ID_LIFECYCLE:
-        VIRT_AS(virConnectDomainEventCallback, detail[0], detail[1], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_RTC_CHANGE:
-        VIRT_AS(virConnectDomainEventRTCChangeCallback, event->number, opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_IO_ERROR:
-        VIRT_AS(virConnectDomainEventIOErrorCallback, event->text[0], event->text[1], detail[0], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON:
-        VIRT_AS(virConnectDomainEventIOErrorReasonCallback, event->text[0], event->text[1], detail[0], event->text[2], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_BLOCK_JOB:
-    case VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2:
-        VIRT_AS(virConnectDomainEventBlockJobCallback, event->text[0], detail[0], detail[1], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_TRAY_CHANGE:
-        VIRT_AS(virConnectDomainEventTrayChangeCallback, event->text[0], detail[0], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_WATCHDOG:
-    case VIR_DOMAIN_EVENT_ID_PMWAKEUP:
-    case VIR_DOMAIN_EVENT_ID_PMSUSPEND:
-    case VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK:
-    case VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION:
-        VIRT_AS(virConnectDomainEventMigrationIterationCallback, detail[0], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_MIGRATION_PHASE:
-        VIRT_AS(virConnectDomainEventMigrationPhaseCallback, event->text[0], detail[0], detail[1], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE:
-        VIRT_AS(virConnectDomainEventBalloonChangeCallback, (unsigned long long)event->number, opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_DEVICE_ADDED:
-    case VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED:
-    case VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED:
-        VIRT_AS(virConnectDomainEventDeviceAddedCallback, event->text[0], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_TUNABLE:
-    case VIR_DOMAIN_EVENT_ID_JOB_COMPLETED:
-        VIRT_AS(virConnectDomainEventJobCompletedCallback, event->params, event->nparams, opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE:
-        VIRT_AS(virConnectDomainEventAgentLifecycleCallback, detail[0], detail[1], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_METADATA_CHANGE:
-        VIRT_AS(virConnectDomainEventMetadataChangeCallback, detail[0], event->text[0], opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE:
-        VIRT_AS(virConnectDomainEventMemoryFailureCallback, detail[0], detail[1], (unsigned int)event->number, opaque);
-        break;
-    case VIR_DOMAIN_EVENT_ID_REBOOT:
-    case VIR_DOMAIN_EVENT_ID_CONTROL_ERROR:
-        cb(conn, domain, opaque);
-        break;
-    default:
-        virLog(VIR_LOG_ERROR, "event", "event id %d has no delivery", event->eventID);
-        break;
-    }
-#undef VIRT_AS
 }
 
 /* With client->lock held, which is let go: frees a removed callback that is not being called. */
@@ -1784,7 +1717,7 @@ virEventDeliver(struct virEventClient *client, virConnectPtr conn, virDomainPtr 
             continue;
         callback->running++;
         pthread_mutex_unlock(&client->lock);
-        virEventCall(callback, conn, domain, event);
+        virEventCall(callback->cb, callback->opaque, conn, domain, event);
         pthread_mutex_lock(&client->lock);
         callback->running--;
         virEventCallbackReap(client, callback);
@@ -1844,6 +1777,7 @@ virEventClientUnref(void *opaque)
 
     if (atomic_fetch_sub(&client->refs, 1) > 1)
         return;
+    pthread_mutex_destroy(&client->subscribing);
     pthread_mutex_destroy(&client->lock);
     free(client);
 }
@@ -1865,6 +1799,7 @@ virEventClientGet(virConnectPtr conn)
     pthread_mutex_lock(&conn->hub->lock);
     client = conn->events;
     if (client == NULL && (client = virAllocate(sizeof(*client))) != NULL) {
+        pthread_mutex_init(&client->subscribing, NULL);
         pthread_mutex_init(&client->lock, NULL);
         atomic_init(&client->refs, 2);
         client->conn = conn;
@@ -1919,6 +1854,33 @@ virEventClientEnd(virConnectPtr conn)
     virEventClientUnref(client);
 }
 
+/* Tells a driver that must know it which events the callbacks want now (driver.h: subscribe). 0, or -1 with the error set. */
+static int
+virEventSubscribe(virConnectPtr conn, struct virEventClient *client)
+{
+    struct virText wanted = { 0 };
+    char uuid[VIR_UUID_STRING_BUFLEN], *text;
+    int rc = -1;
+
+    if (conn->driver->connect.subscribe == NULL)
+        return 0;
+    pthread_mutex_lock(&client->subscribing);
+    pthread_mutex_lock(&client->lock);
+    for (const struct virEventCallback *each = client->callbacks; each != NULL; each = each->next) {
+        if (each->removed)
+            continue;
+        virUuidFormat(each->uuid, uuid);
+        virTextAdd(&wanted, each->oneDomain ? "%s[%d,\"%s\"]" : "%s[%d,null]", wanted.length == 0 ? "[" : ",", each->eventID, uuid);
+    }
+    virTextAdd(&wanted, wanted.length == 0 ? "[]" : "]");
+    pthread_mutex_unlock(&client->lock);
+    if ((text = virTextTake(&wanted)) != NULL)
+        rc = virConnectDomainEventSubscribe(conn, text);
+    free(text);
+    pthread_mutex_unlock(&client->subscribing);
+    return rc;
+}
+
 /* Adds a callback; its id, or -1 with the error set. */
 static int
 virEventRegister(virConnectPtr conn, virDomainPtr domain, int eventID, virConnectDomainEventGenericCallback cb, void *opaque,
@@ -1952,6 +1914,13 @@ virEventRegister(virConnectPtr conn, virDomainPtr domain, int eventID, virConnec
     if (id < 0) {
         free(callback);
         virReportError(VIR_ERR_INVALID_ARG, "this event callback is registered already");
+    } else if (virEventSubscribe(conn, client) < 0) {
+        callback->freecb = NULL;      /* what failed to be registered stays the caller's */
+        pthread_mutex_lock(&client->lock);
+        callback->removed = true;
+        virEventCallbackReap(client, callback);
+        pthread_mutex_unlock(&client->lock);
+        return -1;
     }
     return id;
 }
@@ -1982,6 +1951,8 @@ virEventDeregister(virConnectPtr conn, int id, virConnectDomainEventCallback cb)
     }
     if (callback == NULL)
         return virReportError(VIR_ERR_INVALID_ARG, "no such domain event callback is registered");
+    if (virEventSubscribe(conn, client) < 0)      /* what is not wanted any more comes for nothing */
+        virResetLastError();
     return left;
 }
 
@@ -2887,6 +2858,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/common/migrate_flags.c"
 # include "drivers/common/json.c"
 # include "drivers/common/loop.c"
+# include "drivers/common/deliver.c"
 # include "drivers/migration/arguments.c"
 # include "drivers/migration/record.c"
 # include "drivers/migration/halves.c"
@@ -2899,9 +2871,11 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/migration/check.c"
 # include "drivers/stream/stream.c"
 # include "drivers/stream/whole.c"
-# if VIRT_WITH_TEST || VIRT_WITH_QEMU
+# if VIRT_WITH_TEST || VIRT_WITH_QEMU || VIRT_WITH_REMOTE
 #  include "drivers/common/xml.c"
 #  include "drivers/common/process.c"
+# endif
+# if VIRT_WITH_TEST || VIRT_WITH_QEMU
 #  include "drivers/common/host.c"
 #  include "drivers/common/check.c"
 #  include "drivers/common/check_rules.c"
@@ -3002,4 +2976,19 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/qemu/misc.c"
 #  include "drivers/qemu/qemu.c"
 # endif
+# if VIRT_WITH_REMOTE
+#  include "drivers/remote/codec.c"
+#  include "drivers/remote/kinds.c"
+#  include "drivers/remote/link.c"
+#  include "drivers/remote/link_session.c"
+#  include "drivers/remote/remote.c"
+# endif
+# include "drivers/remote/keys.c"
+# include "drivers/remote/noise.c"
+# include "drivers/remote/noise_ends.c"
+# include "drivers/remote/access.c"
+# include "drivers/remote/subscribe.c"
+# include "drivers/remote/session.c"
+# include "drivers/remote/listen.c"
+# include "drivers/remote/server.c"
 #endif

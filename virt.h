@@ -4,7 +4,7 @@
  * virt is a library that an application carries in its own source tree. Its functions, types,
  * constants, XML documents and URIs are libvirt's, so that a program written for libvirt compiles
  * and works; the hypervisors are driven in the calling process. What is virt's own stands in
- * chapters 11 and 12 and is marked as such wherever else it appears.
+ * chapters 11 to 14 and is marked as such wherever else it appears.
  *
  *     #include "virt.h"
  *     #include <stdio.h>
@@ -49,6 +49,8 @@
  *     11. virMigration              the same, stepped by the caller (virt's own)
  *     12. Drivers, logging          hypervisors of one's own, the log, ignored parts (virt's own);
  *                                   commands to QEMU itself
+ *     13. virServer                 serving connections to other processes (virt's own)
+ *     14. Keys                      for remote connections over tcp and ws (virt's own)
  *
  * Conventions, said once
  *
@@ -64,8 +66,8 @@
  * VIR_ERR_NO_DOMAIN from any call on a guest that no longer exists.
  *
  * NULL. A pointer must not be NULL unless the comment says that it may. A NULL handle is an error,
- * not a crash, and so is freeing it; only virMigrationFree, virFreeError and virTypedParamsFree
- * take NULL in silence.
+ * not a crash, and so is freeing it; only virMigrationFree, virServerFree, virFreeError and
+ * virTypedParamsFree take NULL in silence.
  *
  * Ownership. "The caller frees it" means free() from the C library, or the function named. Strings
  * and structs handed in stay the caller's and are copied where they are kept. A const char * that
@@ -4572,6 +4574,279 @@ typedef enum {
  */
 VIRT_API int virDomainQemuMonitorCommand(virDomainPtr domain, const char *cmd, char **result,
                                          unsigned int flags);
+
+/* ============================================================================================== *
+ *  13. virServer: serving connections (virt's own)
+ *
+ *  None of these functions is libvirt's. With them any program serves connections that it has open
+ *  to other processes, which reach them with the same API through URIs with a transport
+ *  ("test+unix:///default"). Messages are JSON-RPC 2.0 over nanomsg, so that other languages can be
+ *  clients as well.
+ *
+ *      virServerPtr server = virServerNew(NULL, 0, 0);
+ *
+ *      if (server == NULL || virServerAddConnect(server, conn) < 0
+ *          || virServerListen(server, "unix:/run/app/virt-sock", NULL, 0, 0) < 0
+ *          || virServerRun(server) < 0)
+ *          fprintf(stderr, "%s\n", virGetLastErrorMessage());
+ *      virServerFree(server);
+ *
+ *  The server has no threads. It does its work in those that call virServerRun(), which may be any
+ *  number, and in the event loop if virServerAttach() was called: a call of a client that takes long
+ *  keeps one of them busy, and the others serve the other clients. (nanomsg has a thread of its own
+ *  as long as a server is there.) Events of guests come out of hypervisors by the event loop, here
+ *  as everywhere: a program whose clients want events runs one.
+ *
+ *  Who may connect. On a Unix socket a client is known by the credentials that the kernel gives:
+ *  without parameters only root and the user that the server runs as may connect; owner, group and
+ *  mode widen that. What a client may do then is asked of a function of the application, if there is
+ *  one (virServerSetAccess()): guests that it may not see are for it as if they were not there, in
+ *  look-ups, lists and events.
+ *
+ *  A client that is gone leaves nothing behind: its subscriptions, streams and replies are dropped
+ *  at the moment when its connection closes. A call that is being carried out goes on to its end.
+ *  What one client can take up is bounded by the limits below, and one that exceeds them gets an
+ *  error that says which; the others notice nothing.
+ *
+ *  A server is used from any thread, also from several at once, between virServerNew() and
+ *  virServerFree(). Where the library was built without nanomsg, all of these functions fail with
+ *  VIR_ERR_NO_SUPPORT.
+ *
+ *  Example: examples/serve.c.
+ * ============================================================================================== */
+
+/* A server. Opaque. */
+typedef struct _virServer virServer;
+typedef virServer *virServerPtr;
+
+/*
+ * Limits, parameters of virServerNew(), each an unsigned int greater than 0. How many clients there
+ * may be at once (default 256).
+ */
+#define VIR_SERVER_PARAM_CLIENTS "clients"
+/* How many calls of one client may be under way at once (default 64). */
+#define VIR_SERVER_PARAM_PARALLEL "parallel"
+/* The bytes of one message (default 4 MiB, at least 1 MiB); what is longer goes in parts. */
+#define VIR_SERVER_PARAM_MESSAGE "message"
+/* The bytes of a call and of a reply, however many parts they come in (default 16 MiB). */
+#define VIR_SERVER_PARAM_DOCUMENT "document"
+/*
+ * The bytes that are kept for one client: replies that it has not said it has, calls of which parts
+ * have come, events that it has not fetched (default 32 MiB).
+ */
+#define VIR_SERVER_PARAM_MEMORY "memory"
+/* How deep a message may nest arrays and objects (default 32). */
+#define VIR_SERVER_PARAM_DEPTH "depth"
+/* How many events and guests one client may subscribe to (default 256). */
+#define VIR_SERVER_PARAM_SUBSCRIPTIONS "subscriptions"
+/* How many streams one client may have open (default 16). */
+#define VIR_SERVER_PARAM_STREAMS "streams"
+/*
+ * After how many milliseconds of silence a client is gone, where its connection cannot be seen to
+ * close (default 60000). On Unix sockets it can.
+ */
+#define VIR_SERVER_PARAM_EXPIRY "expiry"
+
+/*
+ * Parameters of virServerListen(). The permissions of a Unix socket's file, an unsigned int (default
+ * 0600). A client must have the right to write that they give: bits of the owner, of the group, of
+ * others. Root and the user that the server runs as always may.
+ */
+#define VIR_SERVER_PARAM_MODE "mode"
+/* The user that the file belongs to, an unsigned int (default: the server's). */
+#define VIR_SERVER_PARAM_OWNER "owner"
+/* The group that it belongs to, an unsigned int (default: the server's). */
+#define VIR_SERVER_PARAM_GROUP "group"
+/* For tcp and ws: the file that the server's secret key is in, a string. Only its owner may read it. */
+#define VIR_SERVER_PARAM_KEY "key"
+/*
+ * For tcp and ws: the file of the clients that are let in, a string: a line is a client's public key, a name
+ * for it, and perhaps "readonly". It is read again when it changes.
+ */
+#define VIR_SERVER_PARAM_AUTHORIZED "authorized"
+
+/* Flags of virServerListen(). */
+typedef enum {
+    VIR_SERVER_LISTEN_READONLY = 1 << 0, /* clients get read-only connections there */
+} virServerListenFlags;
+
+/* Who a client is. The strings live as long as the function that is given them runs. */
+typedef struct _virServerWho virServerWho;
+struct _virServerWho {
+    const char *transport;                  /* "unix", "tcp" or "ws" */
+    const char *address;                    /* where it connected to, as given to virServerListen() */
+    long long uid;                          /* its user, -1 if unknown */
+    long long gid;                          /* its group, -1 if unknown */
+    long long pid;                          /* its process, -1 if unknown */
+    const char *key;                        /* the name of the key it has proved to hold, or NULL */
+    const char *program;                    /* what it calls itself, or NULL: nobody has checked that */
+    int readonly;                           /* 1: it has a read-only connection */
+};
+
+/*
+ * Says whether a client may do something. call is the function's name ("virDomainDestroyFlags"),
+ * permission its kind, in libvirt's words ("domain.stop"); "domain.getattr" is asked of each guest
+ * that it would see. name and uuid are the guest's, and NULL where it is about the host.
+ *
+ * Returns 1 if it may, and 0 if not. Called from the threads that serve, also from several at once,
+ * with no lock held; it may call any function of this API.
+ */
+typedef int (*virServerAccessFunc)(const virServerWho *who, const char *call, const char *permission,
+                                   const char *name, const unsigned char *uuid, void *opaque);
+
+/* What became of a call that changes something: a line of an audit. */
+typedef struct _virServerAudit virServerAudit;
+struct _virServerAudit {
+    const virServerWho *who;                /* for whom it was carried out */
+    const char *call;                       /* the function's name */
+    const char *name;                       /* the guest it was about, or NULL */
+    const unsigned char *uuid;              /* its uuid, or NULL */
+    int code;                               /* VIR_ERR_OK, or the virErrorNumber of its failure;
+                                             * VIR_ERR_ACCESS_DENIED: it was not allowed */
+    const char *message;                    /* of that error, or NULL */
+    unsigned long long elapsedUs;           /* how long it took, in microseconds */
+};
+
+/*
+ * Is told of each call that was to change something, when it is over, also of those that failed or
+ * were not allowed. Called as virServerAccessFunc is, before the client has the reply.
+ */
+typedef void (*virServerAuditFunc)(const virServerAudit *record, void *opaque);
+
+/*
+ * Makes a server that serves nothing yet. params are limits, VIR_SERVER_PARAM_*, and may be NULL
+ * with nparams 0. flags: 0. The caller frees it with virServerFree().
+ *
+ * Returns the server, or NULL: VIR_ERR_INVALID_ARG for a parameter that is unknown, of another type
+ * or out of range.
+ */
+VIRT_API virServerPtr virServerNew(virTypedParameterPtr params, unsigned int nparams,
+                                   unsigned int flags);
+
+/*
+ * Serves a connection: clients reach it under its URI (virConnectGetURI()), the first one also
+ * without naming any. The server takes a reference. If it is read-only, so are its clients; else
+ * those that want it get a read-only one, which the server opens. May be called while the server is
+ * served.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if a connection of the same URI is served already.
+ */
+VIRT_API int virServerAddConnect(virServerPtr server, virConnectPtr conn);
+
+/*
+ * Listens on an address.
+ *
+ * "unix:PATH" is a Unix socket. "unix:" alone stands for /run/virt/virt-sock for root and
+ * $XDG_RUNTIME_DIR/virt/virt-sock for other users, whose folder is made, and with
+ * VIR_SERVER_LISTEN_READONLY for virt-sock-ro there. Beside the socket stand PATH.who, where clients
+ * are known by their credentials, and PATH.lock, by which servers know of each other; files that a
+ * dead server left are replaced. params are VIR_SERVER_PARAM_MODE, OWNER and GROUP.
+ *
+ * "tcp:HOST:PORT" (port 16510 if none is named) and "ws:HOST:PORT" (16511) are served with encryption
+ * and authentication only: params VIR_SERVER_PARAM_KEY and AUTHORIZED must be there. HOST is an
+ * address of this host, an IPv6 one in brackets, or "*" for all of them.
+ *
+ * params may be NULL with nparams 0; flags are virServerListenFlags. May be called while the server is
+ * served.
+ *
+ * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if another server listens there, or if this one has 16
+ * addresses already; VIR_ERR_INVALID_ARG for an address that is none, or without the keys that it
+ * needs; VIR_ERR_NO_SUPPORT for tcp and ws where the library was built without OpenSSL;
+ * VIR_ERR_SYSTEM_ERROR if the sockets cannot be made.
+ */
+VIRT_API int virServerListen(virServerPtr server, const char *address, virTypedParameterPtr params,
+                             unsigned int nparams, unsigned int flags);
+
+/*
+ * Sets the function that says what clients may do; NULL for none, which is how it begins: then
+ * every client may do everything that its connection can. ff (may be NULL) is called with opaque when
+ * another one is set or the server is freed.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID while the server is served.
+ */
+VIRT_API int virServerSetAccess(virServerPtr server, virServerAccessFunc cb, void *opaque,
+                                virFreeCallback ff);
+
+/* Sets the function that is told what was changed; as virServerSetAccess(). */
+VIRT_API int virServerSetAudit(virServerPtr server, virServerAuditFunc cb, void *opaque,
+                               virFreeCallback ff);
+
+/*
+ * Serves in the calling thread until virServerStop(). Several threads may do so at once, and share
+ * the work; one client gets all of them but one at most, so that there is always one for the others.
+ *
+ * Returns 0 after virServerStop(), or -1 if it cannot wait for its clients.
+ */
+VIRT_API int virServerRun(virServerPtr server);
+
+/*
+ * Serves from the registered event loop (chapter 4), until virServerStop() or virServerFree(). Calls
+ * are carried out there, and the loop stands still meanwhile; virServerRun() in other threads may
+ * share the work. A second time changes nothing.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if no event loop is registered.
+ */
+VIRT_API int virServerAttach(virServerPtr server);
+
+/*
+ * Ends every virServerRun(), each after the call that it is carrying out, and the serving from the
+ * event loop; the server stays stopped. Safe in any thread and in a signal handler.
+ *
+ * Returns 0, or -1 if server is NULL or freed.
+ */
+VIRT_API int virServerStop(virServerPtr server);
+
+/*
+ * What the server is doing: *params becomes a list, to be freed with virTypedParamsFree(), of
+ * "clients", "running" (calls under way; unsigned int), and, all since the beginning (unsigned long
+ * long), "clients-total", "calls", "refused" (calls and clients beyond a limit or not allowed to
+ * connect), "invalid" (messages that made no sense), "events-lost". flags: 0.
+ *
+ * Returns 0, or -1.
+ */
+VIRT_API int virServerGetStats(virServerPtr server, virTypedParameterPtr *params, int *nparams,
+                               unsigned int flags);
+
+/*
+ * Stops the server, waits until every virServerRun() has returned, and frees it with all that it
+ * has: its clients are gone, its sockets closed and their files removed. server may be NULL. Must not
+ * be called from a function that the server calls.
+ */
+VIRT_API void virServerFree(virServerPtr server);
+
+/* ============================================================================================== *
+ *  14. Keys: for remote connections over tcp and ws (virt's own)
+ *
+ *  Who connects over tcp or ws, and to whom, is known by keys, as with ssh or WireGuard: each side has a
+ *  pair of X25519, in a file that only its owner can read, and is told the other's public key, which
+ *  is a text of 44 characters. A server's file of authorized keys has a line "KEY NAME" for each
+ *  client, and "KEY NAME readonly" for one that may only look; a client's known_hosts has a line
+ *  "HOST:PORT KEY" for each server. Everything is encrypted then.
+ *
+ *  Needs OpenSSL's libcrypto and -DVIRT_WITH_NOISE=1 (the Makefile sees to it where it is there);
+ *  without it these functions fail with VIR_ERR_NO_SUPPORT, and so does what asks for such a
+ *  connection.
+ * ============================================================================================== */
+
+/*
+ * Makes a pair of keys. The secret one is written to a new file, one line that its owner alone can
+ * read; file may be NULL: "key" in $XDG_CONFIG_HOME/virt or ~/.config/virt, which is made if need be,
+ * and where clients look for it. *publicKey, if publicKey is not NULL, becomes the other one, which
+ * the caller frees. flags: 0.
+ *
+ * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID if the file is there already: a key is never
+ * written over.
+ */
+VIRT_API int virKeyGenerate(const char *file, char **publicKey, unsigned int flags);
+
+/*
+ * Gives the public key that belongs to the secret one in a file; NULL as above. flags: 0. The caller
+ * frees it.
+ *
+ * Returns the key, or NULL with VIR_ERR_AUTH_FAILED if others can read the file, or there is no key
+ * in it.
+ */
+VIRT_API char *virKeyGetPublic(const char *file, unsigned int flags);
 
 #ifdef __cplusplus
 }

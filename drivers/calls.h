@@ -33,12 +33,16 @@
 /* ---- results: the type, and the value that says failure ---- */
 
 #define VIRT_TYPE_INT       int
+#define VIRT_TYPE_COUNT_ACTIVE   int
+#define VIRT_TYPE_COUNT_INACTIVE int
 #define VIRT_TYPE_ULONG     unsigned long
 #define VIRT_TYPE_ULL       unsigned long long
 #define VIRT_TYPE_STRING    char *
 #define VIRT_TYPE_DOMAIN    virDomainPtr
 
 #define VIRT_FAILURE_INT    (-1)
+#define VIRT_FAILURE_COUNT_ACTIVE   (-1)
+#define VIRT_FAILURE_COUNT_INACTIVE (-1)
 #define VIRT_FAILURE_ULONG  0
 #define VIRT_FAILURE_ULL    0
 #define VIRT_FAILURE_STRING NULL
@@ -58,14 +62,19 @@
 /* what goes in; a STRING must be there, a STRING_OR_NULL need not */
 #define VIRT_DECLARE_STRING(name)               const char *name
 #define VIRT_DECLARE_STRING_OR_NULL(name)       const char *name
+#define VIRT_DECLARE_XML(name)                  const char *name               /* a STRING that describes a guest */
 #define VIRT_DECLARE_UUID(name)                 const unsigned char *name
 #define VIRT_DECLARE_INT(name)                  int name
 #define VIRT_DECLARE_UINT(name)                 unsigned int name
 #define VIRT_DECLARE_ULONG(name)                unsigned long name
 #define VIRT_DECLARE_ULL(name)                  unsigned long long name
 #define VIRT_DECLARE_KEYCODES(name, count)      unsigned int *name, int count
-/* (FLAGS, flags, known) and, where some are refused on a read-only connection, (FLAGS, flags, known, guarded) */
+#define VIRT_DECLARE_IN_PARAMS(name, count)     virTypedParameterPtr name, unsigned int count
+/* (FLAGS, flags, known) and, where some are refused on a read-only connection, (FLAGS, flags, known, guarded) or, if a server asks for one
+ * more permission for those, (FLAGS, flags, known, guarded, permission). FLAGS_AFFECT: VIR_DOMAIN_AFFECT_* are among them; what changes
+ * the definition needs "domain.save" too. */
 #define VIRT_DECLARE_FLAGS(name, ...)           unsigned int name
+#define VIRT_DECLARE_FLAGS_AFFECT(name, known)  unsigned int name
 #define VIRT_DECLARE_MIGRATION(name)            const struct virMigrationCall *name
 /* what comes out; the pointer must be there unless the kind says OR_NULL */
 #define VIRT_DECLARE_OUT_INT(name)              int *name
@@ -89,6 +98,7 @@
 #define VIRT_DECLARE_OUT_CELLS(name, start, max) unsigned long long *name, int start, int max
 #define VIRT_DECLARE_OUT_DOMAINS_OR_NULL(name)  virDomainPtr **name
 #define VIRT_DECLARE_OUT_STRINGS_OR_NULL(name)          char ***name
+#define VIRT_DECLARE_OUT_MIGRATIONS_OR_NULL(name) char ***name                 /* OUT_STRINGS that are records of migrations */
 #define VIRT_DECLARE_OUT_PARAMS(name, count)    virTypedParameterPtr *name, int *count
 #define VIRT_DECLARE_OUT_RECORDS(name)          virDomainStatsRecordPtr **name
 #define VIRT_DECLARE_OUT_MEMORY_STATS(name, max) virDomainMemoryStatPtr name, unsigned int max
@@ -111,13 +121,16 @@
 #define VIRT_PASS_STREAM(name)                  name
 #define VIRT_PASS_STRING(name)                  name
 #define VIRT_PASS_STRING_OR_NULL(name)          name
+#define VIRT_PASS_XML(name)                     name
 #define VIRT_PASS_UUID(name)                    name
 #define VIRT_PASS_INT(name)                     name
 #define VIRT_PASS_UINT(name)                    name
 #define VIRT_PASS_ULONG(name)                   name
 #define VIRT_PASS_ULL(name)                     name
 #define VIRT_PASS_KEYCODES(name, count)         name, count
+#define VIRT_PASS_IN_PARAMS(name, count)        name, count
 #define VIRT_PASS_FLAGS(name, ...)              name
+#define VIRT_PASS_FLAGS_AFFECT(name, known)     name
 #define VIRT_PASS_MIGRATION(name)               name
 #define VIRT_PASS_OUT_INT(name)                 name
 #define VIRT_PASS_OUT_INT_OR_NULL(name)         name
@@ -138,6 +151,7 @@
 #define VIRT_PASS_OUT_CELLS(name, start, max)   name, start, max
 #define VIRT_PASS_OUT_DOMAINS_OR_NULL(name)     name
 #define VIRT_PASS_OUT_STRINGS_OR_NULL(name)             name
+#define VIRT_PASS_OUT_MIGRATIONS_OR_NULL(name)  name
 #define VIRT_PASS_OUT_PARAMS(name, count)       name, count
 #define VIRT_PASS_OUT_RECORDS(name)             name
 #define VIRT_PASS_OUT_MEMORY_STATS(name, max)   name, max
@@ -150,6 +164,61 @@
 #define VIRT_PASS_OUT_CPUMAPS(count, name, length)      count, name, length
 #define VIRT_PASS_OUT_CPUMAP_BYTES(name, length)        name, length
 #define VIRT_PASS_OUT_VCPUS(info, max, maps, length)    info, max, maps, length
+
+/* How virt.c checks it: a condition that sets the error where it does not hold. */
+#define VIRT_CHECK(kind, ...) VIRT_CHECK_##kind(__VA_ARGS__)
+#define VIRT_CHECK_POINTER(name)                && virCallHas(__func__, name, #name)
+#define VIRT_CHECK_CONNECT(name)
+#define VIRT_CHECK_DOMAIN(name)
+#define VIRT_CHECK_DOMAINS(name)
+#define VIRT_CHECK_STREAM(name)                 && virCallHasStream(__func__, name, connection)
+#define VIRT_CHECK_STRING(name)                 VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_STRING_OR_NULL(name)
+#define VIRT_CHECK_XML(name)                    VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_UUID(name)                   VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_INT(name)
+#define VIRT_CHECK_UINT(name)
+#define VIRT_CHECK_ULONG(name)
+#define VIRT_CHECK_ULL(name)
+#define VIRT_CHECK_KEYCODES(name, count)        VIRT_CHECK_POINTER(name) && virCallRoom(__func__, name, #name, count)
+#define VIRT_CHECK_FLAGS(name, ...)             && virCallFlags(__func__, connection, name, VIRT_TWO(__VA_ARGS__, 0, ~, ~))
+#define VIRT_CHECK_FLAGS_AFFECT(name, known)    && virCallFlags(__func__, connection, name, known, 0)
+#define VIRT_CHECK_IN_PARAMS(name, count)       && virCallRoom(__func__, name, #name, count > INT_MAX ? -1 : (int)count)
+#define VIRT_TWO(known, guarded, ...)           (unsigned int)(known), (unsigned int)(guarded)
+#define VIRT_CHECK_MIGRATION(name)              VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_INT(name)                VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_INT_OR_NULL(name)
+#define VIRT_CHECK_OUT_ULONG(name)              VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_ULL(name)                VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_STRING(name)             VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_DOMAIN(name)             VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_NODE_INFO(name)          VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_DOMAIN_INFO(name)        VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_JOB_INFO(name)           VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_CONTROL_INFO(name)       VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_BLOCK_INFO(name)         VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_SECURITY_MODEL(name)     VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_BLOCK_STATS(name, size)  && virCallSized(__func__, name, #name, size, sizeof(*name))
+#define VIRT_CHECK_OUT_INTERFACE_STATS(name, size) && virCallSized(__func__, name, #name, size, sizeof(*name))
+#define VIRT_CHECK_OUT_INTS(name, max)          && virCallRoom(__func__, name, #name, max)
+#define VIRT_CHECK_OUT_NAMES(name, max)         && virCallRoom(__func__, name, #name, max)
+#define VIRT_CHECK_OUT_CELLS(name, start, max)  && virCallRoom(__func__, name, #name, max) && virCallRoom(__func__, "", #start, start)
+#define VIRT_CHECK_OUT_DOMAINS_OR_NULL(name)
+#define VIRT_CHECK_OUT_STRINGS_OR_NULL(name)
+#define VIRT_CHECK_OUT_MIGRATIONS_OR_NULL(name)
+#define VIRT_CHECK_OUT_PARAMS(name, count)      VIRT_CHECK_POINTER(name) VIRT_CHECK_POINTER(count)
+#define VIRT_CHECK_OUT_RECORDS(name)            VIRT_CHECK_POINTER(name)
+#define VIRT_CHECK_OUT_MEMORY_STATS(name, max)  && virCallRoom(__func__, name, #name, max > 0)
+#define VIRT_CHECK_OUT_DISK_ERRORS(name, max)   && virCallRoom(__func__, name, #name, max > 0)
+#define VIRT_CHECK_OUT_PARAMS_ROOM(name, room)  && virCallCounted(__func__, name, #name, room)
+#define VIRT_CHECK_OUT_NODE_CPU_STATS(name, room)    && virCallCounted(__func__, name, #name, room)
+#define VIRT_CHECK_OUT_NODE_MEMORY_STATS(name, room) && virCallCounted(__func__, name, #name, room)
+#define VIRT_CHECK_OUT_CPU_PARAMS(name, max, start, count) && virCallCpuParams(__func__, name, max, start, count)
+#define VIRT_CHECK_OUT_CPUMAP_OR_NULL(name, online)
+#define VIRT_CHECK_OUT_CPUMAPS(count, name, length) && virCallMaps(__func__, name, count, length)
+#define VIRT_CHECK_OUT_CPUMAP_BYTES(name, length)   && virCallMaps(__func__, name, 1, length)
+#define VIRT_CHECK_OUT_VCPUS(info, max, maps, length) \
+    && virCallRoom(__func__, info, #info, max) && (maps == NULL || virCallMaps(__func__, maps, max, length))
 
 /* ---- the groups of the vtable ---- */
 
@@ -167,7 +236,7 @@
 #define VIRT_IF_node(...)
 #define VIRT_IF_domain(...)
 #define VIRT_IF_migration(...)
-#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+#define CALL(result, name, group, slot, access, permission, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
 struct virDriver_connect {
 #include "calls.def"
 };
@@ -176,7 +245,7 @@ struct virDriver_connect {
 
 #define VIRT_IF_connect(...)
 #define VIRT_IF_node(...)       __VA_ARGS__
-#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+#define CALL(result, name, group, slot, access, permission, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
 struct virDriver_node {
 #include "calls.def"
 };
@@ -185,7 +254,7 @@ struct virDriver_node {
 
 #define VIRT_IF_node(...)
 #define VIRT_IF_domain(...)     __VA_ARGS__
-#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+#define CALL(result, name, group, slot, access, permission, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
 struct virDriver_domain {
 #include "calls.def"
 };
@@ -194,7 +263,7 @@ struct virDriver_domain {
 
 #define VIRT_IF_domain(...)
 #define VIRT_IF_migration(...)  __VA_ARGS__
-#define CALL(result, name, group, slot, access, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
+#define CALL(result, name, group, slot, access, permission, ...) VIRT_IF_##group(VIRT_SLOT(result, slot, __VA_ARGS__))
 struct virDriver_migration {
 #include "calls.def"
 };

@@ -68,6 +68,11 @@
 # endif
 #endif
 
+/* The same API in another process or on another host; needs nanomsg: on where the build says that it is there. */
+#if !defined VIRT_WITH_REMOTE
+# define VIRT_WITH_REMOTE 0
+#endif
+
 /* ---------- handles ---------- */
 
 struct virEventHub;
@@ -83,11 +88,12 @@ enum {
     VIRT_MAGIC_DOMAIN = 0x76c0a002,
     VIRT_MAGIC_MIGRATION = 0x76c0a003,
     VIRT_MAGIC_STREAM = 0x76c0a004,
+    VIRT_MAGIC_SERVER = 0x76c0a005,
 };
 
 struct _virConnect {
     struct virHandle handle;
-    const struct virDriver *driver;   /* constant from open to close, as are uri and readOnly */
+    const struct virDriver *driver;   /* constant from open's return to close's, as are uri and readOnly */
     char *uri;                        /* as virConnectGetURI gives it: in full */
     bool readOnly;
     void *priv;                       /* the driver's: set by open, freed by close */
@@ -187,8 +193,13 @@ enum virMigrationResult {
  *            domain.getJobStats is asked, which must not wait either.
  *   drop     either side: nobody steps it any more, until a phase is called again; virDomainAbortJob may then end it here. Must not wait.
  *   wait     either side: what to wait for until this side's phase can go on: descriptor (-1 none), VIR_EVENT_HANDLE_*, ms (-1 none).
+ *   toURI    source: all of virDomainMigrateToURI3 with VIR_MIGRATE_PEER2PEER, by whoever can reach both hosts by itself. Only where
+ *            the driver's guests are another process's: everywhere else the core does it.
  * A driver may lack some, as the older protocols did: without begin the guest's XML is the only cookie; without confirm perform ends the source;
  * without finish the guest runs at the destination when all of it is there.
+ * connect.subscribe: which events the callbacks of the connection want from now on, all of them as a JSON text: [[eventID, uuid of the guest, or
+ * null for all], ...]. Called when callbacks come and go, one call at a time; a failure is that of the callback that came. May be absent: a
+ * driver that has the hypervisor's events at hand emits them all.
  * A record is durable before the effect that it announces, and survives the process; whoever opens the host again finds each migration where
  * its record says, and every phase goes on from there.
  * Every phase is safe to repeat: asked again it answers as it did.
@@ -196,7 +207,7 @@ enum virMigrationResult {
 #include "calls.h"
 
 /* Which table layout a driver was compiled against; virRegisterDriver refuses another. */
-#define VIRT_DRIVER_VERSION 2
+#define VIRT_DRIVER_VERSION 3
 
 struct virDriver {
     int version;                      /* VIRT_DRIVER_VERSION */
@@ -206,7 +217,8 @@ struct virDriver {
     char *(*probe)(void);
     /*
      * Must provide: 1: the connection is open; 0: not this driver's (the next one is asked); -1: it is, and failed, with an error
-     * set and nothing left behind. conn->uri may be replaced. flags: VIR_CONNECT_RO, already in conn->readOnly.
+     * set and nothing left behind. conn->uri may be replaced. flags: VIR_CONNECT_RO, already in conn->readOnly. So may conn->driver be, by
+     * a table of the connection's own (what it can do is known only now): its close is the one that is called, and frees it.
      */
     int (*open)(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags);
     /* Must provide. Called once, when the last reference goes. No domain handle exists any more. */
@@ -254,6 +266,8 @@ VIRT_API void virLog(int priority, const char *source, const char *fmt, ...) VIR
 /* A new handle on a domain, with one reference; takes over obj's reference also on failure (objFree(obj) is called then). */
 VIRT_API virDomainPtr virNewDomain(virConnectPtr conn, const char *name, const unsigned char *uuid, int id,
                                    void *obj, void (*objFree)(void *obj));
+/* As virDomainFree, for a handle that is one; the thread's error stays. */
+VIRT_INTERNAL void virDomainUnref(virDomainPtr domain);
 
 /*
  * State that all connections to one host share in this process (a state directory has one owner). The key names it: "qemu:/var/lib/x".
@@ -264,6 +278,9 @@ VIRT_API virDomainPtr virNewDomain(virConnectPtr conn, const char *name, const u
 VIRT_API void *virSharedAcquire(const char *key, void *(*create)(const char *key, void *opaque), void *opaque,
                                 void (*destroy)(void *state));
 VIRT_API void virSharedRelease(void *state);
+
+/* A reference, unless the last one is already gone: for those who hold a pointer without a reference. */
+VIRT_INTERNAL bool virHandleTryRef(struct virHandle *handle);
 
 /* A public function outside virt.c has failed: hands the thread's error to who wants to know. */
 VIRT_API void virErrorDispatch(virConnectPtr conn);
@@ -289,6 +306,10 @@ struct virDomainEvent {
 
 VIRT_API struct virEventHub *virEventHubNew(void);
 VIRT_API void virEventHubFree(struct virEventHub *hub);
+/* Every event of the hub, as it is emitted, under the hub's lock: func may only put it aside. Until Untap with the same two. 0 or -1. */
+typedef void (*virEventHubFunc)(void *opaque, const struct virDomainEvent *event);
+VIRT_INTERNAL int virEventHubTap(struct virEventHub *hub, virEventHubFunc func, void *opaque);
+VIRT_INTERNAL void virEventHubUntap(struct virEventHub *hub, virEventHubFunc func, void *opaque);
 /* Queues the event for delivery from the event loop; never calls the application itself, so any lock may be held. Does not fail:
  * without memory the event is lost, and the log says so. */
 VIRT_API void virDomainEventEmit(struct virEventHub *hub, const struct virDomainEvent *event);

@@ -10,7 +10,6 @@ VIRT_INTERNAL bool virHandleIs(const void *handle, unsigned int magic);
 VIRT_INTERNAL void virHandleInit(struct virHandle *handle, unsigned int magic);
 VIRT_INTERNAL void virHandleRef(struct virHandle *handle);
 VIRT_INTERNAL int virHandleUnref(struct virHandle *handle);
-VIRT_INTERNAL bool virHandleTryRef(struct virHandle *handle);
 VIRT_INTERNAL virConnectPtr virCallOnConnect(const char *function, virConnectPtr conn, bool writes);
 VIRT_INTERNAL virConnectPtr virCallOnDomain(const char *function, virDomainPtr domain, bool writes);
 VIRT_INTERNAL bool virCallHas(const char *function, const void *argument, const char *name);

@@ -73,6 +73,17 @@ virJsonCheckText(const char *text, size_t length)
     return NULL;
 }
 
+VIRT_INTERNAL bool
+virJsonIsUtf8(const char *text)
+{
+    size_t length = strlen(text), step;
+
+    for (size_t i = 0; i < length; i += step)
+        if ((step = (unsigned char)text[i] < 0x80 ? 1 : virJsonUtf8Length((const unsigned char *)text + i, length - i)) == 0)
+            return false;
+    return true;
+}
+
 /* The first number from `at` on, outside of strings; `end` if there is none. */
 static const char *
 virJsonNextNumber(const char *at, const char *end)
@@ -230,7 +241,7 @@ virJsonPutNumber(struct virText *out, double value)
     char *comma;
 
     if (value >= -VIR_JSON_EXACT && value <= VIR_JSON_EXACT && value == (double)(long long)value) {
-        virTextAdd(out, "%lld", (long long)value);
+        virTextAppend(out, text, virNumberFormat((long long)value, text));
         return;
     }
     if (!isfinite(value)) {                     /* JSON has no word for it */
@@ -419,6 +430,17 @@ virJsonArray(void)
 
 /* ---------- typed parameters ---------- */
 
+/* Without the locale's comma. */
+static char *
+virTypedParamDouble(double value)
+{
+    char *text = virStringFormat("%.17g", value), *comma = text != NULL ? strchr(text, ',') : NULL;
+
+    if (comma != NULL)
+        *comma = '.';
+    return text;
+}
+
 /* The value as text, so that every digit of it arrives. The caller frees it. */
 static char *
 virTypedParamText(const virTypedParameter *param)
@@ -428,7 +450,7 @@ virTypedParamText(const virTypedParameter *param)
     case VIR_TYPED_PARAM_UINT:    return virStringFormat("%u", param->value.ui);
     case VIR_TYPED_PARAM_LLONG:   return virStringFormat("%lld", param->value.l);
     case VIR_TYPED_PARAM_ULLONG:  return virStringFormat("%llu", param->value.ul);
-    case VIR_TYPED_PARAM_DOUBLE:  return virStringFormat("%.17g", param->value.d);
+    case VIR_TYPED_PARAM_DOUBLE:  return virTypedParamDouble(param->value.d);
     case VIR_TYPED_PARAM_BOOLEAN: return virStringFormat("%d", param->value.b != 0);
     default:                      return virStringCopy(param->value.s != NULL ? param->value.s : "");
     }

@@ -17,6 +17,8 @@ VIRT_INTERNAL void virJsonCleanup(cJSON **json);
 VIRT_INTERNAL cJSON *virJsonParse(const char *text, size_t length, const char *what);
 /* What cJSON lets through although it would change the meaning: NUL characters, raw or as \u0000, and broken UTF-8; NULL: nothing. */
 VIRT_INTERNAL const char *virJsonCheckText(const char *text, size_t length);
+/* A text that JSON can hold, which says nothing of backslashes: whether it is UTF-8. */
+VIRT_INTERNAL bool virJsonIsUtf8(const char *text);
 /* One line of text; the caller frees it with free(). */
 VIRT_INTERNAL char *virJsonFormat(const cJSON *json);
 

@@ -6,6 +6,8 @@
 #include "file.h"
 
 #include <limits.h>
+#include <locale.h>
+#include <stdio.h>
 
 #define VIRT_FROM VIR_FROM_NONE
 
@@ -169,17 +171,30 @@ virTypedParamsAddStringList(virTypedParameterPtr *params, int *nparams, int *max
     return 0;
 }
 
+/* With a point, whatever the locale has instead. */
+static int
+virTypedParamParseDouble(const char *value, double *number)
+{
+    char text[64], *point, *end = NULL;
+    int length = snprintf(text, sizeof(text), "%s", value);
+
+    if (length <= 0 || (size_t)length >= sizeof(text))
+        return -1;
+    if ((point = strchr(text, '.')) != NULL)
+        *point = *localeconv()->decimal_point;
+    *number = strtod(text, &end);
+    return *end == '\0' ? 0 : -1;
+}
+
 static int
 virTypedParamParse(virTypedParameterPtr param, const char *value)
 {
     unsigned long long number = 0;
     bool negative = *value == '-';
-    char *end = NULL;
 
     switch (param->type) {
     case VIR_TYPED_PARAM_DOUBLE:
-        param->value.d = strtod(value, &end);
-        return *value != '\0' && *end == '\0' ? 0 : -1;
+        return virTypedParamParseDouble(value, &param->value.d);
     case VIR_TYPED_PARAM_BOOLEAN:
         param->value.b = strcmp(value, "1") == 0;
         return param->value.b || strcmp(value, "0") == 0 ? 0 : -1;

@@ -312,6 +312,24 @@ virUuidParse(const char *text, unsigned char *uuid)
     return 0;
 }
 
+VIRT_INTERNAL size_t
+virNumberFormat(long long value, char *text)
+{
+    unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
+    char digits[VIRT_NUMBER_BUFLEN], *at = digits + sizeof(digits) - 1;
+    size_t length;
+
+    *at = '\0';
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (value < 0)
+        *--at = '-';
+    length = (size_t)(digits + sizeof(digits) - 1 - at);
+    memcpy(text, at, length + 1);
+    return length;
+}
+
 VIRT_INTERNAL void
 virUuidFormat(const unsigned char *uuid, char *text)
 {

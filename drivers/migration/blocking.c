@@ -117,6 +117,13 @@ virDomainMigrateToURI3(virDomainPtr domain, const char *dconnuri, virTypedParame
         virErrorDispatch(domain->conn);
         return -1;
     }
+    if (domain->conn->driver->migration.toURI != NULL) {
+        int rc = domain->conn->driver->migration.toURI(domain, dconnuri, params, nparams, flags);
+
+        if (rc < 0)
+            virErrorDispatch(domain->conn);
+        return rc;
+    }
     if ((dconn = virConnectOpen(dconnuri)) == NULL)
         return -1;
     guest = virMigrateBlocking(domain, dconn, params, nparams, flags);

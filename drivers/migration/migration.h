@@ -20,6 +20,16 @@
 #include "../common/json.h"
 #include "../common/params.h"
 
+/* The calls of calls.def that are not public, with their checks. */
+#define CALL(...)
+#define CORE(...)
+#if !VIRT_WITH_REMOTE
+# define SLOT(...)
+#endif
+#define PHASE(result, name, group, slot, access, permission, ...) \
+    VIRT_INTERNAL VIRT_TYPE_##result name(VIRT_LIST(VIRT_DECLARE, __VA_ARGS__));
+#include "../calls.def"
+
 #define VIR_MIGRATION_REPEAT      500          /* ms after which a request that was not answered is handed out again */
 #define VIR_MIGRATION_MESSAGE_MAX (16u << 20)  /* bytes: more is not one of ours */
 

@@ -1,13 +1,14 @@
 /*
  * The same API in another process or on another host: what the files of this folder have in common.
  *
- *   codec.c    from calls.def: how each kind of argument becomes JSON and back, the client's stubs, the server's dispatch
+ *   codec.c    from calls.def: the client's stubs and the server's dispatch; guests, events and errors as JSON
+ *   kinds.c    how each kind of argument becomes JSON and back
  *   link.c     client: the socket, calls under way, asking again, sessions renewed, events and streams
  *   remote.c   the driver: URIs, opening and closing
  *   server.c   virServer*: addresses, clients, replies that may be asked for again
  *   session.c  server: one client: its subscriptions, events and streams
  *   access.c   server: who may do what, and the audit
- *   noise.c    authentication and encryption for tcp and ws
+ *   noise.c    authentication and encryption for tcp and ws (noise.h); noise_ends.c what a client and a server keep for it
  *   keys.c     whose key is whose
  *
  * Messages are JSON-RPC 2.0, as examples/virtd/PROTOCOL.md has them. Every one of them may be lost: a raw nanomsg socket drops what it cannot
@@ -21,41 +22,69 @@
 
 struct remoteServing;
 
-/* A call of calls.def as both ends know it; remoteMethods has them in the order of calls.def. */
+/* Their numbers, in the order of calls.def. What a connection answers by itself (LINK) is none of them. */
+enum {
+#define LINK(...)
+#define LINK_PHASE(...)
+#define CALL(result, function, ...) REMOTE_METHOD_##function,
+#include "../calls.def"
+    REMOTE_METHODS
+};
+
+enum remoteResult { REMOTE_RESULT_INT, REMOTE_RESULT_COUNT_ACTIVE, REMOTE_RESULT_COUNT_INACTIVE, REMOTE_RESULT_ULONG, REMOTE_RESULT_ULL,
+                    REMOTE_RESULT_STRING, REMOTE_RESULT_DOMAIN };
+
+/* A call of calls.def as both ends know it. */
 struct remoteMethod {
     const char *name;                 /* "virDomainGetInfo" */
-    const char *permission;           /* what the access callback is asked: "domain.read" */
+    const char *permission;           /* what the access callback is asked: "domain.read"; several with a blank between them */
+    unsigned char length;             /* of the name */
+    unsigned char result;             /* enum remoteResult */
     bool writes;                      /* not on a read-only connection */
     bool repeats;                     /* safe to be carried out again when its outcome is not known */
+    bool phase;                       /* of a migration: may answer VIR_MIGRATION_AGAIN */
     size_t slot;                      /* where its pointer stands in struct virDriver */
+    size_t needs;                     /* the slot that a driver has that serves it: the same one, except for a CORE call */
     /* Carries it out on serving->conn: the result object, the caller's; or NULL with the thread's error set. */
     cJSON *(*serve)(struct remoteServing *serving, const cJSON *params);
 };
-VIRT_INTERNAL_DATA const struct remoteMethod remoteMethods[];
+VIRT_INTERNAL_DATA const struct remoteMethod remoteMethods[REMOTE_METHODS];
 VIRT_INTERNAL size_t remoteMethodCount(void);
 VIRT_INTERNAL const struct remoteMethod *remoteMethodFind(const char *name);      /* NULL: no such call */
-VIRT_INTERNAL bool remoteMethodIsIn(const struct remoteMethod *method, const struct virDriver *driver);   /* the driver has that slot */
+VIRT_INTERNAL bool remoteMethodIsIn(const struct remoteMethod *method, const struct virDriver *driver);   /* a server of that driver has it */
 
 /* ---------- the client's side of the codec ---------- */
 
-/* The slots of `driver` become stubs where `has` (by index of remoteMethods) says so, and NULL elsewhere. */
+/*
+ * The slots of `driver` become stubs where `has` (by index of remoteMethods) says so, and NULL elsewhere. Those of the LINK and LINK_PHASE
+ * lines are left as they are: the driver's own functions (migration.wait: remoteLinkWait).
+ */
 VIRT_INTERNAL void remoteStubsFill(struct virDriver *driver, const bool *has);
 
 /*
- * What a stub calls (link.c): sends the call and waits for its result. params is taken over. phase: the migration phase that it is, or NULL.
- * 1: *result is the result object, the caller's. 0: a phase is not over (AGAIN). -1: the error is set.
+ * What a stub calls (link.c): sends the call and waits for its result. params is taken over, and refers to nothing of the caller's. phase: the
+ * migration phase that it is, or NULL (a check of virMigrationCheck is none); how long the server waits in it is params' call.timeout, at
+ * most REMOTE_PHASE_WAIT. 1: *result is the result object, the caller's. 0: a phase is not over (AGAIN). -1: the error is set.
  */
 VIRT_INTERNAL int remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *params, const struct virMigrationCall *phase,
                                  cJSON **result);
+
+#define REMOTE_PHASE_WAIT 1000        /* ms that a server may wait in a phase until it answers AGAIN */
+
+/* The slot migration.wait: what to wait for until the phase can go on is the connection's own descriptor. */
+VIRT_INTERNAL int remoteLinkWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events, int *milliseconds);
 
 /* ---------- the server's side of the codec ---------- */
 
 /* Who a call is carried out for. */
 struct remoteServing {
     virConnectPtr conn;               /* of the client's host; read-only if the client is */
-    const struct remoteMethod *method;
+    const struct remoteMethod *method;     /* set by its serve */
     void *client;                     /* the session, for the functions below */
-    /* Whether the client may do this to this guest (NULL: the host as a whole). 0, or -1 with VIR_ERR_ACCESS_DENIED set. NULL: everything is allowed. */
+    /*
+     * Whether the client may do this to this guest (NULL: the host as a whole). The handle may be of a guest that is not there yet, or any
+     * more: it has name and uuid then (of a document that names no uuid: zeros), and no object. 0, or -1 with VIR_ERR_ACCESS_DENIED set. NULL: everything is allowed.
+     */
     int (*allowed)(struct remoteServing *serving, virDomainPtr domain, const char *permission);
     /* Whether the client may know that there is this guest; nothing is set. NULL: all of them. */
     bool (*visible)(struct remoteServing *serving, virDomainPtr domain);

@@ -152,6 +152,29 @@ static const struct virtshOption connectOptions[] = {
     VIRTSH_END,
 };
 
+/* Not in virsh: keys for connections over tcp and ws. Prints the public one. */
+static bool
+cmdKeygen(struct virtsh *sh)
+{
+    const char *file = virtshString(sh, "file");
+    char *key = NULL;
+
+    if (virtshHas(sh, "show"))
+        key = virKeyGetPublic(file, 0);
+    else if (virKeyGenerate(file, &key, 0) < 0)
+        key = NULL;
+    if (key == NULL)
+        return false;
+    virtshPrint(sh, "%s\n", (char *)virtshOwn(sh, key));
+    return true;
+}
+
+static const struct virtshOption keygenOptions[] = {
+    { .name = "file", VIRTSH_STRING, "file of the secret key (default: key in ~/.config/virt)" },
+    { .name = "show", VIRTSH_FLAG, "make none: print the public key of the one that is there" },
+    VIRTSH_END,
+};
+
 /* For completion.bash: `virtsh complete -- WORDS...` prints what could stand for the last word. */
 static bool
 cmdComplete(struct virtsh *sh)
@@ -191,6 +214,10 @@ const struct virtshCommand virtshShellCommands[] = {
     { .name = "help", "print help",
       "Prints global help, command specific help, or help for a\n    group of related commands",
       helpOptions, cmdHelp, .offline = true },
+    { .name = "keygen", "make a key for connections over tcp and ws",
+      "Make a pair of keys for connections over tcp and ws: the secret one goes to a new file,\n"
+      "    the public one is printed, for the server's file of authorized keys.", keygenOptions,
+      cmdKeygen, .offline = true },
     { .name = "pwd", "print the current directory", "Print the current directory.", NULL, cmdPwd,
       .offline = true },
     { .name = "quit", "quit this interactive terminal", NULL, NULL, cmdQuit, .offline = true },

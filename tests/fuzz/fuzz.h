@@ -1,5 +1,5 @@
 /*
- * What a migration takes in from outside, as functions of any bytes: included behind virt.c by libfuzzer.c (make fuzz) and by
+ * What is taken in from outside by a migration, and by encrypted connections, as functions of any bytes: included behind virt.c by libfuzzer.c (make fuzz) and by
  * tests/unit/fuzz.c, which runs the corpus.
  *
  * Each function ends by itself, whatever it is given, and leaves nothing behind. Beside what the sanitizers see it looks for texts that are
@@ -217,6 +217,93 @@ fuzzTestCookie(const char *text)
     fuzzHostsClose(&hosts);
 }
 
+#if VIRT_WITH_NOISE
+/* ---- encrypted connections ---- */
+
+static char fuzzKeys[1024];           /* a path that does not exist yet, set by who includes this */
+
+/* Files of keys. */
+static void
+fuzzKeyFiles(const char *text)
+{
+    struct remoteAuthorized list;
+    unsigned char key[REMOTE_KEY_SIZE];
+    struct remoteKey pair;
+
+    FUZZ_MUST(virFileWriteVolatile(fuzzKeys, text, strlen(text), 0600) == 0);
+    if (remoteAuthorizedRead(fuzzKeys, &list) == 0) {
+        for (size_t i = 0; i < list.count; i++)
+            FUZZ_MUST(remoteAuthorizedFind(&list, list.list[i].key) == &list.list[i] && list.list[i].name[0] != '\0');
+        remoteAuthorizedClear(&list);
+    }
+    remoteKnownHostsFind(fuzzKeys, "a.example", 16510, key);
+    remoteKeyRead(fuzzKeys, &pair);
+    unlink(fuzzKeys);
+}
+
+/*
+ * Messages, a line of hex digits each, to a server and to a client of it that have met. The server's key is the one of 32 bytes 7: messages that
+ * were recorded from its clients (all with the secret of 32 bytes 5) are taken again, so that the corpus has some that get far.
+ */
+static void
+fuzzNoise(const char *text)
+{
+    static const char authorized[] = "UKYUCbHd0DJemxa3AOcZ6XcsBwALG9d4bpB8ZT0gSV0= fuzz\n";
+    struct remoteNoiseSession *session = NULL;
+    struct remoteKey clientKey, serverKey;
+    struct remoteNoiseServer *server;
+    struct remoteNoiseClient *client;
+    unsigned char *message;
+    size_t size, length;
+    char *data = NULL;
+    int lines = 0;
+
+    memset(clientKey.secret, 5, sizeof(clientKey.secret));
+    memset(serverKey.secret, 7, sizeof(serverKey.secret));
+    FUZZ_MUST(remoteKeyFromSecret(&clientKey) == 0 && remoteKeyFromSecret(&serverKey) == 0);
+    FUZZ_MUST(virFileWriteVolatile(fuzzKeys, authorized, strlen(authorized), 0600) == 0);
+    FUZZ_MUST((server = remoteNoiseServerNew(&serverKey, fuzzKeys, 4)) != NULL);
+    FUZZ_MUST((client = remoteNoiseClientNew(&clientKey, serverKey.open)) != NULL);
+    FUZZ_MUST(remoteNoiseClientHello(client, &message, &size) == 0);
+    FUZZ_MUST(remoteNoiseServerTake(server, message, size, &data, &length, &session) == REMOTE_NOISE_REPLY);
+    FUZZ_MUST(remoteNoiseClientTake(client, data, length, NULL, NULL) == REMOTE_NOISE_READY);
+    free(message);
+    free(data);
+    while (*text != '\0' && lines++ < 32) {
+        size_t digits = strcspn(text, "\n");
+        int n = 0;
+
+        FUZZ_MUST((message = malloc(digits / 2 + 1)) != NULL);
+        for (size = 0; size < digits / 2 && sscanf(text + 2 * size, "%2hhx%n", &message[size], &n) == 1 && n == 2; size++)
+            ;
+        /* Nobody but the client can have sent a text, and nobody but the server. */
+        switch (remoteNoiseServerTake(server, message, size, &data, &length, &session)) {
+        case REMOTE_NOISE_REPLY:
+            FUZZ_MUST(length <= size);
+            free(data);
+            break;
+        case REMOTE_NOISE_DROPPED:
+            break;
+        default:
+            FUZZ_MUST(false);
+        }
+        FUZZ_MUST(remoteNoiseClientTake(client, message, size, &data, &length) == REMOTE_NOISE_DROPPED);
+        FUZZ_MUST(remoteNoiseServerCount(server) <= 1 + 8);
+        free(message);
+        text += digits + (text[digits] == '\n');
+    }
+    FUZZ_MUST(remoteNoiseClientSeal(client, "text", 4, &message, &size) == 1);
+    data = NULL;
+    if (remoteNoiseServerTake(server, message, size, &data, &length, &session) == REMOTE_NOISE_TEXT)
+        remoteNoiseSessionUnref(session);
+    free(message);
+    free(data);
+    remoteNoiseClientFree(client);
+    remoteNoiseServerFree(server);
+    unlink(fuzzKeys);
+}
+#endif
+
 #if VIRT_WITH_QEMU
 /* What QEMU's destination does before it starts anything; and, in Finish, with the source's statistics. */
 static void
@@ -283,6 +370,10 @@ static const struct fuzzTarget fuzzTargets[] = {
     { "message", fuzzMessages },
     { "record", fuzzRecords },
     { "test-cookie", fuzzTestCookie },
+#if VIRT_WITH_NOISE
+    { "noise", fuzzNoise },
+    { "keys", fuzzKeyFiles },
+#endif
 #if VIRT_WITH_QEMU
     { "qemu-cookie", fuzzQemuCookie },
     { "qemu-record", fuzzHostRecord },

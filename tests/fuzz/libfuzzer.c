@@ -23,6 +23,10 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
             fuzzTarget = &fuzzTargets[i];
     if (folder != NULL)
         snprintf(fuzzFolder, sizeof(fuzzFolder), "%s", folder);
+#if VIRT_WITH_NOISE
+    if (folder != NULL)
+        snprintf(fuzzKeys, sizeof(fuzzKeys), "%s/keys", folder);
+#endif
     if (fuzzTarget != NULL && folder != NULL)
         return 0;
     fprintf(stderr, "VIRT_FUZZ does not name a fuzzer, or VIRT_FUZZ_FOLDER no empty folder\n");

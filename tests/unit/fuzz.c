@@ -165,3 +165,17 @@ TEST(a_record_whose_uuids_have_more_dashes_is_taken_with_the_right_ones)
 }
 
 #undef LARGEST
+
+#if VIRT_WITH_NOISE
+TEST_LIMIT(messages_of_strangers_do_no_harm, 120)
+{
+    snprintf(fuzzKeys, sizeof(fuzzKeys), "%s", scratchPath("keys"));
+    run("noise");
+}
+
+TEST_LIMIT(files_of_keys_do_no_harm, 120)
+{
+    snprintf(fuzzKeys, sizeof(fuzzKeys), "%s", scratchPath("keys"));
+    run("keys");
+}
+#endif
