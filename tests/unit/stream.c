@@ -263,7 +263,7 @@ TEST(what_a_far_end_refuses_ends_the_sending_with_its_error)
 
 /* ---- descriptors ---- */
 
-static int closedCalls;
+static atomic_int closedCalls;         /* the last reference may go in the loop's thread */
 
 static void
 closed(void *opaque)
