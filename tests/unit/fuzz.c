@@ -165,3 +165,10 @@ TEST(a_record_whose_uuids_have_more_dashes_is_taken_with_the_right_ones)
 }
 
 #undef LARGEST
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
+TEST_LIMIT(messages_to_a_server_do_no_harm, 120)
+{
+    run("server");
+}
+#endif
