@@ -2960,5 +2960,6 @@ virMigrationGetDomain(virMigrationPtr m)
 # if VIRT_WITH_REMOTE
 #  include "drivers/remote/codec.c"
 #  include "drivers/remote/kinds.c"
+#  include "drivers/remote/lists.c"
 # endif
 #endif
