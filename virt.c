@@ -2979,6 +2979,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # if VIRT_WITH_REMOTE
 #  include "drivers/remote/codec.c"
 #  include "drivers/remote/kinds.c"
+#  include "drivers/remote/lists.c"
 #  include "drivers/remote/link.c"
 #  include "drivers/remote/link_session.c"
 #  include "drivers/remote/remote.c"

@@ -129,6 +129,23 @@ virJsonKeepDigits(cJSON *json, const char **at, const char *end)
     return 0;
 }
 
+/* Whether there are as many digits in a row anywhere as a number needs that a double cannot hold: 16, so one of them is at a multiple of 16. */
+static bool
+virJsonHasLongNumber(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i += 16) {
+        size_t from = i, to = i;
+
+        while (to < length && text[to] >= '0' && text[to] <= '9')
+            to++;
+        while (to > i && from > 0 && text[from - 1] >= '0' && text[from - 1] <= '9')
+            from--;
+        if (to - from >= 16)
+            return true;
+    }
+    return false;
+}
+
 VIRT_INTERNAL cJSON *
 virJsonParse(const char *text, size_t length, const char *what)
 {
@@ -144,7 +161,7 @@ virJsonParse(const char *text, size_t length, const char *what)
     if (json != NULL) {
         while (end < text + length && strchr(" \t\r\n", *end) != NULL)
             end++;
-        if (end == text + length && virJsonKeepDigits(json, &at, end) == 0)
+        if (end == text + length && (!virJsonHasLongNumber(text, length) || virJsonKeepDigits(json, &at, end) == 0))
             return json;
         cJSON_Delete(json);
         if (end == text + length)

@@ -297,7 +297,7 @@ virUuidParse(const char *text, unsigned char *uuid)
     for (size_t i = 0; i < VIR_UUID_BUFLEN; i++) {
         int high, low;
 
-        while (*text == '-' || isspace((unsigned char)*text))
+        while (*text == '-' || (*text <= ' ' && isspace((unsigned char)*text)))
             text++;
         if ((high = virUuidDigit(text[0])) < 0 || (low = virUuidDigit(text[1])) < 0)
             return -1;

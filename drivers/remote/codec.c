@@ -170,9 +170,9 @@ remoteResultTake(virConnectPtr conn, const struct remoteMethod *method, struct r
 static virConnectPtr
 remoteConnectOf(const struct remoteArgument *a)
 {
-    if (a->kind == &remoteKinds[REMOTE_KIND_CONNECT])
+    if (a->kind == &remoteKind_CONNECT)
         return (virConnectPtr)(uintptr_t)a->in;
-    return a->kind == &remoteKinds[REMOTE_KIND_DOMAIN] ? ((const struct _virDomain *)a->in)->conn : (*(const virDomainPtr *)a->in)->conn;
+    return a->kind == &remoteKind_DOMAIN ? ((const struct _virDomain *)a->in)->conn : (*(const virDomainPtr *)a->in)->conn;
 }
 
 /* All that a stub does. 0, or -1 with the error set. */
@@ -180,7 +180,7 @@ static int
 remoteStub(const struct remoteMethod *method, struct remoteArgument *a, size_t n, struct remoteValue *value)
 {
     virConnectPtr conn = remoteConnectOf(a);
-    virDomainPtr domain = a->kind == &remoteKinds[REMOTE_KIND_DOMAIN] ? (virDomainPtr)(uintptr_t)a->in : NULL;
+    virDomainPtr domain = a->kind == &remoteKind_DOMAIN ? (virDomainPtr)(uintptr_t)a->in : NULL;
     const struct virMigrationCall *phase = NULL;
     cJSON *params = cJSON_CreateObject(), *result = NULL;
     int rc, id;
@@ -189,7 +189,7 @@ remoteStub(const struct remoteMethod *method, struct remoteArgument *a, size_t n
         return virReportNoMemory();
     for (size_t i = 0; i < n; i++) {
         a[i].method = method;
-        if (method->phase && a[i].kind == &remoteKinds[REMOTE_KIND_MIGRATION])
+        if (method->phase && a[i].kind == &remoteKind_MIGRATION)
             phase = a[i].in;
         if (a[i].kind->encodeIn != NULL && a[i].kind->encodeIn(&a[i], params) < 0) {
             cJSON_Delete(params);
@@ -264,7 +264,7 @@ static struct remoteArgument *
 remoteGuestOf(struct remoteArgument *a, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (a[i].kind == &remoteKinds[REMOTE_KIND_DOMAIN] || a[i].kind == &remoteKinds[REMOTE_KIND_XML])
+        if (a[i].kind == &remoteKind_DOMAIN || a[i].kind == &remoteKind_XML)
             return &a[i];
     return NULL;
 }
@@ -279,7 +279,7 @@ remoteServeAsk(struct remoteServing *serving, struct remoteArgument *a, size_t n
     const struct remoteMethod *method = serving->method;
     struct remoteArgument *guest = remoteGuestOf(a, n);
     virDomainPtr domain = guest != NULL ? guest->out.domain : NULL;
-    bool gone = guest != NULL && guest->kind == &remoteKinds[REMOTE_KIND_DOMAIN] && guest->count == 0;
+    bool gone = guest != NULL && guest->kind == &remoteKind_DOMAIN && guest->count == 0;
 
     if (gone && !method->phase)
         return remoteNoDomain(domain);
@@ -324,7 +324,7 @@ remoteServeLookup(struct remoteServing *serving, const cJSON *params, struct rem
     if (value->domain == NULL && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return -1;
     virResetLastError();
-    if (key->kind == &remoteKinds[REMOTE_KIND_INT])
+    if (key->kind == &remoteKind_INT)
         return virReportErrorFrom(VIR_FROM_DOMAIN, VIR_ERR_NO_DOMAIN, __FILE__, __LINE__, "no domain with matching %s %lld", key->name[0], key->number[0]);
     return virReportErrorFrom(VIR_FROM_DOMAIN, VIR_ERR_NO_DOMAIN, __FILE__, __LINE__, "no domain with matching %s '%s'", key->name[0],
                               cJSON_IsString(item) ? item->valuestring : "");
@@ -391,7 +391,7 @@ remoteServeEnd(struct remoteServing *serving, const cJSON *params, struct remote
             rc = a[i].kind->encodeOut(serving, &a[i], &value->number, result);
     if (rc == 0)
         rc = remoteResultFormat(method, result, value);
-    if (rc == 0 && a->kind == &remoteKinds[REMOTE_KIND_DOMAIN] && (id = atomic_load(&a->out.domain->id)) != a->number[0])
+    if (rc == 0 && a->kind == &remoteKind_DOMAIN && (id = atomic_load(&a->out.domain->id)) != a->number[0])
         rc = remotePut(result, "id", cJSON_CreateNumber(id));
     if (rc < 0)
         error = virSaveLastError();

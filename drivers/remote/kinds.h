@@ -77,7 +77,27 @@ VIRT_INTERNAL bool remoteSees(struct remoteServing *serving, virDomainPtr domain
 /* VIR_ERR_NO_DOMAIN, whether there is none or the client may not know of it. */
 VIRT_INTERNAL int remoteNoDomain(virDomainPtr domain);
 
-/* ---- the kinds: X(kind, functions...) ---- */
+/* ---- what kinds.c has for lists.c ---- */
+
+/* The text, or null; NULL or -1: the error is set, here and below. */
+VIRT_INTERNAL int remotePutString(const struct remoteArgument *a, cJSON *object, const char *key, const char *text);
+/* A number of a request. */
+VIRT_INTERNAL int remoteAsked(struct remoteArgument *a, const cJSON *params, const char *name, bool isSigned, long long min, unsigned long long max, long long *value);
+/* "name": false says that the caller does not want it. */
+VIRT_INTERNAL void remoteWants(struct remoteArgument *a, const cJSON *params, const char *name);
+VIRT_INTERNAL int remoteSayAbsent(const struct remoteArgument *a, cJSON *params, const char *name);
+VIRT_INTERNAL cJSON *remotePutArray(cJSON *object, const char *key);
+/* A member that is an array of at most so many. */
+VIRT_INTERNAL const cJSON *remoteGetArray(const struct remoteArgument *a, const cJSON *object, const char *name, size_t max, size_t *count);
+VIRT_INTERNAL cJSON *remoteDomainItem(virDomainPtr domain);
+VIRT_INTERNAL int remotePutParams(cJSON *object, const char *key, const virTypedParameter *params, long long n);
+VIRT_INTERNAL int remoteReadParams(struct remoteArgument *a, const cJSON *object, const char *name, size_t max);
+VIRT_INTERNAL void remoteParamsClean(struct remoteArgument *a);
+VIRT_INTERNAL void remoteDataClean(struct remoteArgument *a);
+VIRT_INTERNAL void remoteDomainsClean(struct remoteArgument *a);
+VIRT_INTERNAL int remoteNothingDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params);
+
+/* ---- the kinds ---- */
 
 #define REMOTE_KINDS(X)                                                                                                               \
     X(CONNECT) X(DOMAIN) X(DOMAINS) X(STREAM) X(STRING) X(STRING_OR_NULL) X(XML) X(UUID) X(INT) X(UINT) X(ULONG) X(ULL) X(KEYCODES)             \
@@ -88,19 +108,18 @@ VIRT_INTERNAL int remoteNoDomain(virDomainPtr domain);
     X(OUT_NODE_CPU_STATS) X(OUT_NODE_MEMORY_STATS) X(OUT_CPU_PARAMS) X(OUT_CPUMAP_OR_NULL) X(OUT_CPUMAPS) X(OUT_CPUMAP_BYTES)         \
     X(OUT_VCPUS)
 
-#define REMOTE_KIND_NUMBER(kind) REMOTE_KIND_##kind,
-enum { REMOTE_KINDS(REMOTE_KIND_NUMBER) REMOTE_KIND_LAST };
-#undef REMOTE_KIND_NUMBER
-VIRT_INTERNAL_DATA const struct remoteKind remoteKinds[REMOTE_KIND_LAST];
+#define REMOTE_KIND(kind) VIRT_INTERNAL_DATA const struct remoteKind remoteKind_##kind;
+REMOTE_KINDS(REMOTE_KIND)
+#undef REMOTE_KIND
 
 /* ---- an argument in the array: at the client with its values, at the server without ---- */
 
 #define REMOTE_GIVEN(value) value
 #define REMOTE_BLANK(value) 0
 #define REMOTE_FOR_CLIENT(word, ...) \
-    { .kind = &remoteKinds[REMOTE_KIND_##word], .client = true, REMOTE_NAMES(__VA_ARGS__, ~, ~, ~, ~), REMOTE_SAYS_##word(REMOTE_GIVEN, __VA_ARGS__) }
+    { .kind = &remoteKind_##word, .client = true, REMOTE_NAMES(__VA_ARGS__, ~, ~, ~, ~), REMOTE_SAYS_##word(REMOTE_GIVEN, __VA_ARGS__) }
 #define REMOTE_FOR_SERVER(word, ...) \
-    { .kind = &remoteKinds[REMOTE_KIND_##word], REMOTE_NAMES(__VA_ARGS__, ~, ~, ~, ~), REMOTE_SAYS_##word(REMOTE_BLANK, __VA_ARGS__) }
+    { .kind = &remoteKind_##word, REMOTE_NAMES(__VA_ARGS__, ~, ~, ~, ~), REMOTE_SAYS_##word(REMOTE_BLANK, __VA_ARGS__) }
 #define REMOTE_NAMES(a, b, c, d, ...)              .name = { #a, #b, #c, #d }
 
 #define REMOTE_SAYS_CONNECT(V, name)               .in = V(name)

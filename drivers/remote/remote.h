@@ -3,6 +3,7 @@
  *
  *   codec.c    from calls.def: the client's stubs and the server's dispatch; guests, events and errors as JSON
  *   kinds.c    how each kind of argument becomes JSON and back
+ *   lists.c    the same of structs and lists
  *   link.c     client: the socket, calls under way, asking again, sessions renewed, events and streams
  *   remote.c   the driver: URIs, opening and closing
  *   server.c   virServer*: addresses, clients, replies that may be asked for again
