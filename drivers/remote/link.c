@@ -136,6 +136,8 @@ remoteLinkRemove(struct remoteLink *link, struct remoteCall *call)
 {
     remoteCallTurn(link, call, REMOTE_CALL_OVER);
     remoteLinkUnlink(link, call);
+    if (call->method != NULL && call->sends > 0 && link->ndone < REMOTE_LINK_DONE)
+        link->done[link->ndone++] = call->id;
 }
 
 VIRT_INTERNAL void
@@ -198,6 +200,24 @@ remoteLinkSeen(const struct remoteLink *link, unsigned long long id)
     return (call != NULL && call->id < id ? call->id : id) - 1;
 }
 
+/* The same as JSON: with a call that takes long, those after it are named one by one. */
+static void
+remoteLinkFormatSeen(struct remoteLink *link, unsigned long long id, char *text, size_t size)
+{
+    unsigned long long seen = remoteLinkSeen(link, id);
+    size_t length;
+
+    for (size_t i = 0; i < link->ndone;)
+        if (link->done[i] <= seen)
+            link->done[i] = link->done[--link->ndone];
+        else
+            i++;
+    length = (size_t)snprintf(text, size, link->ndone > 0 ? "[%llu" : "%llu", seen);
+    for (size_t i = 0; i < link->ndone; i++)
+        length += (size_t)snprintf(text + length, size - length, i + 1 < link->ndone ? ",%llu" : ",%llu]", link->done[i]);
+    link->ndone = 0;                  /* should this message be lost, they are kept there until the long one is over */
+}
+
 #if VIRT_WITH_NOISE
 static bool
 remoteLinkTransmitSealed(struct remoteLink *link, unsigned long long id, const char *head, size_t headLength, const char *body,
@@ -252,16 +272,18 @@ remoteLinkTransmit(struct remoteLink *link, unsigned long long id, const void *h
 static bool
 remoteLinkSend(struct remoteLink *link, unsigned long long id, const char *name, const char *params, size_t length)
 {
-    char head[256];
+    char head[256 + 21 * (REMOTE_LINK_DONE + 1)], seen[21 * (REMOTE_LINK_DONE + 1) + 3];
     char *whole;
     bool sent;
     int n;
 
-    if (link->session != NULL)
-        n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%llu,\"method\":\"%s\",\"params\":",
-                     id, link->session, remoteLinkSeen(link, id), name);
-    else
+    if (link->session != NULL) {
+        remoteLinkFormatSeen(link, id, seen, sizeof(seen));
+        n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%s,\"method\":\"%s\",\"params\":",
+                     id, link->session, seen, name);
+    } else {
         n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\",\"params\":", id, name);
+    }
     if (n < 0 || (size_t)n >= sizeof(head) || (whole = malloc((size_t)n + length + 1)) == NULL)
         return false;
     memcpy(whole, head, (size_t)n);

@@ -178,6 +178,7 @@ remoteLinkIsWelcome(struct remoteLink *link, cJSON *result, const char *session)
     else
         cJSON_Delete(result);
     link->generation++;
+    link->ndone = 0;
     if (link->session == NULL || (link->wanted != NULL && !remoteLinkSubscribeAgain(link))) {
         virResetLastError();
         remoteLinkRenew(link, "no memory");
