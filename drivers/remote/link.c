@@ -117,6 +117,7 @@ remoteLinkAdd(struct remoteLink *link, struct remoteCall *call)
 {
     remoteLinkAppend(link, call);
     call->generation = link->generation;
+    call->sentAt = virTimeNowUs();
     remoteLinkPush(link);
 }
 
@@ -511,6 +512,8 @@ remoteCallDue(const struct remoteLink *link, const struct remoteCall *call)
 {
     if (call->state == REMOTE_CALL_SENT && link->state == REMOTE_LINK_UP)
         return call->askAt;
+    if (call->state == REMOTE_CALL_WAITS && link->state == REMOTE_LINK_UP)
+        return (call->sentAt > link->heardAt ? call->sentAt : link->heardAt) + REMOTE_SILENCE;
     if (call->state == REMOTE_CALL_OVER && call->pending)
         return call->overAt + REMOTE_UNTAKEN;
     return 0;
@@ -550,8 +553,8 @@ remoteLinkTick(struct remoteLink *link, unsigned long long now)
         if (call->state == REMOTE_CALL_OVER) {
             remoteLinkRemove(link, call);
             remoteCallFree(call);
-        } else if (remoteLinkIsSilent(link, call, now)) {
-            remoteLinkEndCall(link, call, REMOTE_CALL_SILENCE);
+        } else if (call->state == REMOTE_CALL_WAITS || remoteLinkIsSilent(link, call, now)) {
+            remoteLinkEndCall(link, call, call->state == REMOTE_CALL_WAITS ? REMOTE_CALL_UNSENT : REMOTE_CALL_SILENCE);
             return remoteLinkPush(link);          /* the list may have changed under us: the rest the next time */
         } else {
             remoteLinkAskAgain(link, call, now);
@@ -616,6 +619,8 @@ remoteLinkWaitStep(struct remoteLink *link, struct remoteCall *call, unsigned lo
         fds[n++] = (struct pollfd){ .fd = link->sendFd, .events = POLLIN };
     now = virTimeNowUs();
     ms = remoteMilliseconds(now, remoteEarlier(end, remoteLinkDue(link)));
+    if (link->stuck && (ms < 0 || ms > 500))
+        ms = 500;                     /* nothing can be sent: the other end may not be there */
     link->reading = true;
     pthread_mutex_unlock(&link->lock);
     if (poll(fds, n, ms) < 0)
@@ -666,7 +671,7 @@ remoteLinkReportReply(const struct remoteLink *link, const char *name, const cJS
 static void
 remoteLinkReportFailure(const struct remoteLink *link, const struct remoteCall *call)
 {
-    const char *why = link->why != NULL ? link->why : "the server has gone";
+    const char *why = link->why != NULL ? link->why : "the server takes nothing";
 
     if (call->failure == REMOTE_CALL_UNKNOWN)
         virReportError(VIR_ERR_RPC, "connection to the server was lost during %s: whether it was carried out is not known (%s)", call->name,
@@ -678,7 +683,7 @@ remoteLinkReportFailure(const struct remoteLink *link, const struct remoteCall *
         virReportError(VIR_ERR_RPC, "the answer of the server to %s makes no sense: whether it was carried out is not known (%s)",
                        call->name, link->uri);
     else
-        virReportError(VIR_ERR_RPC, "the connection to %s is lost: %s; %s was not carried out", link->uri, why, call->name);
+        virReportError(VIR_ERR_RPC, "%s was not carried out over %s: %s", call->name, link->uri, why);
 }
 
 /* The session that the call was sent under is not known any more. Lock held. */

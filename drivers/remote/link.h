@@ -89,6 +89,8 @@ struct remoteLink {
     char *address;                    /* nanomsg's */
     unsigned long long grace;         /* us that a server may be away */
     int socket, receiveFd, sendFd;    /* of nanomsg */
+    int endpoint;                     /* guarded by lock: nanomsg's connection or its attempts at one, since connectedAt */
+    unsigned long long connectedAt;
     int wake[2];                      /* to the leader: what it waits for has changed */
     struct virEventHub *hub;
 
