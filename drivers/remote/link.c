@@ -117,6 +117,7 @@ remoteLinkAdd(struct remoteLink *link, struct remoteCall *call)
 {
     remoteLinkAppend(link, call);
     call->generation = link->generation;
+    call->sentAt = virTimeNowUs();
     remoteLinkPush(link);
 }
 
@@ -136,6 +137,8 @@ remoteLinkRemove(struct remoteLink *link, struct remoteCall *call)
 {
     remoteCallTurn(link, call, REMOTE_CALL_OVER);
     remoteLinkUnlink(link, call);
+    if (call->method != NULL && call->sends > 0 && link->ndone < REMOTE_LINK_DONE)
+        link->done[link->ndone++] = call->id;
 }
 
 VIRT_INTERNAL void
@@ -198,6 +201,24 @@ remoteLinkSeen(const struct remoteLink *link, unsigned long long id)
     return (call != NULL && call->id < id ? call->id : id) - 1;
 }
 
+/* The same as JSON: with a call that takes long, those after it are named one by one. */
+static void
+remoteLinkFormatSeen(struct remoteLink *link, unsigned long long id, char *text, size_t size)
+{
+    unsigned long long seen = remoteLinkSeen(link, id);
+    size_t length;
+
+    for (size_t i = 0; i < link->ndone;)
+        if (link->done[i] <= seen)
+            link->done[i] = link->done[--link->ndone];
+        else
+            i++;
+    length = (size_t)snprintf(text, size, link->ndone > 0 ? "[%llu" : "%llu", seen);
+    for (size_t i = 0; i < link->ndone; i++)
+        length += (size_t)snprintf(text + length, size - length, i + 1 < link->ndone ? ",%llu" : ",%llu]", link->done[i]);
+    link->ndone = 0;                  /* should this message be lost, they are kept there until the long one is over */
+}
+
 #if VIRT_WITH_NOISE
 static bool
 remoteLinkTransmitSealed(struct remoteLink *link, unsigned long long id, const char *head, size_t headLength, const char *body,
@@ -252,16 +273,18 @@ remoteLinkTransmit(struct remoteLink *link, unsigned long long id, const void *h
 static bool
 remoteLinkSend(struct remoteLink *link, unsigned long long id, const char *name, const char *params, size_t length)
 {
-    char head[256];
+    char head[256 + 21 * (REMOTE_LINK_DONE + 1)], seen[21 * (REMOTE_LINK_DONE + 1) + 3];
     char *whole;
     bool sent;
     int n;
 
-    if (link->session != NULL)
-        n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%llu,\"method\":\"%s\",\"params\":",
-                     id, link->session, remoteLinkSeen(link, id), name);
-    else
+    if (link->session != NULL) {
+        remoteLinkFormatSeen(link, id, seen, sizeof(seen));
+        n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%s,\"method\":\"%s\",\"params\":",
+                     id, link->session, seen, name);
+    } else {
         n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\",\"params\":", id, name);
+    }
     if (n < 0 || (size_t)n >= sizeof(head) || (whole = malloc((size_t)n + length + 1)) == NULL)
         return false;
     memcpy(whole, head, (size_t)n);
@@ -489,6 +512,8 @@ remoteCallDue(const struct remoteLink *link, const struct remoteCall *call)
 {
     if (call->state == REMOTE_CALL_SENT && link->state == REMOTE_LINK_UP)
         return call->askAt;
+    if (call->state == REMOTE_CALL_WAITS && link->state == REMOTE_LINK_UP)
+        return (call->sentAt > link->heardAt ? call->sentAt : link->heardAt) + REMOTE_SILENCE;
     if (call->state == REMOTE_CALL_OVER && call->pending)
         return call->overAt + REMOTE_UNTAKEN;
     return 0;
@@ -528,8 +553,8 @@ remoteLinkTick(struct remoteLink *link, unsigned long long now)
         if (call->state == REMOTE_CALL_OVER) {
             remoteLinkRemove(link, call);
             remoteCallFree(call);
-        } else if (remoteLinkIsSilent(link, call, now)) {
-            remoteLinkEndCall(link, call, REMOTE_CALL_SILENCE);
+        } else if (call->state == REMOTE_CALL_WAITS || remoteLinkIsSilent(link, call, now)) {
+            remoteLinkEndCall(link, call, call->state == REMOTE_CALL_WAITS ? REMOTE_CALL_UNSENT : REMOTE_CALL_SILENCE);
             return remoteLinkPush(link);          /* the list may have changed under us: the rest the next time */
         } else {
             remoteLinkAskAgain(link, call, now);
@@ -594,6 +619,8 @@ remoteLinkWaitStep(struct remoteLink *link, struct remoteCall *call, unsigned lo
         fds[n++] = (struct pollfd){ .fd = link->sendFd, .events = POLLIN };
     now = virTimeNowUs();
     ms = remoteMilliseconds(now, remoteEarlier(end, remoteLinkDue(link)));
+    if (link->stuck && (ms < 0 || ms > 500))
+        ms = 500;                     /* nothing can be sent: the other end may not be there */
     link->reading = true;
     pthread_mutex_unlock(&link->lock);
     if (poll(fds, n, ms) < 0)
@@ -644,7 +671,7 @@ remoteLinkReportReply(const struct remoteLink *link, const char *name, const cJS
 static void
 remoteLinkReportFailure(const struct remoteLink *link, const struct remoteCall *call)
 {
-    const char *why = link->why != NULL ? link->why : "the server has gone";
+    const char *why = link->why != NULL ? link->why : "the server takes nothing";
 
     if (call->failure == REMOTE_CALL_UNKNOWN)
         virReportError(VIR_ERR_RPC, "connection to the server was lost during %s: whether it was carried out is not known (%s)", call->name,
@@ -656,7 +683,7 @@ remoteLinkReportFailure(const struct remoteLink *link, const struct remoteCall *
         virReportError(VIR_ERR_RPC, "the answer of the server to %s makes no sense: whether it was carried out is not known (%s)",
                        call->name, link->uri);
     else
-        virReportError(VIR_ERR_RPC, "the connection to %s is lost: %s; %s was not carried out", link->uri, why, call->name);
+        virReportError(VIR_ERR_RPC, "%s was not carried out over %s: %s", call->name, link->uri, why);
 }
 
 /* The session that the call was sent under is not known any more. Lock held. */

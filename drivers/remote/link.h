@@ -20,6 +20,8 @@
 struct remoteLink;
 struct remoteCall;
 
+enum { REMOTE_LINK_DONE = 16 };
+
 /*
  * Sees that the tunnel is there, with the lock held: begins one anew that has ended. While the connection is being opened it does not, and
  * says why there is none; refused: the other end takes nothing. false with the error set: no.
@@ -87,6 +89,8 @@ struct remoteLink {
     char *address;                    /* nanomsg's */
     unsigned long long grace;         /* us that a server may be away */
     int socket, receiveFd, sendFd;    /* of nanomsg */
+    int endpoint;                     /* guarded by lock: nanomsg's connection or its attempts at one, since connectedAt */
+    unsigned long long connectedAt;
     int wake[2];                      /* to the leader: what it waits for has changed */
     struct virEventHub *hub;
 
@@ -115,6 +119,8 @@ struct remoteLink {
 
     struct remoteCall *calls, **callsEnd;      /* in the order of their ids */
     unsigned long long lastId;
+    unsigned long long done[REMOTE_LINK_DONE];     /* calls answered while an earlier one is not, of which the server has not been told */
+    size_t ndone;
     size_t underWay;                  /* calls of calls.def that were sent and not answered */
     bool reading;                     /* there is a leader */
     bool stuck;                       /* nanomsg takes nothing at present, and something is to be sent */

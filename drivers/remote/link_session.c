@@ -23,6 +23,7 @@
 #define VIRT_FROM VIR_FROM_RPC
 
 #define REMOTE_MS       1000ull                   /* us, as all times here */
+#define REMOTE_CONNECT  (1000 * REMOTE_MS)        /* that nanomsg may take to connect */
 #define REMOTE_RETRY    (50 * REMOTE_MS)          /* between two looks for a server */
 #define REMOTE_STEP     (2000 * REMOTE_MS)        /* that a step of the way to a session may take before it is begun anew */
 #define REMOTE_GOODBYE  (200 * REMOTE_MS)         /* the last replies of a server that has gone come within this */
@@ -178,6 +179,7 @@ remoteLinkIsWelcome(struct remoteLink *link, cJSON *result, const char *session)
     else
         cJSON_Delete(result);
     link->generation++;
+    link->ndone = 0;
     if (link->session == NULL || (link->wanted != NULL && !remoteLinkSubscribeAgain(link))) {
         virResetLastError();
         remoteLinkRenew(link, "no memory");
@@ -420,11 +422,25 @@ remoteLinkSetKeepAlive(struct remoteLink *link, int interval, unsigned int count
 
 /* ---------- what is due ---------- */
 
-/* nanomsg connects again by itself; where nothing else tells that the other end is not there, its count of connections does. */
+/*
+ * nanomsg connects again by itself, but not for certain (over ws it has been seen to give up without a word): when it has not within a
+ * second, it is told to. Where nothing else says that the other end is not there, its count of connections does.
+ */
 static bool
-remoteLinkIsApart(const struct remoteLink *link)
+remoteLinkIsApart(struct remoteLink *link, unsigned long long now)
 {
-    return link->who == NULL && nn_get_statistic(link->socket, NN_STAT_CURRENT_CONNECTIONS) == 0;
+    int endpoint;
+
+    if (nn_get_statistic(link->socket, NN_STAT_CURRENT_CONNECTIONS) > 0) {
+        link->connectedAt = now;
+        return false;
+    }
+    if (now >= link->connectedAt + REMOTE_CONNECT && (endpoint = nn_connect(link->socket, link->address)) >= 0) {
+        nn_shutdown(link->socket, link->endpoint);
+        link->endpoint = endpoint;
+        link->connectedAt = now;
+    }
+    return link->who == NULL;
 }
 
 static void
@@ -434,7 +450,7 @@ remoteLinkTickUp(struct remoteLink *link, unsigned long long now)
         remoteLinkKeepAlive(link, now);
     if (link->state != REMOTE_LINK_UP)
         return;
-    if (!remoteLinkIsApart(link)) {
+    if (!remoteLinkIsApart(link, now)) {
         link->giveUpAt = 0;
     } else if (link->giveUpAt == 0) {
         link->giveUpAt = now + link->grace;
@@ -465,6 +481,7 @@ remoteLinkSessionTick(struct remoteLink *link, unsigned long long now)
         remoteLinkLose(link, VIR_CONNECT_CLOSE_REASON_EOF, "the server has gone and has not come back");
         return;
     }
+    remoteLinkIsApart(link, now);
     if (now < link->stepAt)
         return;
     if (link->state == REMOTE_LINK_AWAY)
@@ -955,7 +972,8 @@ remoteLinkConnect(struct remoteLink *link)
         || remoteLinkSetOption(link, NN_SNDBUF, REMOTE_BUFFER) < 0 || remoteLinkSetOption(link, NN_RCVBUF, REMOTE_BUFFER) < 0
         || remoteLinkSetOption(link, NN_RECONNECT_IVL, 20) < 0 || remoteLinkSetOption(link, NN_RECONNECT_IVL_MAX, 500) < 0
         || nn_getsockopt(link->socket, NN_SOL_SOCKET, NN_RCVFD, &link->receiveFd, &size) < 0
-        || nn_getsockopt(link->socket, NN_SOL_SOCKET, NN_SNDFD, &link->sendFd, &size) < 0 || nn_connect(link->socket, link->address) < 0)
+        || nn_getsockopt(link->socket, NN_SOL_SOCKET, NN_SNDFD, &link->sendFd, &size) < 0
+        || (link->endpoint = nn_connect(link->socket, link->address)) < 0)
         return virReportError(VIR_ERR_RPC, "%s: cannot connect to '%s': %s", link->uri, link->address, nn_strerror(nn_errno()));
     return 0;
 }
@@ -975,7 +993,7 @@ remoteLinkOpen(virConnectPtr conn, const struct remoteLinkOptions *options)
         return NULL;
     }
     pthread_mutex_lock(&link->lock);
-    link->stepAt = link->heardAt = virTimeNowUs();
+    link->stepAt = link->heardAt = link->connectedAt = virTimeNowUs();
     link->giveUpAt = link->stepAt + options->opening * 1000 * REMOTE_MS;
     remoteLinkTick(link, link->stepAt);
     while (link->state != REMOTE_LINK_UP && link->state != REMOTE_LINK_LOST)
@@ -1040,6 +1058,7 @@ remoteLinkIsAlive(struct remoteLink *link)
 }
 
 #undef REMOTE_MS
+#undef REMOTE_CONNECT
 #undef REMOTE_RETRY
 #undef REMOTE_STEP
 #undef REMOTE_GOODBYE

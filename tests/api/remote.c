@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -173,7 +174,7 @@ open1(const char *more)
 /* ---------- an event loop ---------- */
 
 static pthread_t loopThread;
-static volatile int loopStop;
+static atomic_int loopStop;
 
 static void *
 loopRun(void *opaque)
@@ -362,7 +363,7 @@ TEST(a_server_that_is_started_again_is_found_again)
     serverEnd(pid);
 }
 
-static int closedReason = -1, closedTimes, freed;
+static atomic_int closedReason = -1, closedTimes, freed;
 
 static void
 closed(virConnectPtr conn, int reason, void *opaque)
@@ -414,7 +415,7 @@ TEST(with_a_loop_the_close_callback_comes_by_itself)
 }
 
 static int lifecycle[64][2];
-static volatile int nlifecycle;
+static atomic_int nlifecycle;
 
 static int
 happened(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *opaque)
@@ -652,7 +653,8 @@ TEST(what_ssh_says_is_in_the_error)
     CHECK_INT(countProcesses(NULL, 0), 0);
     snprintf(uri, sizeof(uri), "test+ssh://far.example/default?command=%s", scratchPath("none"));
     CHECK_NULL(virConnectOpen(uri));
-    CHECK_CONTAINS(virGetLastErrorMessage(), scratchPath("none"));
+    if (!harnessIsSanitized())        /* under TSan a child cannot say that it was not executed */
+        CHECK_CONTAINS(virGetLastErrorMessage(), scratchPath("none"));
 }
 
 #if defined VIRT_WITH_NOISE && VIRT_WITH_NOISE
@@ -662,7 +664,7 @@ makeKeys(void)
 {
     char *serverKey, *clientKey, text[300];
 
-    networkPort = 20000 + (int)(getpid() % 20000);
+    networkPort = 12000 + (int)(getpid() % 10000) * 2;      /* below those that connections get: one could have it while the server is away */
     CHECK_OK(virKeyGenerate(scratchPath("sock.key"), &serverKey, 0));
     CHECK_OK(virKeyGenerate(scratchPath("key"), &clientKey, 0));
     CHECK_OK(virKeyGenerate(scratchPath("stranger"), NULL, 0));

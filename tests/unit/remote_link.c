@@ -62,6 +62,7 @@ struct fake {
     /* what it has seen */
     int messages, hellos, carriedOut, asks, parts, mores, pings, byes, running, mostRunning;
     unsigned long long seen;
+    int seenApart;                    /* ids that were named one by one */
     char *request;                    /* of a call in parts */
 };
 
@@ -318,7 +319,10 @@ fakeTake(struct fake *fake)
     session = virJsonString(request, "session");
     CHECK_OK(virJsonULongLong(request, "id", &id));
     fake->seen = 0;
-    virJsonULongLong(request, "seen", &fake->seen);
+    if (cJSON_IsArray(virJsonGet(request, "seen")))
+        fake->seenApart += cJSON_GetArraySize(virJsonGet(request, "seen")) - 1;
+    else
+        virJsonULongLong(request, "seen", &fake->seen);
     CHECK(fake->seen < id);
     fake->messages++;
     if (fake->mute || (fake->dropEach > 0 && fake->messages % fake->dropEach == 0)) {
@@ -514,6 +518,22 @@ TEST(what_was_answered_is_said_to_be_seen)
         CHECK(i == 0 || after > before);
         before = after;
     }
+    virConnectClose(conn);
+    fakeFree(fake);
+}
+
+TEST(a_long_call_does_not_make_the_server_keep_the_replies_to_others)
+{
+    struct fake *fake = fakeNew();
+    virConnectPtr conn = openFake(fake, "");
+
+    FAKE(fake, fake->lateMs = -1);
+    CHECK_INT(phaseFake(conn, 0, "long"), 0);
+    WAIT_FOR(fakeGet(fake, &fake->carriedOut) == 1, 2000);
+    FAKE(fake, fake->lateMs = 0);
+    for (int i = 0; i < 100; i++)
+        CHECK_INT(callFake(conn, &readMethod, "x"), 1);
+    CHECK_INT(fake->seenApart, 99);
     virConnectClose(conn);
     fakeFree(fake);
 }
