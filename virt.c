@@ -2959,6 +2959,8 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/remote/noise.c"
 # include "drivers/remote/noise_ends.c"
 # include "drivers/remote/access.c"
+# include "drivers/remote/subscribe.c"
 # include "drivers/remote/session.c"
+# include "drivers/remote/listen.c"
 # include "drivers/remote/server.c"
 #endif

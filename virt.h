@@ -4349,6 +4349,13 @@ typedef virServer *virServerPtr;
 #define VIR_SERVER_PARAM_OWNER "owner"
 /* The group that it belongs to, an unsigned int (default: the server's). */
 #define VIR_SERVER_PARAM_GROUP "group"
+/* For tcp and ws: the file that the server's secret key is in, a string. Only its owner may read it. */
+#define VIR_SERVER_PARAM_KEY "key"
+/*
+ * For tcp and ws: the file of the clients that are let in, a string: a line is a client's public key, a name
+ * for it, and perhaps "readonly". It is read again when it changes.
+ */
+#define VIR_SERVER_PARAM_AUTHORIZED "authorized"
 
 /* Flags of virServerListen(). */
 typedef enum {
@@ -4358,7 +4365,7 @@ typedef enum {
 /* Who a client is. The strings live as long as the function that is given them runs. */
 typedef struct _virServerWho virServerWho;
 struct _virServerWho {
-    const char *transport;                  /* "unix" */
+    const char *transport;                  /* "unix", "tcp" or "ws" */
     const char *address;                    /* where it connected to, as given to virServerListen() */
     long long uid;                          /* its user, -1 if unknown */
     long long gid;                          /* its group, -1 if unknown */
@@ -4419,16 +4426,25 @@ VIRT_API virServerPtr virServerNew(virTypedParameterPtr params, unsigned int npa
 VIRT_API int virServerAddConnect(virServerPtr server, virConnectPtr conn);
 
 /*
- * Listens on an address: "unix:PATH". "unix:" alone stands for /run/virt/virt-sock for root and
+ * Listens on an address.
+ *
+ * "unix:PATH" is a Unix socket. "unix:" alone stands for /run/virt/virt-sock for root and
  * $XDG_RUNTIME_DIR/virt/virt-sock for other users, whose folder is made, and with
  * VIR_SERVER_LISTEN_READONLY for virt-sock-ro there. Beside the socket stand PATH.who, where clients
  * are known by their credentials, and PATH.lock, by which servers know of each other; files that a
- * dead server left are replaced. params are VIR_SERVER_PARAM_MODE, OWNER and GROUP, and may be NULL
- * with nparams 0; flags are virServerListenFlags. May be called while the server is served.
+ * dead server left are replaced. params are VIR_SERVER_PARAM_MODE, OWNER and GROUP.
+ *
+ * "tcp:HOST:PORT" (port 16510 if none is named) and "ws:HOST:PORT" (16511) are served with encryption
+ * and authentication only: params VIR_SERVER_PARAM_KEY and AUTHORIZED must be there. HOST is an
+ * address of this host, an IPv6 one in brackets, or "*" for all of them.
+ *
+ * params may be NULL with nparams 0; flags are virServerListenFlags. May be called while the server is
+ * served.
  *
  * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if another server listens there, or if this one has 16
- * addresses already; VIR_ERR_NO_SUPPORT for "tcp:HOST:PORT" and "ws:HOST:PORT", which are never
- * served without encryption and authentication; VIR_ERR_SYSTEM_ERROR if the sockets cannot be made.
+ * addresses already; VIR_ERR_INVALID_ARG for an address that is none, or without the keys that it
+ * needs; VIR_ERR_NO_SUPPORT for tcp and ws where the library was built without OpenSSL;
+ * VIR_ERR_SYSTEM_ERROR if the sockets cannot be made.
  */
 VIRT_API int virServerListen(virServerPtr server, const char *address, virTypedParameterPtr params,
                              unsigned int nparams, unsigned int flags);

@@ -13,17 +13,12 @@
 
 #if VIRT_WITH_REMOTE && !defined _WIN32
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <nanomsg/nn.h>
-#include <nanomsg/reqrep.h>
 #include <stdio.h>
 #ifdef __linux__
 # include <sys/epoll.h>
 #endif
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_RPC
@@ -31,7 +26,27 @@
 /* ---------- messages ---------- */
 
 VIRT_INTERNAL void
-remoteServerSend(const struct remoteFrom *from, const char *text, size_t length)
+remoteFromCopy(struct remoteFrom *to, const struct remoteFrom *from)
+{
+    *to = *from;
+#if VIRT_WITH_NOISE
+    if (to->noise != NULL)
+        remoteNoiseSessionRef(to->noise);
+#endif
+}
+
+VIRT_INTERNAL void
+remoteFromClear(struct remoteFrom *from)
+{
+#if VIRT_WITH_NOISE
+    if (from->noise != NULL)
+        remoteNoiseSessionUnref(from->noise);
+#endif
+    from->noise = NULL;
+}
+
+static void
+remoteServerSendRaw(const struct remoteFrom *from, const void *text, size_t length)
 {
     struct nn_iovec iov = { .iov_base = (void *)(uintptr_t)text, .iov_len = length };
     struct nn_msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = (void *)(uintptr_t)from->control,
@@ -39,6 +54,25 @@ remoteServerSend(const struct remoteFrom *from, const char *text, size_t length)
 
     if (from->length > 0)
         nn_sendmsg(from->listener->socket, &message, NN_DONTWAIT);
+}
+
+VIRT_INTERNAL void
+remoteServerSend(const struct remoteFrom *from, const char *text, size_t length)
+{
+    if (from->listener->noise == NULL) {
+        remoteServerSendRaw(from, text, length);
+        return;
+    }
+#if VIRT_WITH_NOISE
+    unsigned char *record = NULL;
+    size_t size = 0;
+
+    if (from->noise != NULL && remoteNoiseSeal(from->noise, text, length, &record, &size) == 0) {
+        remoteServerSendRaw(from, record, size);
+        free(record);
+    }
+    virResetLastError();
+#endif
 }
 
 /* Takes a message that is there: its bytes, nanomsg's memory; NULL: there is none. What has no header cannot be answered, and is dropped. */
@@ -57,6 +91,7 @@ remoteListenerReceive(struct remoteListener *listener, struct remoteFrom *from, 
         if ((got = nn_recvmsg(listener->socket, &message, NN_DONTWAIT)) < 0)
             return NULL;
         from->listener = listener;
+        from->noise = NULL;
         from->length = header->cmsg_len;
         *length = (size_t)got;
         if (from->length > 0 && from->length <= sizeof(from->control))
@@ -66,10 +101,41 @@ remoteListenerReceive(struct remoteListener *listener, struct remoteFrom *from, 
     }
 }
 
+#if VIRT_WITH_NOISE
+/* Nothing but records that their sender has proved to be his is looked at. */
 static void
-remoteServerTakeMessage(virServerPtr server, const struct remoteFrom *from, void *payload, size_t length)
+remoteServerTakeSealed(virServerPtr server, struct remoteFrom *from, const void *payload, size_t length)
 {
-    remoteSessionTake(server, from, payload, length);
+    char *data = NULL;
+    size_t size = 0;
+
+    switch (remoteNoiseServerTake(from->listener->noise, payload, length, &data, &size, &from->noise)) {
+    case REMOTE_NOISE_TEXT:
+        remoteSessionTake(server, from, data, size);
+        remoteFromClear(from);
+        break;
+    case REMOTE_NOISE_REPLY:
+        remoteServerSendRaw(from, data, size);
+        break;
+    default:
+        atomic_fetch_add(&server->stats.invalid, 1);
+        break;
+    }
+    free(data);
+    virResetLastError();
+}
+#endif
+
+/* Takes over the payload. */
+static void
+remoteServerTakeMessage(virServerPtr server, struct remoteFrom *from, void *payload, size_t length)
+{
+#if VIRT_WITH_NOISE
+    if (from->listener->noise != NULL)
+        remoteServerTakeSealed(server, from, payload, length);
+    else
+#endif
+        remoteSessionTake(server, from, payload, length);
     nn_freemsg(payload);
 }
 
@@ -80,6 +146,7 @@ remoteWorkFree(struct remoteWork *work)
 {
     if (work->payload != NULL)
         nn_freemsg(work->payload);
+    remoteFromClear(&work->from);
     cJSON_Delete(work->request);
     if (work->session != NULL)
         remoteSessionUnref(work->session);
@@ -126,20 +193,30 @@ remoteWorkDo(virServerPtr server, struct remoteWork *work)
         remoteSessionResume(work);
         return;
     }
-    remoteSessionTake(server, &work->from, work->payload, work->length);
+    remoteServerTakeMessage(server, &work->from, work->payload, work->length);
+    work->payload = NULL;
     remoteWorkFree(work);
 }
 
-/* Leaves a second message for a thread that waits. Without memory it is carried out here, one after the other. */
+/*
+ * Before a thread carries something out, it leaves a further message that is there for one that waits: that thread was not woken for it, if
+ * it came before the first one was taken. The one that is woken does the same. Without memory it is carried out here, one after the other.
+ */
 static void
-remoteServerShare(virServerPtr server, struct remoteListener *listener)
+remoteServerShare(virServerPtr server)
 {
     struct remoteFrom from;
     struct remoteWork *work;
+    void *payload = NULL;
     size_t length;
-    void *payload;
+    int n = atomic_load(&server->nlisteners);
 
-    if (atomic_load(&server->idle) == 0 || (payload = remoteListenerReceive(listener, &from, &length)) == NULL)
+    for (int i = 0; payload == NULL && i < n; i++) {
+        if (atomic_load(&server->idle) == 0)
+            return;
+        payload = remoteListenerReceive(server->listeners[i], &from, &length);
+    }
+    if (payload == NULL)
         return;
     if ((work = calloc(1, sizeof(*work))) == NULL) {
         remoteServerTakeMessage(server, &from, payload, length);
@@ -160,7 +237,9 @@ remoteServerOne(virServerPtr server, unsigned int *turn)
     bool more;
 
     if ((work = remoteServerPop(server, &more)) != NULL) {
-        if (more && atomic_load(&server->idle) > 0)
+        if (!more)
+            remoteServerShare(server);
+        else if (atomic_load(&server->idle) > 0)
             remoteServerWake(server);
         remoteWorkDo(server, work);
         return true;
@@ -174,7 +253,7 @@ remoteServerOne(virServerPtr server, unsigned int *turn)
         if (payload == NULL)
             continue;
         *turn = *turn + i + 1;
-        remoteServerShare(server, listener);
+        remoteServerShare(server);
         remoteServerTakeMessage(server, &from, payload, length);
         return true;
     }
@@ -362,179 +441,6 @@ remoteWorkerClose(virServerPtr server, struct remoteWorker *worker)
 
 /* ---------- addresses ---------- */
 
-/* What virServerListen was asked for. */
-struct remoteListenOptions {
-    unsigned int mode, owner, group;
-};
-
-struct remoteParam {
-    const char *name;
-    size_t offset;                    /* of an unsigned int in what it is for */
-    unsigned int least, most;
-};
-
-/* Reads the parameters into the struct that the table is about: 0, or -1 with the error set. */
-static int
-remoteParamsRead(const struct remoteParam *table, size_t n, virTypedParameterPtr params, unsigned int nparams, void *into)
-{
-    for (unsigned int i = 0; i < nparams; i++) {
-        size_t at;
-
-        for (at = 0; at < n && strcmp(table[at].name, params[i].field) != 0; at++)
-            ;
-        if (at == n)
-            return virReportError(VIR_ERR_INVALID_ARG, "there is no parameter '%s'", params[i].field);
-        if (params[i].type != VIR_TYPED_PARAM_UINT)
-            return virReportError(VIR_ERR_INVALID_ARG, "parameter '%s' must be an unsigned int", params[i].field);
-        if (params[i].value.ui < table[at].least || params[i].value.ui > table[at].most)
-            return virReportError(VIR_ERR_INVALID_ARG, "parameter '%s' must be from %u to %u, not %u", params[i].field, table[at].least,
-                                  table[at].most, params[i].value.ui);
-        memcpy((char *)into + table[at].offset, &params[i].value.ui, sizeof(unsigned int));
-    }
-    return 0;
-}
-
-static void
-remoteListenerFree(struct remoteListener *listener)
-{
-    if (listener->socket >= 0)
-        nn_close(listener->socket);
-    if (listener->whoFd >= 0) {
-        unlink(listener->whoPath);
-        close(listener->whoFd);
-    }
-    if (listener->bound)
-        unlink(listener->path);
-    if (listener->lockFd >= 0) {
-        unlink(listener->lockPath);
-        close(listener->lockFd);
-    }
-    if (listener->spareFd >= 0)
-        close(listener->spareFd);
-    free(listener->address);
-    free(listener->path);
-    free(listener->whoPath);
-    free(listener->lockPath);
-    free(listener);
-}
-
-/* The usual place, whose folder is made. */
-static char *
-remoteListenerUsual(bool readOnly)
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    VIRT_CLEANUP_FREE char *folder = NULL;
-
-    if (geteuid() == 0)
-        folder = virStringCopy("/run/virt");
-    else if (runtime != NULL && runtime[0] == '/')
-        folder = virStringFormat("%s/virt", runtime);
-    else
-        virReportError(VIR_ERR_INVALID_ARG, "XDG_RUNTIME_DIR is not set: say where to listen, as 'unix:PATH'");
-    if (folder == NULL || virFileMakePath(folder, geteuid() == 0 ? 0755 : 0700) < 0)
-        return NULL;
-    return virStringFormat("%s/virt-sock%s", folder, readOnly ? "-ro" : "");
-}
-
-/* Another server may be there that knows nothing of our lock. */
-static int
-remoteListenerProbe(const char *path)
-{
-    int fd = virFileConnect(path);
-
-    if (fd < 0) {
-        virResetLastError();
-        return 0;
-    }
-    close(fd);
-    return virReportError(VIR_ERR_OPERATION_INVALID, "'%s': another server listens there", path);
-}
-
-/* Owner, group and permissions of a socket's file that nobody reaches yet. */
-static int
-remoteListenerPermit(const struct remoteListener *listener, const char *path)
-{
-    if ((listener->owner >= 0 || listener->group >= 0) && lchown(path, (uid_t)listener->owner, (gid_t)listener->group) < 0)
-        return virReportSystemError(errno, "cannot give '%s' to user %lld, group %lld", listener->path, listener->owner, listener->group);
-    if (chmod(path, listener->mode) < 0)
-        return virReportSystemError(errno, "cannot set the permissions of '%s'", listener->path);
-    return 0;
-}
-
-/* nanomsg's socket, with its limits. -1 with the error set. */
-static int
-remoteListenerSocket(struct remoteListener *listener)
-{
-    int buffer = 1 << 20, largest = (int)listener->server->limits.message;
-    size_t size = sizeof(listener->ready);
-
-    if ((listener->socket = nn_socket(AF_SP_RAW, NN_REP)) < 0
-        || nn_setsockopt(listener->socket, NN_SOL_SOCKET, NN_RCVMAXSIZE, &largest, sizeof(largest)) < 0
-        || nn_setsockopt(listener->socket, NN_SOL_SOCKET, NN_SNDBUF, &buffer, sizeof(buffer)) < 0
-        || nn_setsockopt(listener->socket, NN_SOL_SOCKET, NN_RCVBUF, &buffer, sizeof(buffer)) < 0
-        || nn_getsockopt(listener->socket, NN_SOL_SOCKET, NN_RCVFD, &listener->ready, &size) < 0)
-        return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot make a socket of nanomsg: %s", nn_strerror(nn_errno()));
-    return 0;
-}
-
-/*
- * Both sockets are made in a folder that only we enter, and moved to where clients find them when their permissions are set: nobody gets in
- * between, whatever the umask. PATH.who comes last: with it a client begins.
- */
-static int
-remoteListenerBind(struct remoteListener *listener, const char *folder)
-{
-    VIRT_CLEANUP_FREE char *socket = virStringFormat("%s/s", folder), *who = virStringFormat("%s/w", folder);
-    VIRT_CLEANUP_FREE char *address = virStringFormat("ipc://%s/s", folder);
-    int rc = -1;
-
-    if (socket == NULL || who == NULL || address == NULL)
-        return -1;
-    if (strlen(address) >= NN_SOCKADDR_MAX || strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)
-        || strlen(listener->path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path) - strlen(".who"))
-        return virReportError(VIR_ERR_INVALID_ARG, "'%s' is too long for a Unix socket", listener->path);
-    if (nn_bind(listener->socket, address) < 0)
-        return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->path, nn_strerror(nn_errno()));
-    if ((listener->whoFd = virFileListen(who, 64)) >= 0 && remoteListenerPermit(listener, socket) == 0
-        && remoteListenerPermit(listener, who) == 0) {
-        if (rename(socket, listener->path) < 0)
-            virReportSystemError(errno, "cannot make '%s'", listener->path);
-        else if (listener->bound = true, rename(who, listener->whoPath) < 0)
-            virReportSystemError(errno, "cannot make '%s'", listener->whoPath);
-        else
-            rc = 0;
-    }
-    unlink(socket);
-    unlink(who);
-    return rc;
-}
-
-static int
-remoteListenerUnix(struct remoteListener *listener)
-{
-    VIRT_CLEANUP_FREE char *folder = NULL;
-    const char *slash = strrchr(listener->path, '/');
-    pid_t owner;
-    int rc = -1;
-
-    listener->whoPath = virStringFormat("%s.who", listener->path);
-    listener->lockPath = virStringFormat("%s.lock", listener->path);
-    folder = virStringFormat("%.*s.vXXXXXX", slash != NULL ? (int)(slash + 1 - listener->path) : 0, listener->path);
-    if (listener->whoPath == NULL || listener->lockPath == NULL || folder == NULL || remoteListenerSocket(listener) < 0)
-        return -1;
-    if ((listener->lockFd = virFileLock(listener->lockPath, &owner)) < 0)
-        return owner == 0 ? -1 : virReportError(VIR_ERR_OPERATION_INVALID, "'%s': process %lld listens there already", listener->path, (long long)owner);
-    if (remoteListenerProbe(listener->path) < 0 || remoteListenerProbe(listener->whoPath) < 0)
-        return -1;
-    if ((listener->spareFd = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
-        return virReportSystemError(errno, "cannot open '/dev/null'");
-    if (mkdtemp(folder) == NULL)
-        return virReportSystemError(errno, "cannot make a folder beside '%s'", listener->path);
-    rc = remoteListenerBind(listener, folder);
-    rmdir(folder);
-    return rc;
-}
-
 static int remoteServerAttachFd(virServerPtr server, int fd);
 
 /* With server->lock held: from now on it is served. */
@@ -547,13 +453,13 @@ remoteListenerStart(struct remoteListener *listener)
     if (n == REMOTE_SERVER_LISTENERS)
         return virReportError(VIR_ERR_OPERATION_INVALID, "the server has %d addresses already", n);
 #ifdef __linux__
-    if (remoteWorkerWatch(server->control, listener->whoFd, EPOLLIN) < 0)
+    if (listener->whoFd >= 0 && remoteWorkerWatch(server->control, listener->whoFd, EPOLLIN) < 0)
         return virReportSystemError(errno, "cannot wait for clients");
     for (struct remoteWorker *worker = server->workers; worker != NULL; worker = worker->next)
         if (remoteWorkerWatch(worker->epoll, listener->ready, EPOLLIN | EPOLLEXCLUSIVE) < 0)
             return virReportSystemError(errno, "cannot wait for clients");
 #else
-    if (server->attached && remoteServerAttachFd(server, listener->whoFd) < 0)
+    if (server->attached && listener->whoFd >= 0 && remoteServerAttachFd(server, listener->whoFd) < 0)
         return virReportError(VIR_ERR_INTERNAL_ERROR, "the event loop takes no descriptors of the server");
 #endif
     if (server->attached && remoteServerAttachFd(server, listener->ready) < 0)
@@ -702,21 +608,15 @@ remoteServerAttachFd(virServerPtr server, int fd)
 /* ---------- the public functions ---------- */
 
 static const struct remoteParam remoteServerParams[] = {
-    { VIR_SERVER_PARAM_CLIENTS, offsetof(struct remoteLimits, clients), 1, 100000 },
-    { VIR_SERVER_PARAM_PARALLEL, offsetof(struct remoteLimits, parallel), 1, 100000 },
-    { VIR_SERVER_PARAM_MESSAGE, offsetof(struct remoteLimits, message), 1 << 20, 1 << 30 },
-    { VIR_SERVER_PARAM_DOCUMENT, offsetof(struct remoteLimits, document), 1024, 1 << 30 },
-    { VIR_SERVER_PARAM_MEMORY, offsetof(struct remoteLimits, memory), 1024, 1 << 30 },
-    { VIR_SERVER_PARAM_DEPTH, offsetof(struct remoteLimits, depth), 4, 500 },
-    { VIR_SERVER_PARAM_SUBSCRIPTIONS, offsetof(struct remoteLimits, subscriptions), 1, 100000 },
-    { VIR_SERVER_PARAM_STREAMS, offsetof(struct remoteLimits, streams), 1, 100000 },
-    { VIR_SERVER_PARAM_EXPIRY, offsetof(struct remoteLimits, expiry), 100, 86400000 },
-};
-
-static const struct remoteParam remoteListenParams[] = {
-    { VIR_SERVER_PARAM_MODE, offsetof(struct remoteListenOptions, mode), 0, 0777 },
-    { VIR_SERVER_PARAM_OWNER, offsetof(struct remoteListenOptions, owner), 0, UINT_MAX - 1 },
-    { VIR_SERVER_PARAM_GROUP, offsetof(struct remoteListenOptions, group), 0, UINT_MAX - 1 },
+    { VIR_SERVER_PARAM_CLIENTS, offsetof(struct remoteLimits, clients), 1, 100000, false },
+    { VIR_SERVER_PARAM_PARALLEL, offsetof(struct remoteLimits, parallel), 1, 100000, false },
+    { VIR_SERVER_PARAM_MESSAGE, offsetof(struct remoteLimits, message), 1 << 20, 1 << 30, false },
+    { VIR_SERVER_PARAM_DOCUMENT, offsetof(struct remoteLimits, document), 1024, 1 << 30, false },
+    { VIR_SERVER_PARAM_MEMORY, offsetof(struct remoteLimits, memory), 1024, 1 << 30, false },
+    { VIR_SERVER_PARAM_DEPTH, offsetof(struct remoteLimits, depth), 4, 500, false },
+    { VIR_SERVER_PARAM_SUBSCRIPTIONS, offsetof(struct remoteLimits, subscriptions), 1, 100000, false },
+    { VIR_SERVER_PARAM_STREAMS, offsetof(struct remoteLimits, streams), 1, 100000, false },
+    { VIR_SERVER_PARAM_EXPIRY, offsetof(struct remoteLimits, expiry), 100, 86400000, false },
 };
 
 /* What the server waits with; -1 with the error set. */
@@ -844,42 +744,10 @@ virServerAddConnect(virServerPtr server, virConnectPtr conn)
     return -1;
 }
 
-/* The listener for an address; NULL with the error set. */
-static struct remoteListener *
-remoteListenerNew(virServerPtr server, const char *address, const struct remoteListenOptions *options, unsigned int flags)
-{
-    struct remoteListener *listener;
-    bool usual = strcmp(address, "unix:") == 0;
-
-    if (strncmp(address, "tcp:", 4) == 0 || strncmp(address, "ws:", 3) == 0) {
-        virReportError(VIR_ERR_NO_SUPPORT, "'%s': a server listens there with encryption and authentication only, which are not in this library",
-                       address);
-        return NULL;
-    }
-    if (strncmp(address, "unix:", 5) != 0) {
-        virReportError(VIR_ERR_INVALID_ARG, "'%s' is no address: it is unix:PATH, tcp:HOST:PORT or ws:HOST:PORT", address);
-        return NULL;
-    }
-    if ((listener = virAllocate(sizeof(*listener))) == NULL)
-        return NULL;
-    listener->server = server;
-    listener->socket = listener->whoFd = listener->lockFd = listener->spareFd = -1;
-    listener->readOnly = (flags & VIR_SERVER_LISTEN_READONLY) != 0;
-    listener->mode = options->mode;
-    listener->owner = options->owner == UINT_MAX ? -1 : (long long)options->owner;
-    listener->group = options->group == UINT_MAX ? -1 : (long long)options->group;
-    listener->path = usual ? remoteListenerUsual(listener->readOnly) : virStringCopy(address + 5);
-    if (listener->path != NULL && (listener->address = virStringFormat("unix:%s", listener->path)) != NULL
-        && remoteListenerUnix(listener) == 0)
-        return listener;
-    remoteListenerFree(listener);
-    return NULL;
-}
-
 int
 virServerListen(virServerPtr server, const char *address, virTypedParameterPtr params, unsigned int nparams, unsigned int flags)
 {
-    struct remoteListenOptions options = { .mode = 0600, .owner = UINT_MAX, .group = UINT_MAX };
+    struct remoteListenOptions options;
     struct remoteListener *listener = NULL;
     int rc = -1;
 
@@ -888,7 +756,7 @@ virServerListen(virServerPtr server, const char *address, virTypedParameterPtr p
     if ((flags & ~(unsigned int)VIR_SERVER_LISTEN_READONLY) != 0)
         virReportUnsupportedFlags(__func__, flags & ~(unsigned int)VIR_SERVER_LISTEN_READONLY);
     else if (virCallHas(__func__, address, "address")
-             && remoteParamsRead(remoteListenParams, sizeof(remoteListenParams) / sizeof(remoteListenParams[0]), params, nparams, &options) == 0
+             && remoteListenOptionsRead(&options, params, nparams) == 0
              && (listener = remoteListenerNew(server, address, &options, flags)) != NULL) {
         pthread_mutex_lock(&server->lock);
         rc = remoteListenerStart(listener);
@@ -1008,7 +876,8 @@ virServerAttach(virServerPtr server)
         rc = remoteServerAttachFd(server, server->control);
 #else
     for (int i = 0; rc == 0 && i < n; i++)
-        rc = remoteServerAttachFd(server, server->listeners[i]->whoFd);
+        if (server->listeners[i]->whoFd >= 0)
+            rc = remoteServerAttachFd(server, server->listeners[i]->whoFd);
 #endif
     for (int i = 0; rc == 0 && i < n; i++)
         rc = remoteServerAttachFd(server, server->listeners[i]->ready);
@@ -1087,7 +956,8 @@ virServerFree(virServerPtr server)
     server->handle.magic = 0;
     n = atomic_load(&server->nlisteners);
     for (int i = 0; i < n; i++)
-        unlink(server->listeners[i]->whoPath);           /* nobody begins any more */
+        if (server->listeners[i]->whoPath != NULL)       /* nobody begins any more */
+            unlink(server->listeners[i]->whoPath);
     remoteAccessCloseAll(server);
     remoteSessionEndAll(server);
     while ((work = remoteServerPop(server, &more)) != NULL)

@@ -9,6 +9,7 @@
 #define VIRT_REMOTE_SERVER_H
 
 #include "remote.h"
+#include "noise.h"
 #include "../common/platform.h"
 #include "../migration/migration.h"      /* the core's checks of handles and arguments */
 
@@ -22,8 +23,9 @@ enum {
     REMOTE_SERVER_PART = 256 << 10,          /* text of one part */
     REMOTE_SERVER_HELLO_MS = 10 * 1000,      /* who has connected and does not say hello is gone after that */
     REMOTE_SERVER_EVENTS_MS = 10 * 1000,     /* virt.events is answered after that in any case */
-    REMOTE_SERVER_PHASE_MS = 1000,           /* a migration's phase waits that long in one call; with one thread: */
-    REMOTE_SERVER_PHASE_ALONE_MS = 20,
+    REMOTE_SERVER_PHASE_ALONE_MS = 20,       /* a migration's phase waits that long in one call where one thread serves all */
+    REMOTE_SERVER_TCP_PORT = 16510,
+    REMOTE_SERVER_WS_PORT = 16511,
 
     /* JSON-RPC's codes, and the protocol's */
     REMOTE_SERVER_BAD_TEXT = -32700,
@@ -58,8 +60,10 @@ struct remoteHost {
 
 struct remoteListener {
     virServerPtr server;
+    const char *transport;            /* "unix", "tcp", "ws" */
     char *address;                    /* "unix:/run/virt/virt-sock" */
-    char *path, *whoPath, *lockPath;
+    char *path, *whoPath, *lockPath;  /* NULL but for a Unix socket */
+    struct remoteNoiseServer *noise;  /* NULL: not encrypted, a Unix socket */
     bool readOnly;
     unsigned int mode;
     long long owner, group;           /* -1: as they come */
@@ -84,9 +88,10 @@ struct remotePeer {
     unsigned long long due;           /* us: without a session it is closed then */
 };
 
-/* Where a reply goes. */
+/* Where a reply goes. Who keeps one copies it by remoteFromCopy and clears the copy. */
 struct remoteFrom {
     struct remoteListener *listener;
+    struct remoteNoiseSession *noise; /* a reference: of an encrypted message */
     size_t length;                    /* 0: nowhere, the message had no header */
     _Alignas(max_align_t) unsigned char control[REMOTE_SERVER_CONTROL];
 };
@@ -95,7 +100,7 @@ struct remoteFrom {
 struct remoteWork {
     struct remoteWork *next;
     struct remoteFrom from;
-    void *payload;                    /* nanomsg's memory */
+    void *payload;                    /* nanomsg's memory, as it came */
     size_t length;
     struct remoteSession *session;    /* a reference, of a call */
     cJSON *request;
@@ -159,8 +164,30 @@ VIRT_INTERNAL void remoteWorkFree(struct remoteWork *work);
 /* Somebody has to look at the times then at the latest. */
 VIRT_INTERNAL void remoteServerDue(virServerPtr server, unsigned long long due);
 VIRT_INTERNAL void remoteServerWake(virServerPtr server);
+VIRT_INTERNAL void remoteFromCopy(struct remoteFrom *to, const struct remoteFrom *from);
+VIRT_INTERNAL void remoteFromClear(struct remoteFrom *from);
 /* Sends a text; what cannot be sent at once is lost, and asked for again. */
 VIRT_INTERNAL void remoteServerSend(const struct remoteFrom *from, const char *text, size_t length);
+
+/* ---------- listen.c ---------- */
+
+struct remoteParam {
+    const char *name;
+    size_t offset;                    /* in what it is for */
+    unsigned int least, most;
+    bool text;                        /* a const char *, else an unsigned int */
+};
+/* What virServerListen is asked for; owner and group UINT_MAX: as they come. */
+struct remoteListenOptions {
+    unsigned int mode, owner, group;
+    const char *key, *authorized;
+};
+VIRT_INTERNAL int remoteParamsRead(const struct remoteParam *table, size_t n, virTypedParameterPtr params, unsigned int nparams, void *into);
+VIRT_INTERNAL int remoteListenOptionsRead(struct remoteListenOptions *options, virTypedParameterPtr params, unsigned int nparams);
+/* NULL with the error set. */
+VIRT_INTERNAL struct remoteListener *remoteListenerNew(virServerPtr server, const char *address, const struct remoteListenOptions *options,
+                                                       unsigned int flags);
+VIRT_INTERNAL void remoteListenerFree(struct remoteListener *listener);
 
 /* ---------- session.c ---------- */
 

@@ -6,7 +6,7 @@
  * earlier, since asking them anew does no harm: a client that never says what it has seen gets nowhere with that. The methods of the session
  * itself ("virt.*") are not in the table: each may be carried out twice.
  */
-#include "server.h"
+#include "session.h"
 #include "../common/text.h"
 
 #if VIRT_WITH_REMOTE && !defined _WIN32
@@ -14,84 +14,6 @@
 #include <stdio.h>
 
 #define VIRT_FROM VIR_FROM_RPC
-
-/* A call by its id: running, or what was answered. */
-struct remoteAnswer {
-    struct remoteAnswer *next;        /* in its bucket */
-    struct remoteAnswer *older, *newer;        /* among the answered ones that may be forgotten */
-    unsigned long long id;
-    bool repeats;
-    bool running;                     /* or waiting for its turn */
-    bool unwanted;                    /* the client has given it up: the reply is not kept */
-    char *reply;                      /* the whole message */
-    size_t length;
-};
-
-/* A call that comes in parts. */
-struct remoteParts {
-    struct remoteParts *next;
-    unsigned long long call;
-    size_t total, length;
-    char *text;                       /* grows with what comes: who announces much has to send it */
-};
-
-/* An event, shared by all sessions that get it. */
-struct remoteEvent {
-    struct remoteEvent *next;         /* in the server's queue */
-    atomic_int refs;
-    struct remoteHost *host;
-    int eventID;
-    unsigned char uuid[VIR_UUID_BUFLEN];
-    char *name, *text;
-    size_t length;
-};
-
-struct remoteQueued {
-    struct remoteQueued *next;
-    unsigned long long sequence;
-    struct remoteEvent *event;
-};
-
-struct remoteSubscription {
-    int eventID;
-    bool oneDomain;
-    unsigned char uuid[VIR_UUID_BUFLEN];
-};
-
-struct remoteSession {
-    atomic_int refs;
-    char id[33];                      /* this and what follows are constant */
-    virServerPtr server;
-    struct remoteHost *host;
-    virConnectPtr conn;               /* a reference */
-    struct remoteListener *listener;
-    virServerWho who;                 /* its strings: the listener's, and program */
-    char *program;
-    bool expires;                     /* by silence: its connection cannot be seen to close */
-    struct remoteSession *next;       /* in its bucket; server->lock */
-    bool listed;                      /* server->lock */
-
-    pthread_mutex_t lock;             /* guards what follows */
-    bool gone;
-    unsigned long long heard;         /* us: the last message */
-    unsigned long long floor;         /* ids up to this one are over */
-    struct remoteAnswer *answers[REMOTE_SERVER_BUCKETS];
-    struct remoteAnswer *oldest, *newest;
-    size_t kept, arriving, queued;    /* bytes of replies, of parts, of events */
-    unsigned int running, waiting;
-    struct remoteWork *first, **last; /* calls that wait for their turn */
-    struct remoteParts *parts;
-    unsigned int nparts;
-    struct remoteSubscription *subscriptions;
-    size_t nsubscriptions;
-    struct remoteQueued *events, **lastEvent;
-    unsigned long long sequence, lost;
-    struct {
-        bool waits;
-        unsigned long long id, due;
-        struct remoteFrom from;
-    } poll;
-};
 
 /* ---------- replies ---------- */
 
@@ -113,7 +35,7 @@ remoteReplyText(unsigned long long id, const char *key, cJSON *body, size_t *len
     return reply;
 }
 
-static void
+VIRT_INTERNAL void
 remoteReply(const struct remoteFrom *from, unsigned long long id, const char *key, cJSON *body)
 {
     size_t length;
@@ -147,7 +69,7 @@ remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code,
 }
 
 /* The thread's error, which is cleared. */
-static cJSON *
+VIRT_INTERNAL cJSON *
 remoteReplyLastError(void)
 {
     virErrorPtr error = virSaveLastError();
@@ -316,19 +238,31 @@ remoteSessionUnref(struct remoteSession *session)
     pthread_mutex_destroy(&session->lock);
     virPlatformErase(session->id, sizeof(session->id));
     free(session->program);
+    free(session->keyName);
     free(session);
+}
+
+/* Whether the session is that of who sends this: of his key, where he has proved to have one. */
+static bool
+remoteSessionIsOf(const struct remoteSession *session, const struct remoteFrom *from)
+{
+#if VIRT_WITH_NOISE
+    if (from->noise != NULL)
+        return memcmp(session->key, remoteNoiseSessionPeer(from->noise)->key, sizeof(session->key)) == 0;
+#endif
+    return session->listener->noise == NULL && from->noise == NULL;
 }
 
 /* A reference, or NULL. */
 static struct remoteSession *
-remoteSessionFind(struct remoteListener *listener, const char *id)
+remoteSessionFind(const struct remoteFrom *from, const char *id)
 {
-    virServerPtr server = listener->server;
+    virServerPtr server = from->listener->server;
     struct remoteSession *session;
 
     pthread_mutex_lock(&server->lock);
     for (session = server->sessions[remoteSessionBucket(id)]; session != NULL; session = session->next)
-        if (session->listener == listener && strcmp(session->id, id) == 0)
+        if (session->listener == from->listener && strcmp(session->id, id) == 0 && remoteSessionIsOf(session, from))
             break;
     if (session != NULL)
         remoteSessionRef(session);
@@ -361,29 +295,6 @@ remoteSessionList(struct remoteSession *session)
     return rc;
 }
 
-static void
-remoteEventUnref(struct remoteEvent *event)
-{
-    if (atomic_fetch_sub(&event->refs, 1) > 1)
-        return;
-    free(event->name);
-    free(event->text);
-    free(event);
-}
-
-/* With the lock held: the oldest event is dropped. */
-static void
-remoteQueuedDrop(struct remoteSession *session)
-{
-    struct remoteQueued *queued = session->events;
-
-    if ((session->events = queued->next) == NULL)
-        session->lastEvent = &session->events;
-    session->queued -= queued->event->length;
-    remoteEventUnref(queued->event);
-    free(queued);
-}
-
 /* With the lock held: all that the client had. Calls that are being carried out find it gone. */
 static void
 remoteSessionDropAll(struct remoteSession *session)
@@ -409,6 +320,7 @@ remoteSessionDropAll(struct remoteSession *session)
     session->subscriptions = NULL;
     session->nsubscriptions = 0;
     session->poll.waits = false;
+    remoteFromClear(&session->poll.from);
     while ((work = session->first) != NULL) {            /* each has a reference, but not the last one */
         session->first = work->next;
         remoteWorkFree(work);
@@ -441,6 +353,25 @@ remoteSessionEnd(struct remoteSession *session, const char *why)
     virLog(VIR_LOG_INFO, "remote.server", "%s: the client %s (process %lld) is gone: %s", session->listener->address,
            session->program != NULL ? session->program : "without a name", session->who.pid, why);
     remoteSessionUnref(session);
+}
+
+/* References on all sessions, or on those of a host; a NULL ends them. The caller frees the array. NULL without memory. */
+VIRT_INTERNAL struct remoteSession **
+remoteSessionsAll(virServerPtr server, const struct remoteHost *host)
+{
+    struct remoteSession **list, *session;
+    size_t n = 0;
+
+    pthread_mutex_lock(&server->lock);
+    if ((list = calloc(server->nsessions + 1, sizeof(*list))) != NULL)
+        for (size_t i = 0; i < REMOTE_SERVER_BUCKETS; i++)
+            for (session = server->sessions[i]; session != NULL; session = session->next)
+                if (host == NULL || session->host == host) {
+                    remoteSessionRef(session);
+                    list[n++] = session;
+                }
+    pthread_mutex_unlock(&server->lock);
+    return list;
 }
 
 /* ---------- virt.hello ---------- */
@@ -532,8 +463,9 @@ remoteHelloReply(const struct remoteFrom *from, unsigned long long id, const str
 
 /* The session that the hello asks for, with one reference; NULL with the error set. */
 static struct remoteSession *
-remoteHelloMake(struct remoteListener *listener, const cJSON *params, const virServerWho *who)
+remoteHelloMake(const struct remoteFrom *from, unsigned long long id, const cJSON *params, const virServerWho *who)
 {
+    struct remoteListener *listener = from->listener;
     virServerPtr server = listener->server;
     const char *uri = virJsonString(params, "uri"), *program = virJsonString(params, "program");
     struct remoteHost *host = remoteHostFind(server, uri);
@@ -542,7 +474,7 @@ remoteHelloMake(struct remoteListener *listener, const cJSON *params, const virS
     int rc;
 
     virJsonBool(params, "readonly", &readOnly);
-    readOnly = readOnly || listener->readOnly;
+    readOnly = readOnly || who->readonly;
     if (host == NULL) {
         virReportError(VIR_ERR_NO_CONNECT, "this server does not serve '%s'", uri != NULL ? uri : "any connection");
         return NULL;
@@ -558,6 +490,19 @@ remoteHelloMake(struct remoteListener *listener, const cJSON *params, const virS
     session->heard = virTimeNowUs();
     session->last = &session->first;
     session->lastEvent = &session->events;
+#if VIRT_WITH_NOISE
+    if (from->noise != NULL) {
+        session->expires = true;
+        session->hello = id;
+        session->noiseIndex = remoteNoiseSessionIndex(from->noise);
+        memcpy(session->key, remoteNoiseSessionPeer(from->noise)->key, sizeof(session->key));
+        if ((session->keyName = virStringCopy(who->key)) == NULL)
+            goto failed;
+        session->who.key = session->keyName;
+    }
+#else
+    (void)id;
+#endif
     if ((program != NULL && (session->program = virStringSlice(program, strnlen(program, 255))) == NULL)
         || (session->conn = remoteHostConnect(host, readOnly)) == NULL)
         goto failed;
@@ -575,6 +520,30 @@ failed:
     return NULL;
 }
 
+#if VIRT_WITH_NOISE
+/* The same as remoteAccessHello for who has a key: asked twice because its reply was lost, a hello has the session that it made. */
+static int
+remoteHelloByKey(const struct remoteFrom *from, unsigned long long id, virServerWho *who, struct remoteSession **session)
+{
+    const struct remoteIdentity *peer = remoteNoiseSessionPeer(from->noise);
+    struct remoteSession **all = remoteSessionsAll(from->listener->server, NULL);
+
+    if (all == NULL)
+        return virReportNoMemory();
+    for (size_t i = 0; all[i] != NULL; i++) {
+        if (*session == NULL && all[i]->listener == from->listener && all[i]->hello == id
+            && all[i]->noiseIndex == remoteNoiseSessionIndex(from->noise))
+            *session = all[i];
+        else
+            remoteSessionUnref(all[i]);
+    }
+    free(all);
+    *who = (virServerWho){ .transport = from->listener->transport, .address = from->listener->address, .uid = -1, .gid = -1, .pid = -1,
+                           .key = peer->name, .readonly = peer->readOnly || from->listener->readOnly };
+    return *session != NULL;
+}
+#endif
+
 static void
 remoteSessionHello(const struct remoteFrom *from, unsigned long long id, const cJSON *params)
 {
@@ -589,23 +558,30 @@ remoteSessionHello(const struct remoteFrom *from, unsigned long long id, const c
                          version);
         return;
     }
-    rc = remoteAccessHello(listener, ticket != NULL ? ticket : "", id, &who, &session);
+#if VIRT_WITH_NOISE
+    if (from->noise != NULL)
+        rc = remoteHelloByKey(from, id, &who, &session);
+    else
+#endif
+        rc = remoteAccessHello(listener, ticket != NULL ? ticket : "", id, &who, &session);
     if (rc > 0 && session == NULL) {
         remoteReplyError(from, id, REMOTE_SERVER_RUNNING, "this hello is being carried out");
         return;
     }
     if (rc == 0) {
-        session = remoteHelloMake(listener, params, &who);
-        if (!remoteAccessHelloEnd(listener, ticket, id, session) && session != NULL) {
+        session = remoteHelloMake(from, id, params, &who);
+        if (listener->noise == NULL && !remoteAccessHelloEnd(listener, ticket, id, session) && session != NULL) {
             remoteSessionEnd(session, "it went away again");
             remoteSessionUnref(session);
             return;
         }
         if (session != NULL) {
             atomic_fetch_add(&listener->server->stats.clients, 1);
-            virLog(VIR_LOG_INFO, "remote.server", "%s: client %s: user %lld, process %lld, %s%s", listener->address,
-                   session->program != NULL ? session->program : "without a name", who.uid, who.pid, session->host->uri,
-                   session->who.readonly ? ", read-only" : "");
+            if (session->expires)
+                remoteServerDue(session->server, virTimeNowUs() + session->server->limits.expiry * 1000ULL);
+            virLog(VIR_LOG_INFO, "remote.server", "%s: client %s: %s %s, user %lld, process %lld, %s%s", listener->address,
+                   session->program != NULL ? session->program : "without a name", who.key != NULL ? "key" : "without a key",
+                   who.key != NULL ? who.key : "", who.uid, who.pid, session->host->uri, session->who.readonly ? ", read-only" : "");
         }
     }
     if (session == NULL) {
@@ -691,285 +667,6 @@ remoteSessionMore(struct remoteSession *session, const struct remoteFrom *from, 
     pthread_mutex_unlock(&session->lock);
 }
 
-/* ---------- subscriptions and events ---------- */
-
-static int
-remoteSubscriptionParse(const cJSON *item, struct remoteSubscription *subscription)
-{
-    const cJSON *event = cJSON_GetArrayItem(item, 0), *uuid = cJSON_GetArrayItem(item, 1);
-
-    if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) > 2 || !cJSON_IsNumber(event) || event->valuedouble < 0
-        || event->valuedouble > 1000000)
-        return -1;
-    subscription->eventID = event->valueint;
-    subscription->oneDomain = cJSON_IsString(uuid);
-    if (subscription->oneDomain)
-        return virUuidParse(uuid->valuestring, subscription->uuid);
-    return uuid == NULL || cJSON_IsNull(uuid) ? 0 : -1;
-}
-
-static void
-remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params)
-{
-    const cJSON *filter = virJsonGet(params, "filter"), *item;
-    size_t count = cJSON_IsArray(filter) ? (size_t)cJSON_GetArraySize(filter) : 0, n = 0;
-    VIRT_CLEANUP_FREE struct remoteSubscription *list = NULL;
-    struct remoteSubscription *old;
-    unsigned long long sequence;
-
-    if (!cJSON_IsArray(filter)) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'filter' must be an array of [event, uuid or null]");
-        return;
-    }
-    if (count > session->server->limits.subscriptions) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu subscriptions are more than the %u that a client may have", count,
-                         session->server->limits.subscriptions);
-        return;
-    }
-    if (count > 0 && !session->host->tapped) {
-        virReportError(VIR_ERR_NO_SUPPORT, "domain events (driver %s)", session->conn->driver->name);
-        remoteReply(from, id, "error", remoteReplyLastError());
-        return;
-    }
-    if (count > 0 && (list = virAllocate(count * sizeof(*list))) == NULL) {
-        remoteReply(from, id, "error", remoteReplyLastError());
-        return;
-    }
-    cJSON_ArrayForEach(item, filter) {
-        if (remoteSubscriptionParse(item, &list[n++]) < 0) {
-            remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'filter' must be an array of [event, uuid or null]: entry %zu is not", n);
-            return;
-        }
-    }
-    pthread_mutex_lock(&session->lock);
-    if (!session->gone) {
-        atomic_fetch_add(&session->host->subscribers, (count > 0) - (session->nsubscriptions > 0));
-        old = session->subscriptions;
-        session->subscriptions = list;
-        session->nsubscriptions = count;
-        list = old;
-    }
-    sequence = session->sequence;
-    pthread_mutex_unlock(&session->lock);
-    remoteReply(from, id, "result", virJsonObject("u:sequence", sequence, NULL));
-}
-
-/* With the lock held: answers who waits for events, with what there is. */
-static void
-remoteSessionAnswerPoll(struct remoteSession *session)
-{
-    struct virText text = { 0 };
-    struct remoteQueued *queued;
-    char *message;
-
-    virTextAdd(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"events\":[", session->poll.id);
-    for (queued = session->events; queued != NULL; queued = queued->next) {
-        if (queued != session->events && text.length + queued->event->length > REMOTE_SERVER_PART)
-            break;
-        virTextAdd(&text, "%s[%llu,", queued != session->events ? "," : "", queued->sequence);
-        virTextAppend(&text, queued->event->text, queued->event->length);
-        virTextAppend(&text, "]", 1);
-    }
-    virTextAdd(&text, "],\"lost\":%llu}}", session->lost);
-    session->poll.waits = false;
-    if ((message = virTextTake(&text)) != NULL)
-        remoteServerSend(&session->poll.from, message, strlen(message));
-    else
-        virResetLastError();
-    free(message);
-}
-
-/* Only the last one waits: an earlier one is answered. */
-static void
-remoteSessionEvents(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params)
-{
-    unsigned long long seen = 0;
-
-    if (virJsonGet(params, "seen") != NULL && virJsonULongLong(params, "seen", &seen) < 0) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'seen' must be the number of an event");
-        return;
-    }
-    pthread_mutex_lock(&session->lock);
-    while (session->events != NULL && session->events->sequence <= seen)
-        remoteQueuedDrop(session);
-    if (session->poll.waits && session->poll.id != id)
-        remoteSessionAnswerPoll(session);
-    if (!session->gone) {
-        session->poll.waits = true;
-        session->poll.id = id;
-        session->poll.from = *from;
-        session->poll.due = virTimeNowUs() + REMOTE_SERVER_EVENTS_MS * 1000ULL;
-        if (session->events != NULL)
-            remoteSessionAnswerPoll(session);
-        else
-            remoteServerDue(session->server, session->poll.due);
-    }
-    pthread_mutex_unlock(&session->lock);
-}
-
-/* The hub's tap: with locks of the driver's held. */
-VIRT_INTERNAL void
-remoteEventsTake(void *opaque, const struct virDomainEvent *what)
-{
-    struct remoteHost *host = opaque;
-    virServerPtr server = host->server;
-    struct remoteEvent *event;
-    cJSON *json = NULL;
-
-    if (atomic_load(&host->subscribers) == 0)
-        return;
-    virErrorPtr saved = virSaveLastError();
-    if ((event = virAllocate(sizeof(*event))) != NULL) {
-        atomic_init(&event->refs, 1);
-        event->host = host;
-        event->eventID = what->eventID;
-        memcpy(event->uuid, what->uuid, VIR_UUID_BUFLEN);
-        if ((event->name = virStringCopy(what->name)) != NULL && (json = remoteEventFormat(what)) != NULL
-            && (event->text = virJsonFormat(json)) != NULL)
-            event->length = strlen(event->text);
-        cJSON_Delete(json);
-    }
-    if (event == NULL || event->text == NULL) {
-        atomic_fetch_add(&server->stats.eventsLost, 1);
-        virLog(VIR_LOG_ERROR, "remote.server", "an event of domain '%s' is lost: %s", what->name, virGetLastErrorMessage());
-        if (event != NULL)
-            remoteEventUnref(event);
-    } else {
-        pthread_mutex_lock(&server->eventsLock);
-        *server->lastEvent = event;
-        server->lastEvent = &event->next;
-        pthread_mutex_unlock(&server->eventsLock);
-        remoteServerWake(server);
-    }
-    virRestoreLastError(saved);
-}
-
-/* With the lock held. */
-static bool
-remoteSessionWants(const struct remoteSession *session, const struct remoteEvent *event)
-{
-    for (size_t i = 0; i < session->nsubscriptions; i++) {
-        const struct remoteSubscription *subscription = &session->subscriptions[i];
-
-        if (subscription->eventID == event->eventID
-            && (!subscription->oneDomain || memcmp(subscription->uuid, event->uuid, VIR_UUID_BUFLEN) == 0))
-            return true;
-    }
-    return false;
-}
-
-static void
-remoteSessionQueue(struct remoteSession *session, struct remoteEvent *event)
-{
-    struct remoteQueued *queued = malloc(sizeof(*queued));
-    unsigned long long lost;
-
-    pthread_mutex_lock(&session->lock);
-    lost = session->lost;
-    if (queued != NULL && !session->gone) {
-        *queued = (struct remoteQueued){ .sequence = ++session->sequence, .event = event };
-        atomic_fetch_add(&event->refs, 1);
-        *session->lastEvent = queued;
-        session->lastEvent = &queued->next;
-        session->queued += event->length;
-        queued = NULL;
-    } else if (!session->gone) {
-        session->sequence++;
-        session->lost++;
-    }
-    for (; session->queued > session->server->limits.memory / 4 && session->events->next != NULL; session->lost++)
-        remoteQueuedDrop(session);
-    lost = session->lost - lost;
-    if (session->poll.waits && session->events != NULL)
-        remoteSessionAnswerPoll(session);
-    pthread_mutex_unlock(&session->lock);
-    free(queued);
-    if (lost == 0)
-        return;
-    atomic_fetch_add(&session->server->stats.eventsLost, lost);
-    virLog(VIR_LOG_WARN, "remote.server", "%s: process %lld does not fetch its events: %llu are lost", session->listener->address,
-           session->who.pid, lost);
-}
-
-/* References on all sessions, or on those of a host; a NULL ends them. The caller frees the array. NULL without memory. */
-static struct remoteSession **
-remoteSessionsAll(virServerPtr server, const struct remoteHost *host)
-{
-    struct remoteSession **list, *session;
-    size_t n = 0;
-
-    pthread_mutex_lock(&server->lock);
-    if ((list = calloc(server->nsessions + 1, sizeof(*list))) != NULL)
-        for (size_t i = 0; i < REMOTE_SERVER_BUCKETS; i++)
-            for (session = server->sessions[i]; session != NULL; session = session->next)
-                if (host == NULL || session->host == host) {
-                    remoteSessionRef(session);
-                    list[n++] = session;
-                }
-    pthread_mutex_unlock(&server->lock);
-    return list;
-}
-
-static void
-remoteEventDistribute(virServerPtr server, struct remoteEvent *event)
-{
-    struct remoteSession **sessions = remoteSessionsAll(server, event->host);
-    bool wanted;
-
-    if (sessions == NULL) {
-        atomic_fetch_add(&server->stats.eventsLost, 1);
-        virLog(VIR_LOG_ERROR, "remote.server", "no memory: an event of domain '%s' is lost", event->name);
-        return;
-    }
-    for (size_t i = 0; sessions[i] != NULL; i++) {
-        pthread_mutex_lock(&sessions[i]->lock);
-        wanted = remoteSessionWants(sessions[i], event);
-        pthread_mutex_unlock(&sessions[i]->lock);
-        if (wanted && remoteAccessSees(server, &sessions[i]->who, "virt.events", event->name, event->uuid))
-            remoteSessionQueue(sessions[i], event);
-        remoteSessionUnref(sessions[i]);
-    }
-    free(sessions);
-}
-
-/* One thread at a time, so that the events stay in their order. Who comes meanwhile leaves his to that one, which looks again. */
-VIRT_INTERNAL void
-remoteEventsDistribute(virServerPtr server)
-{
-    struct remoteEvent *event;
-
-    for (;;) {
-        pthread_mutex_lock(&server->eventsLock);
-        event = server->events;
-        pthread_mutex_unlock(&server->eventsLock);
-        if (event == NULL || pthread_mutex_trylock(&server->distribute) != 0)
-            return;
-        for (;;) {
-            pthread_mutex_lock(&server->eventsLock);
-            if ((event = server->events) != NULL && (server->events = event->next) == NULL)
-                server->lastEvent = &server->events;
-            pthread_mutex_unlock(&server->eventsLock);
-            if (event == NULL)
-                break;
-            remoteEventDistribute(server, event);
-            remoteEventUnref(event);
-        }
-        pthread_mutex_unlock(&server->distribute);
-    }
-}
-
-VIRT_INTERNAL void
-remoteEventsDrop(virServerPtr server)
-{
-    struct remoteEvent *event;
-
-    while ((event = server->events) != NULL) {
-        server->events = event->next;
-        remoteEventUnref(event);
-    }
-    server->lastEvent = &server->events;
-}
-
 /* ---------- calls ---------- */
 
 /* A phase of a migration is asked for again anyway: it does not keep a thread for long, least of all the only one. */
@@ -977,7 +674,7 @@ static void
 remoteCallShorten(virServerPtr server, const cJSON *params)
 {
     cJSON *timeout = virJsonGet(virJsonGet(params, "call"), "timeout");
-    int bound = atomic_load(&server->runners) > 1 ? REMOTE_SERVER_PHASE_MS : REMOTE_SERVER_PHASE_ALONE_MS;
+    int bound = atomic_load(&server->runners) > 1 ? REMOTE_PHASE_WAIT : REMOTE_SERVER_PHASE_ALONE_MS;
 
     if (cJSON_IsNumber(timeout) && (timeout->valuedouble < 0 || timeout->valuedouble > bound))
         cJSON_SetNumberValue(timeout, bound);
@@ -1122,7 +819,7 @@ remoteCallPutBack(struct remoteSession *session, const struct remoteFrom *from, 
 
     if (work == NULL)
         return false;
-    work->from = *from;
+    remoteFromCopy(&work->from, from);
     work->session = session;
     remoteSessionRef(session);
     work->request = *request;
@@ -1290,7 +987,7 @@ remoteSessionTake(virServerPtr server, const struct remoteFrom *from, const char
         name = virJsonString(request, "session");
         if (strcmp(method, "virt.hello") == 0) {
             remoteSessionHello(from, id, virJsonGet(request, "params"));
-        } else if (name == NULL || (session = remoteSessionFind(from->listener, name)) == NULL) {
+        } else if (name == NULL || (session = remoteSessionFind(from, name)) == NULL) {
             remoteReplyError(from, id, REMOTE_SERVER_UNKNOWN_SESSION, "there is no such session: it begins with virt.hello");
         } else {
             remoteSessionRequest(session, from, id, method, &request);

@@ -1,6 +1,6 @@
 /*
- * What is taken in from outside by a migration, and by encrypted connections, as functions of any bytes: included behind virt.c by libfuzzer.c (make fuzz) and by
- * tests/unit/fuzz.c, which runs the corpus.
+ * What a migration, a server and encrypted connections take in from outside, as functions of any bytes: included behind virt.c by libfuzzer.c
+ * (make fuzz) and by tests/unit/fuzz.c, which runs the corpus.
  *
  * Each function ends by itself, whatever it is given, and leaves nothing behind. Beside what the sanitizers see it looks for texts that are
  * taken, but not given back as they were taken. Nothing here starts a process or removes a file: what a document or a record names is only
@@ -365,6 +365,76 @@ fuzzHostRecord(const char *text)
 }
 #endif
 
+/* ---- a server ---- */
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
+/* Migrations open other hosts and have fuzzers of their own. */
+static int
+fuzzServerMay(const virServerWho *who, const char *call, const char *permission, const char *name, const unsigned char *uuid, void *opaque)
+{
+    (void)who;
+    (void)call;
+    (void)name;
+    (void)uuid;
+    (void)opaque;
+    return strcmp(permission, "domain.migrate") != 0;
+}
+
+/* One message, in which the word SESSION stands for the session's name. Replies go nowhere: there is no socket. */
+static void
+fuzzServerTake(virServerPtr server, struct remoteFrom *from, const char *line, size_t length, const char *session)
+{
+    struct virText text = { 0 };
+    char *message;
+
+    while (length > 0) {
+        size_t n = length >= 7 && memcmp(line, "SESSION", 7) == 0 ? 7 : 1;
+
+        virTextAppend(&text, n == 7 ? session : line, n == 7 ? strlen(session) : 1);
+        line += n;
+        length -= n;
+    }
+    if (text.length == 0)
+        return;
+    FUZZ_MUST((message = virTextTake(&text)) != NULL);
+    remoteSessionTake(server, from, message, strlen(message));
+    free(message);
+}
+
+/* Lines, each a message of a client's to the server. */
+static void
+fuzzServer(const char *text)
+{
+    virConnectPtr conn = virConnectOpen("test:///default?host=fuzz-server");
+    virServerPtr server = virServerNew(NULL, 0, 0);
+    struct remoteListener listener = { .server = server, .transport = "unix", .address = (char *)"unix:/fuzz", .path = (char *)"/fuzz",
+                                       .socket = -1, .whoFd = -1, .lockFd = -1, .spareFd = -1 };
+    struct remoteFrom from = { .listener = &listener };
+    virServerWho who = { .transport = "unix", .address = listener.address };
+    struct remoteSession *session;
+    int lines = 0;
+
+    FUZZ_MUST(conn != NULL && server != NULL);
+    FUZZ_MUST(virServerAddConnect(server, conn) == 0 && virServerSetAccess(server, fuzzServerMay, NULL, NULL) == 0);
+    server->limits.memory = 4096;
+    server->limits.document = 65536;
+    FUZZ_MUST((session = remoteHelloMake(&from, 1, NULL, &who)) != NULL);
+    while (*text != '\0' && lines++ < 16) {
+        size_t length = strcspn(text, "\n");
+
+        fuzzServerTake(server, &from, text, length, session->id);
+        FUZZ_MUST(session->running == 0 && session->waiting == 0);
+        FUZZ_MUST(session->arriving <= server->limits.memory && session->nparts <= server->limits.parallel);
+        FUZZ_MUST(session->nsubscriptions <= server->limits.subscriptions);
+        text += length + (text[length] == '\n');
+    }
+    remoteEventsDistribute(server);
+    remoteSessionUnref(session);
+    virServerFree(server);
+    FUZZ_MUST(virConnectClose(conn) == 0);
+}
+#endif
+
 static const struct fuzzTarget fuzzTargets[] = {
     { "message", fuzzMessages },
     { "record", fuzzRecords },
@@ -376,6 +446,9 @@ static const struct fuzzTarget fuzzTargets[] = {
 #if VIRT_WITH_QEMU
     { "qemu-cookie", fuzzQemuCookie },
     { "qemu-record", fuzzHostRecord },
+#endif
+#if VIRT_WITH_REMOTE && !defined _WIN32
+    { "server", fuzzServer },
 #endif
 };
 

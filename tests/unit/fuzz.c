@@ -179,3 +179,10 @@ TEST_LIMIT(files_of_keys_do_no_harm, 120)
     run("keys");
 }
 #endif
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
+TEST_LIMIT(messages_to_a_server_do_no_harm, 120)
+{
+    run("server");
+}
+#endif

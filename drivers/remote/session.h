@@ -1,0 +1,107 @@
+/*
+ * A client as the server has it, for session.c (its calls) and subscribe.c (its events). session.c tells how it works.
+ */
+#ifndef VIRT_REMOTE_SESSION_H
+#define VIRT_REMOTE_SESSION_H
+
+#include "server.h"
+
+/* A call by its id: running, or what was answered. */
+struct remoteAnswer {
+    struct remoteAnswer *next;        /* in its bucket */
+    struct remoteAnswer *older, *newer;        /* among the answered ones that may be forgotten */
+    unsigned long long id;
+    bool repeats;
+    bool running;                     /* or waiting for its turn */
+    bool unwanted;                    /* the client has given it up: the reply is not kept */
+    char *reply;                      /* the whole message */
+    size_t length;
+};
+
+/* A call that comes in parts. */
+struct remoteParts {
+    struct remoteParts *next;
+    unsigned long long call;
+    size_t total, length;
+    char *text;                       /* grows with what comes: who announces much has to send it */
+};
+
+/* An event, shared by all sessions that get it. */
+struct remoteEvent {
+    struct remoteEvent *next;         /* in the server's queue */
+    atomic_int refs;
+    struct remoteHost *host;
+    int eventID;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    char *name, *text;
+    size_t length;
+};
+
+struct remoteQueued {
+    struct remoteQueued *next;
+    unsigned long long sequence;
+    struct remoteEvent *event;
+};
+
+struct remoteSubscription {
+    int eventID;
+    bool oneDomain;
+    unsigned char uuid[VIR_UUID_BUFLEN];
+};
+
+struct remoteSession {
+    atomic_int refs;
+    char id[33];                      /* this and what follows are constant */
+    virServerPtr server;
+    struct remoteHost *host;
+    virConnectPtr conn;               /* a reference */
+    struct remoteListener *listener;
+    virServerWho who;                 /* its strings: the listener's, and program */
+    char *program, *keyName;
+    unsigned char key[32];            /* of a client who has proved to have it */
+    unsigned long long hello, noiseIndex;      /* of such a client: the hello that made it, and in which session of Noise */
+    bool expires;                     /* by silence: its connection cannot be seen to close */
+    struct remoteSession *next;       /* in its bucket; server->lock */
+    bool listed;                      /* server->lock */
+
+    pthread_mutex_t lock;             /* guards what follows */
+    bool gone;
+    unsigned long long heard;         /* us: the last message */
+    unsigned long long floor;         /* ids up to this one are over */
+    struct remoteAnswer *answers[REMOTE_SERVER_BUCKETS];
+    struct remoteAnswer *oldest, *newest;
+    size_t kept, arriving, queued;    /* bytes of replies, of parts, of events */
+    unsigned int running, waiting;
+    struct remoteWork *first, **last; /* calls that wait for their turn */
+    struct remoteParts *parts;
+    unsigned int nparts;
+    struct remoteSubscription *subscriptions;
+    size_t nsubscriptions;
+    struct remoteQueued *events, **lastEvent;
+    unsigned long long sequence, lost;
+    struct {
+        bool waits;
+        unsigned long long id, due;
+        struct remoteFrom from;
+    } poll;
+};
+
+/* ---------- session.c ---------- */
+
+/* {"jsonrpc":"2.0","id":ID,"KEY":BODY}, sent; id 0: null. body is taken over. */
+VIRT_INTERNAL void remoteReply(const struct remoteFrom *from, unsigned long long id, const char *key, cJSON *body);
+/* An error of the protocol. */
+VIRT_INTERNAL void remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code, const char *fmt, ...) VIRT_PRINTF(4, 5);
+/* The thread's error as a reply's. */
+VIRT_INTERNAL cJSON *remoteReplyLastError(void);
+VIRT_INTERNAL struct remoteSession **remoteSessionsAll(virServerPtr server, const struct remoteHost *host);
+
+/* ---------- subscribe.c ---------- */
+
+VIRT_INTERNAL void remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params);
+VIRT_INTERNAL void remoteSessionEvents(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params);
+/* With the session's lock held: the oldest event is dropped; who waits for events is answered. */
+VIRT_INTERNAL void remoteQueuedDrop(struct remoteSession *session);
+VIRT_INTERNAL void remoteSessionAnswerPoll(struct remoteSession *session);
+
+#endif
