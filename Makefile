@@ -86,7 +86,7 @@ endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
 TESTS      ?= $(filter-out $(NO_TESTS),$(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c)))
-SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh)
+SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh $(if $(WINDOWS),,tests/virtd.sh))
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh $(if $(WINDOWS),,examples/virtd)
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first

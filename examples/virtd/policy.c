@@ -9,7 +9,8 @@
  *   GUEST       a name or uuid, or a pattern of it; without it the rule fits every guest and the host
  *
  * Whether a guest may be seen at all is asked as "domain.getattr", which a function's name does not fit: whoever is to reach a guest is allowed
- * that as well. A guest that may not be seen is for its client as if it were not there.
+ * that as well. A guest that may not be seen is for its client as if it were not there. Before a guest is looked up it is asked without a name: who
+ * may see any guest may look, and is asked again for the one that is found.
  *
  * Each may be several, with commas between: "allow user:karla,key:otto domain.read,domain.getattr web-*".
  */
@@ -220,6 +221,17 @@ virtdUuid(const unsigned char *uuid, char text[VIR_UUID_STRING_BUFLEN])
         to += sprintf(to, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", uuid[i]);
 }
 
+/* The guest, or the host if there is none. */
+static bool
+virtdIsGuest(const struct virtdRule *rule, const char *permission, const char *name, const char *uuid)
+{
+    if (rule->guests.count == 0)
+        return true;
+    if (name == NULL)
+        return rule->allow && strcmp(permission, "domain.getattr") == 0;
+    return virtdIsOneOf(&rule->guests, name) || virtdIsOneOf(&rule->guests, uuid);
+}
+
 int
 virtdPolicyAllows(const virServerWho *who, const char *call, const char *permission, const char *name, const unsigned char *uuid, void *opaque)
 {
@@ -231,8 +243,7 @@ virtdPolicyAllows(const virServerWho *who, const char *call, const char *permiss
     for (size_t i = 0; i < policy->count; i++) {
         const struct virtdRule *rule = &policy->rules[i];
 
-        if (virtdIsWho(&rule->who, who) && virtdIsWhat(&rule->what, call, permission)
-            && (rule->guests.count == 0 || virtdIsOneOf(&rule->guests, name) || (uuid != NULL && virtdIsOneOf(&rule->guests, text))))
+        if (virtdIsWho(&rule->who, who) && virtdIsWhat(&rule->what, call, permission) && virtdIsGuest(rule, permission, name, text))
             return rule->allow;
     }
     return 0;

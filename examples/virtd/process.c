@@ -29,7 +29,8 @@ static struct {
     int level;
     int fd;                           /* of a file; -1 */
     bool syslog;
-} virtdLogs = { PTHREAD_MUTEX_INITIALIZER, VIR_LOG_INFO, -1, false };
+    bool begun;                       /* until then errors also go to stderr, where somebody may wait for what comes of it */
+} virtdLogs = { PTHREAD_MUTEX_INITIALIZER, VIR_LOG_INFO, -1, false, false };
 
 static const char *const virtdLevels[] = { "?", "debug", "info", "warning", "error" };
 static const int virtdSyslogs[] = { LOG_DEBUG, LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR };
@@ -41,6 +42,8 @@ virtdLogLine(int priority, const char *source, const char *message, void *opaque
     if (priority < VIR_LOG_DEBUG || priority > VIR_LOG_ERROR)
         priority = VIR_LOG_ERROR;
     pthread_mutex_lock(&virtdLogs.lock);
+    if (priority == VIR_LOG_ERROR && !virtdLogs.begun && (virtdLogs.syslog || virtdLogs.fd >= 0))
+        fprintf(stderr, "%s: %s\n", source, message);
     if (priority < virtdLogs.level) {
         ;
     } else if (virtdLogs.syslog) {
@@ -251,6 +254,9 @@ virtdDaemonReady(bool well)
 {
     char byte = well ? 1 : 0;
 
+    pthread_mutex_lock(&virtdLogs.lock);
+    virtdLogs.begun = true;
+    pthread_mutex_unlock(&virtdLogs.lock);
     if (virtdReadyPipe < 0)
         return;
     if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || write(virtdReadyPipe, &byte, 1) < 0)

@@ -147,7 +147,6 @@ virtdListen(struct virtd *virtd, const struct virtdList *addresses, unsigned int
         virTypedParamsFree(params, nparams);
         if (!well)
             return false;
-        virtdLog(VIR_LOG_INFO, "listens on %s%s", address, flags != 0 ? ", for reading" : "");
     }
     return true;
 }

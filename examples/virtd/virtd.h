@@ -88,7 +88,8 @@ void virtdPidFileRemove(int fd, const char *path);
 /* The usual folder for sockets and the pid file, made if need be; NULL after a message. */
 char *virtdRunFolder(void);
 
-/* Into the background: returns there. The process that was started waits for virtdDaemonReady, and ends with its result. */
+/* Into the background: returns there. The process that was started waits for virtdDaemonReady, and ends with its result. Until that, which is called
+ * in the foreground too, errors go to stderr as well as to the log. */
 bool virtdDaemonStart(void);
 void virtdDaemonReady(bool well);
 
