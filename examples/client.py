@@ -82,4 +82,5 @@ def main(path="/run/virt/virt-sock", name=None):
     client.call("virt.bye")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -78,6 +78,60 @@ clients_of_any_language_are_served()
     says "test                 running" echo "$said" && says "event 1: test: lifecycle 3, detail 0" echo "$said" && stop
 }
 
+# The calls and replies that PROTOCOL.md shows, made and compared; and what it says of the rest of a session.
+the_protocol_is_as_it_is_written()
+{
+    start && timeout $((60 * slow)) python3 - "$folder/sock" << 'END' && stop
+import json, re, sys
+sys.path.insert(0, "examples")
+sys.dont_write_bytecode = True
+from client import Client
+
+client = Client(sys.argv[1])
+uuid = client.call("virDomainLookupByName", name="test")["return"].split()[0]
+document = open("examples/virtd/PROTOCOL.md").read()
+shown = re.findall(r"^    (vir\w+) +(\{.*?\})  +(\{.*\})$", document, re.M)
+assert len(shown) >= 8, shown
+for method, params, result in shown:
+    params, result = (json.loads(text.replace("6695eb01-...", uuid)) for text in (params, result))
+    got = client.call(method, **params)
+    assert got == result, (method, got, result)
+
+def fails(code, reply):
+    assert reply["error"]["code"] == code, reply
+
+fails(-32601, client.ask("virNothing", {}))
+fails(-32602, client.ask("virt.more", {"call": "seven", "offset": 0}))
+fails(-32004, client.ask("virt.ask", {"call": 100000}))
+fails(-32004, client.ask("virt.more", {"call": 100000, "offset": 0}))
+fails(8, client.ask("virDomainGetState", {"domain": "test"}))
+assert client.ask("virt.ping", {})["result"] == {"ok": True}
+
+# asked again it is the same reply, and the call is not made again
+reply = client.ask("virDomainGetState", {"domain": uuid + " 1 test"})
+call = client.id
+assert client.ask("virt.ask", {"call": call}) == reply
+client.seen = call
+fails(-32602, client.ask("virt.ask", {"call": call}))
+
+# in parts
+client.id += 2
+inner = client.id
+text = json.dumps({"jsonrpc": "2.0", "id": inner, "method": "virDomainLookupByName", "params": {"name": "test"}})
+first = client.ask("virt.part", {"call": inner, "offset": 0, "total": len(text), "text": text[:20]})
+assert first["result"] == {"offset": 20}, first
+assert client.ask("virt.part", {"call": inner, "offset": 0, "total": len(text), "text": text[:20]})["result"] == {"offset": 20}
+replies = [client.ask("virt.part", {"call": inner, "offset": 20, "total": len(text), "text": text[20:]}), client.message()]
+assert sorted(reply["id"] for reply in replies) == [inner, client.id], replies
+assert {"offset": len(text)} in [reply["result"] for reply in replies], replies
+assert uuid in json.dumps(replies), replies
+
+# a number with the top bit set leads the reply back; the session is over after goodbye
+client.call("virt.bye")
+fails(-32001, client.ask("virt.ping", {}))
+END
+}
+
 virtsh_works_through_it()
 {
     start && says running at domstate test && says suspended at suspend test && says paused at domstate test &&
@@ -118,7 +172,8 @@ hup_starts_over_and_clients_stay()
     kill -HUP "$first" && wait_for test -e "$folder/ro" || return 1
     : > "$folder/said"
     echo "domstate test; echo again" >&7
-    wait_for grep -q again "$folder/said" && grep -q running "$folder/said" || { cat "$folder/said"; return 1; }
+    wait_for grep -q again "$folder/said" || return 1
+    says running cat "$folder/said" || return 1
     echo quit >&7
     exec 7>&-
     wait $! && [ "$(cat "$folder/pid")" = "$first" ] && stop
@@ -319,7 +374,7 @@ elif grep -q 'built without' "$folder/said"; then
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
-for name in clients_of_any_language_are_served virtsh_works_through_it a_second_one_is_refused_and_what_a_dead_one_left_is_replaced \
+for name in clients_of_any_language_are_served the_protocol_is_as_it_is_written virtsh_works_through_it a_second_one_is_refused_and_what_a_dead_one_left_is_replaced \
     what_cannot_begin_says_so_and_leaves_nothing hup_starts_over_and_clients_stay a_configuration_that_is_wrong_changes_nothing \
     another_takes_its_place guests_live_on rules_decide what_was_changed_is_written_down keys_let_in_over_a_network \
     options_are_checked_before_anything_is_done limits_are_kept systemd_hears_when_it_is_ready the_init_script_starts_and_ends_it; do
