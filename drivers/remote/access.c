@@ -5,11 +5,13 @@
  * connects there first, the kernel says which process it is, and it gets a ticket that it shows in its virt.hello. The connection stays:
  * when it closes, the client is gone. A ticket is good for one session, on the socket that it was given for.
  */
+#include "../driver.h"
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
 #include "server.h"
 #include "../common/file.h"
 #include "../common/text.h"
 
-#if VIRT_WITH_REMOTE && !defined _WIN32
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -336,7 +338,6 @@ remoteAccessPart(struct remotePeer *peer, const char *why)
     }
 }
 
-/* Only this function, by one thread at a time, takes peers away that are in the list, but for silent ones; so it asks poll() about a copy. */
 VIRT_INTERNAL void
 remoteAccessLook(virServerPtr server)
 {

@@ -2,11 +2,13 @@
  * The server: its addresses. A Unix socket of nanomsg's has a plain one beside it (access.c tells why), and a file by which servers know of
  * each other. tcp and ws are never without Noise: whose key it is takes the place of the credentials.
  */
+#include "../driver.h"
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
 #include "server.h"
 #include "../common/file.h"
 #include "../common/text.h"
 
-#if VIRT_WITH_REMOTE && !defined _WIN32
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -194,7 +196,8 @@ remoteListenerUnix(struct remoteListener *listener)
     if (listener->whoPath == NULL || listener->lockPath == NULL || folder == NULL || remoteListenerSocket(listener) < 0)
         return -1;
     if ((listener->lockFd = virFileLock(listener->lockPath, &owner)) < 0)
-        return owner == 0 ? -1 : virReportError(VIR_ERR_OPERATION_INVALID, "'%s': process %lld listens there already", listener->path, (long long)owner);
+        return owner == 0 ? -1 : virReportError(VIR_ERR_OPERATION_INVALID, "'%s': process %lld listens there already", listener->path,
+                                                (long long)owner);
     if (remoteListenerProbe(listener->path) < 0 || remoteListenerProbe(listener->whoPath) < 0)
         return -1;
     if ((listener->spareFd = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
@@ -216,8 +219,8 @@ remoteListenerKeys(struct remoteListener *listener, const struct remoteListenOpt
     struct remoteKey key;
 
     if (options->key == NULL || options->authorized == NULL)
-        return virReportError(VIR_ERR_INVALID_ARG, "'%s' needs the parameters '%s' and '%s': files with the server's key, and with those of its clients",
-                              listener->address, VIR_SERVER_PARAM_KEY, VIR_SERVER_PARAM_AUTHORIZED);
+        return virReportError(VIR_ERR_INVALID_ARG, "'%s' needs the parameters '%s' and '%s': files with the server's key, and with "
+                              "those of its clients", listener->address, VIR_SERVER_PARAM_KEY, VIR_SERVER_PARAM_AUTHORIZED);
     if (remoteKeyRead(options->key, &key) < 0)
         return -1;
     listener->noise = remoteNoiseServerNew(&key, options->authorized, 2 * (size_t)listener->server->limits.clients + 64);

@@ -7,11 +7,13 @@
  * second, and leaves it in the server's queue for another thread. (Elsewhere than on Linux they wait by poll.) The event loop, if the
  * server is attached to it, is one more such thread, whose waiting is done by the loop.
  */
+#include "../driver.h"
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
 #include "server.h"
 #include "../common/file.h"
 #include "../common/text.h"
 
-#if VIRT_WITH_REMOTE && !defined _WIN32
 #include <errno.h>
 #include <limits.h>
 #include <nanomsg/nn.h>

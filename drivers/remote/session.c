@@ -6,10 +6,12 @@
  * earlier, since asking them anew does no harm: a client that never says what it has seen gets nowhere with that. The methods of the session
  * itself ("virt.*") are not in the table: each may be carried out twice.
  */
+#include "../driver.h"
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
 #include "session.h"
 #include "../common/text.h"
 
-#if VIRT_WITH_REMOTE && !defined _WIN32
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -46,11 +48,8 @@ remoteReply(const struct remoteFrom *from, unsigned long long id, const char *ke
     virResetLastError();
 }
 
-static void
-remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code, const char *fmt, ...) VIRT_PRINTF(4, 5);
-
 /* An error of the protocol. */
-static void
+VIRT_INTERNAL void
 remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code, const char *fmt, ...)
 {
     virServerPtr server = from->listener->server;
@@ -443,8 +442,8 @@ static void
 remoteHelloReply(const struct remoteFrom *from, unsigned long long id, const struct remoteSession *session)
 {
     const struct remoteLimits *limits = &session->server->limits;
-    cJSON *result = virJsonObject("i:version", REMOTE_SERVER_PROTOCOL, "s:session", session->id, "s:server", session->server->id, "s:uri", session->host->uri,
-                                  "s:driver", session->conn->driver->name, "b:readonly", session->who.readonly,
+    cJSON *result = virJsonObject("i:version", REMOTE_SERVER_PROTOCOL, "s:session", session->id, "s:server", session->server->id,
+                                  "s:uri", session->host->uri, "s:driver", session->conn->driver->name, "b:readonly", session->who.readonly,
                                   "a:methods", remoteHelloMethods(session), NULL);
     cJSON *bounds = virJsonObject("u:message", (unsigned long long)limits->message, "u:part", (unsigned long long)REMOTE_SERVER_PART,
                                   "u:document", (unsigned long long)limits->document, "u:parallel", (unsigned long long)limits->parallel,
@@ -796,7 +795,8 @@ remoteCallEnter(struct remoteSession *session, const struct remoteFrom *from, un
     else if (session->running + session->waiting >= limits->parallel)
         remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%u calls of this client are under way, as many as it may have", limits->parallel);
     else if (session->kept >= limits->memory)
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of replies are kept that this client has not said it has ('seen')", session->kept);
+        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of replies are kept that this client has not said it has ('seen')",
+                         session->kept);
     else if ((answer = calloc(1, sizeof(*answer))) == NULL)
         remoteReplyError(from, id, VIR_ERR_NO_MEMORY, "out of memory");
     else {
@@ -1012,7 +1012,8 @@ remotePartsTake(struct remoteSession *session, const struct remoteFrom *from, un
     for (parts = session->parts; parts != NULL && parts->call != call; parts = parts->next)
         ;
     if (parts == NULL && total > limits->document) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "a call of %llu bytes is longer than the %u that the server takes", total, limits->document);
+        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "a call of %llu bytes is longer than the %u that the server takes", total,
+                         limits->document);
     } else if (parts == NULL && session->nparts >= limits->parallel) {
         remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%u calls of this client are coming in parts, as many as may be", session->nparts);
     } else if (parts == NULL) {
@@ -1029,11 +1030,13 @@ remotePartsTake(struct remoteSession *session, const struct remoteFrom *from, un
     if (parts == NULL || offset != parts->length)        /* one that came before, or too early */
         return parts;
     if (length > parts->total - parts->length) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "the parts of call %llu are longer than the %zu bytes it was to have", call, parts->total);
+        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "the parts of call %llu are longer than the %zu bytes it was to have", call,
+                         parts->total);
         return NULL;
     }
     if (session->arriving + length > limits->memory) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of calls in parts have come from this client, as many as may be", session->arriving);
+        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of calls in parts have come from this client, as many as may be",
+                         session->arriving);
         return NULL;
     }
     if ((grown = realloc(parts->text, parts->length + length + 1)) == NULL) {

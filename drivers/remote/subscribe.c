@@ -3,10 +3,12 @@
  * out: to each session that has subscribed to it and may see the guest. There it waits until the client has fetched it (virt.events) and said
  * so; of what is too much the oldest goes, and is counted.
  */
+#include "../driver.h"
+
+#if VIRT_WITH_REMOTE && !defined _WIN32
 #include "session.h"
 #include "../common/text.h"
 
-#if VIRT_WITH_REMOTE && !defined _WIN32
 #include <stdio.h>
 
 #define VIRT_FROM VIR_FROM_RPC

@@ -390,6 +390,7 @@ TEST(hello_gives_a_session_and_says_what_there_is)
         CHECK(strcmp(method->valuestring, "virDomainQemuMonitorCommand") != 0);      /* not of this driver */
     }
     CHECK_INT(n, 1);
+    cJSON_Delete(reply);
     CHECK_UINT(counted(&s, "clients"), 1);
     hangUp(&c);
     end(&s);
