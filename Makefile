@@ -6,12 +6,13 @@
 #   make bench-waiting  what a migration costs its thread while it waits, and how soon an abort is obeyed
 #   make bench-remote   what a call to another process costs, beside libvirtd and beside nanomsg alone
 #   make lib            build/libvirt-embed.a and .so (not needed: virt.c can be compiled as it is)
-#   make examples       build/examples/hello and so on, virtsh included
+#   make examples       build/examples/hello and so on, virtsh and virtd included
 #   make amalgamation   build/dist/virt.h and virt.c, the whole library in two files
 #   make dist           build/dist/virt-VERSION.tar.gz, the archive of a release; one of the two files; checksums
 #   make size           text size and memory of builds, beside libvirt's; DEPS=PREFIX of a small static libxml2
-#   make install        virt.h, virt.pc, the libraries, virtsh, its manual page and completion, under DESTDIR
-#                       and PREFIX (LIBDIR, INCLUDEDIR, BINDIR, MANDIR, DOCDIR); make uninstall takes them back
+#   make install        virt.h, virt.pc, the libraries, virtsh and virtd with their manual pages, completion, unit and
+#                       init script, under DESTDIR and PREFIX (LIBDIR, INCLUDEDIR, BINDIR, SBINDIR, MANDIR, DOCDIR,
+#                       SYSCONFDIR, UNITDIR); make uninstall takes them back
 #   make docs           build/docs, a page per chapter of virt.h (Python 3); make install-docs installs them
 #   make libvirt.so     build/libvirt.so.0 and its kin, in the place of libvirt's, for programs written for libvirt
 #   make install-compat those, libvirt's header names, libvirt.pc and the API description, under DESTDIR and PREFIX
@@ -40,6 +41,9 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR  ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/virt
 PACKAGES = libxml-2.0 libcjson
@@ -54,7 +58,7 @@ OPTIONAL = $(strip $(ETCD) $(SANLOCK) $(REMOTE) $(NOISE))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Before any rule is read, or make's own complaints about the words come first.
-ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(MANDIR) $(DOCDIR)),6)
+ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(SBINDIR) $(SYSCONFDIR) $(UNITDIR) $(MANDIR) $(DOCDIR)),9)
  $(error PREFIX and the folders must be one word each; only DESTDIR may have spaces)
 endif
 ifneq ($(words $(BUILD)),1)
@@ -87,8 +91,8 @@ endif
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
 # unit/lock_sanlock runs in a virtual machine, which its script makes.
 TESTS      ?= $(filter-out $(NO_TESTS) unit/lock_sanlock,$(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c)))
-SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh)
-EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh
+SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh $(if $(WINDOWS),,tests/virtd.sh))
+EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh $(if $(WINDOWS),,examples/virtd)
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
 # libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
 PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
@@ -148,6 +152,10 @@ $(BUILD)/examples/virtsh$(EXE): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examp
 $(BUILD)/obj/examples/virtsh/%.o: examples/virtsh/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) $$(pkg-config --exists readline && echo -DVIRTSH_READLINE) -c -o $@ $<
+
+$(BUILD)/examples/virtd: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examples/virtd/*.c)) $(BUILD)/libvirt-embed.a
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(PKG_LIBS)
 
 demo: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) run-demo
@@ -362,14 +370,20 @@ INSTALLED = 644:virt.h:$(INCLUDEDIR)/virt.h \
             755:$(BUILD)/$(SONAME):$(LIBDIR)/$(SONAME) \
             644:$(BUILD)/virt.pc:$(LIBDIR)/pkgconfig/virt.pc \
             755:$(BUILD)/examples/virtsh:$(BINDIR)/virtsh \
+            755:$(BUILD)/examples/virtd:$(SBINDIR)/virtd \
+            644:$(BUILD)/virtd.8:$(MANDIR)/man8/virtd.8 \
+            644:$(BUILD)/virtd.service:$(UNITDIR)/virtd.service \
+            755:$(BUILD)/virtd.init:$(SYSCONFDIR)/init.d/virtd \
+            644:examples/virtd/virtd.conf:$(DOCDIR)/virtd.conf \
             644:$(BUILD)/virtsh.1:$(MANDIR)/man1/virtsh.1 \
             644:examples/virtsh/completion.bash:$(PREFIX)/share/bash-completion/completions/virtsh \
             644:examples/virtsh/completion.zsh:$(PREFIX)/share/zsh/site-functions/_virtsh \
             644:examples/virtsh/completion.fish:$(PREFIX)/share/fish/vendor_completions.d/virtsh.fish
+VIRTD_FILES = $(addprefix $(BUILD)/,virtd.8 virtd.service virtd.init)
 # Each as $$1 (mode), $$2 (file) and $$3 (place).
 FOR_INSTALLED = set -e; for entry in $(INSTALLED); do IFS=:; set -- $$entry; unset IFS
 
-install: lib $(BUILD)/examples/virtsh $(BUILD)/virtsh.1 $(BUILD)/virt.pc
+install: lib $(BUILD)/examples/virtsh $(BUILD)/virtsh.1 $(BUILD)/examples/virtd $(VIRTD_FILES) $(BUILD)/virt.pc
 	$(Q)$(FOR_INSTALLED); echo "  install  $(DESTDIR)$$3"; \
 	    install -d "$(DESTDIR)$${3%/*}"; install -m $$1 $$2 "$(DESTDIR)$$3"; done
 	$(Q)ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libvirt-embed.so"
@@ -399,6 +413,12 @@ $(BUILD)/virt.pc:
 # virtsh says what is in it: RUN is what runs it, where that is not this machine (RUN=qemu-aarch64).
 $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/examples/virtsh
 	$(Q)examples/virtsh/manpage "$(strip $(RUN) $(BUILD)/examples/virtsh)" > $@
+
+# With the place where virtd will be.
+.PHONY: $(VIRTD_FILES)
+$(VIRTD_FILES): $(BUILD)/virtd.%: examples/virtd/virtd.%.in
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|; s|@DATE@|'"$$(LC_ALL=C date -u -d "@$${SOURCE_DATE_EPOCH:-$$(date +%s)}" +%Y-%m-%d)"'|; s|@SBINDIR@|$(SBINDIR)|g; s|@DOCDIR@|$(DOCDIR)|g' $< > $@
 
 # A page per chapter of virt.h.
 docs: $(BUILD)/docs/index.html

@@ -97,15 +97,20 @@ installed_files()
     chapters=$(grep -c '^ \*  [0-9]*\. [A-Z v]' virt.h)
     (cd "$root" && find . -type f -o -type l | grep -v '/html/' | sort) > "$work/found"
     sort > "$work/expected" << END
+./etc/init.d/virtd
 ./usr/bin/virtsh
 ./usr/include/virt.h
 ./$lib/libvirt-embed.a
 ./$lib/libvirt-embed.so
 ./$lib/libvirt-embed.so.0
 ./$lib/pkgconfig/virt.pc
+./usr/lib/systemd/system/virtd.service
+./usr/sbin/virtd
 ./usr/share/bash-completion/completions/virtsh
+./usr/share/doc/virt/virtd.conf
 ./usr/share/fish/vendor_completions.d/virtsh.fish
 ./usr/share/man/man1/virtsh.1
+./usr/share/man/man8/virtd.8
 ./usr/share/zsh/site-functions/_virtsh
 END
     diff "$work/expected" "$work/found" || return 1
@@ -240,19 +245,29 @@ meson_installed()
         ninja -C build && runs build/app
 }
 
-# ---------- virtsh's page and completion ----------
+# ---------- pages and completion ----------
 
 page_is_clean()
 {
-    local said
+    local said page
     needs mandoc
-    said=$(mandoc -Tlint -W style "$root/usr/share/man/man1/virtsh.1")
-    [ -z "$said" ] || { echo "$said"; return 1; }
     needs man
-    said=$(man --warnings -l "$root/usr/share/man/man1/virtsh.1" 2>&1 > /dev/null)
-    [ -z "$said" ] || { echo "$said"; return 1; }
+    for page in man1/virtsh.1 man8/virtd.8; do
+        said=$(mandoc -Tlint -W style "$root/usr/share/man/$page"; man --warnings -l "$root/usr/share/man/$page" 2>&1 > /dev/null)
+        [ -z "$said" ] || { echo "$said"; return 1; }
+    done
     # also without the program: for another machine
     examples/virtsh/manpage /nowhere/virtsh 2> /dev/null > "$work/virtsh.1" && [ -z "$(mandoc -Tlint "$work/virtsh.1")" ]
+}
+
+# Each option of virtd has its place on the page.
+virtd_page_is_complete()
+{
+    local option missing=
+    for option in $("$root/usr/sbin/virtd" --help | sed -n 's/^  -., --\([a-z-]*\).*/\1/p'); do
+        grep -qF -e "\\-\\-${option//-/\\-}" "$root/usr/share/man/man8/virtd.8" || missing+=" $option"
+    done
+    [ -z "$missing" ] || { echo "not on the page:$missing"; return 1; }
 }
 
 page_is_complete()
@@ -389,6 +404,7 @@ check "meson_subproject_without_qemu" meson_subproject
 check "meson_installed" meson_installed
 check "manual_page_is_clean" page_is_clean
 check "manual_page_has_every_command" page_is_complete
+check "virtds_page_has_every_option" virtd_page_is_complete
 check "bash_completion" bash_completion
 check "fish_completion" fish_completion
 check "zsh_completion" zsh_completion

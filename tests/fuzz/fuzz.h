@@ -1,6 +1,6 @@
 /*
- * What a migration, a server and encrypted connections take in from outside, as functions of any bytes: included behind virt.c by libfuzzer.c (make fuzz) and by
- * tests/unit/fuzz.c, which runs the corpus.
+ * What a migration, a server and encrypted connections take in from outside, as functions of any bytes: included behind virt.c by libfuzzer.c
+ * (make fuzz) and by tests/unit/fuzz.c, which runs the corpus.
  *
  * Each function ends by itself, whatever it is given, and leaves nothing behind. Beside what the sanitizers see it looks for texts that are
  * taken, but not given back as they were taken. Nothing here starts a process or removes a file: what a document or a record names is only
