@@ -680,6 +680,7 @@ VIRT_INTERNAL const struct remoteKind remoteKind_CONNECT = {
 VIRT_INTERNAL const struct remoteKind remoteKind_DOMAIN = {
     remoteDomainEncodeIn, remoteDomainDecodeIn, NULL, NULL, NULL, remoteDomainClean, NULL,
 };
+VIRT_INTERNAL const struct remoteKind remoteKind_STREAM = { NULL, remoteNothingDecodeIn, NULL, NULL, NULL, NULL, NULL };
 VIRT_INTERNAL const struct remoteKind remoteKind_DOMAINS = {
     remoteDomainsEncodeIn, remoteDomainsDecodeIn, NULL, NULL, NULL, remoteDomainsClean, NULL,
 };
