@@ -26,6 +26,7 @@
 #   make model          the migration protocol, checked by SPIN (some minutes more: make model DEEP=--deep)
 #   make fuzz           what a migration takes in from outside, with libFuzzer, for SECONDS=600 in all; KEEP=1 renews the corpus
 #   make check-sanlock  leases kept by sanlock, in a virtual machine (some minutes)
+#   make soak           200 clients at one server, 50 of them killed again and again, for SECONDS=300
 #   make torture        every fault at every step of a migration, on real guests (some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
@@ -331,6 +332,15 @@ run-bench-remote: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $
 	@tests/bench/remote $(BUILD)
 
 .PHONY: bench-remote run-bench-remote
+
+# Many clients at one server, for SECONDS=300.
+soak: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-soak
+
+run-soak: $(BUILD)/bench/soak-virt $(BUILD)/examples/virtd
+	$(BUILD)/bench/soak-virt $(BUILD)/examples/virtd $(SECONDS)
+
+.PHONY: soak run-soak
 
 $(BUILD)/bench/pingpong: tests/bench/pingpong.c
 	@mkdir -p $(@D)

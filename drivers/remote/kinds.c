@@ -288,7 +288,7 @@ remoteXmlDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const
         virResetLastError();
         return 0;
     }
-    named = virXmlUuid(virXmlRoot(doc), "uuid", uuid) == 0;
+    named = virXmlUuid(virXmlRoot(doc), "uuid", uuid) > 0;
     /* without a uuid it is the one of that name, where there is one */
     if (!named && serving->conn->driver->domain.lookupByName != NULL)
         domain = serving->conn->driver->domain.lookupByName(serving->conn, name);

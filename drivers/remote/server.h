@@ -150,6 +150,7 @@ struct _virServer {
 
     pthread_mutex_t eventsLock;       /* taken with a driver's locks held: nothing else is taken inside */
     struct remoteEvent *events, **lastEvent;
+    unsigned long long happened;      /* how many there were */
 
     struct {
         atomic_ullong clients, calls, refused, invalid, eventsLost;

@@ -31,6 +31,7 @@ struct remoteEvent {
     struct remoteEvent *next;         /* in the server's queue */
     atomic_int refs;
     struct remoteHost *host;
+    unsigned long long number;        /* in the order in which they happened */
     int eventID;
     unsigned char uuid[VIR_UUID_BUFLEN];
     char *name, *text;
@@ -47,6 +48,7 @@ struct remoteSubscription {
     int eventID;
     bool oneDomain;
     unsigned char uuid[VIR_UUID_BUFLEN];
+    unsigned long long since;         /* the number of the last event before it */
 };
 
 struct remoteSession {

@@ -30,6 +30,29 @@ remoteSubscriptionParse(const cJSON *item, struct remoteSubscription *subscripti
     return uuid == NULL || cJSON_IsNull(uuid) ? 0 : -1;
 }
 
+static bool
+remoteSubscriptionEquals(const struct remoteSubscription *a, const struct remoteSubscription *b)
+{
+    return a->eventID == b->eventID && a->oneDomain == b->oneDomain && (!a->oneDomain || memcmp(a->uuid, b->uuid, VIR_UUID_BUFLEN) == 0);
+}
+
+/* With the session's lock held: each new subscription is for what happens from now on, though what happened before may not be distributed yet. */
+static void
+remoteSubscriptionsBegin(const struct remoteSession *session, struct remoteSubscription *list, size_t count)
+{
+    unsigned long long happened;
+
+    pthread_mutex_lock(&session->server->eventsLock);
+    happened = session->server->happened;
+    pthread_mutex_unlock(&session->server->eventsLock);
+    for (size_t i = 0; i < count; i++) {
+        list[i].since = happened;
+        for (size_t k = 0; k < session->nsubscriptions; k++)
+            if (remoteSubscriptionEquals(&list[i], &session->subscriptions[k]))
+                list[i].since = session->subscriptions[k].since;
+    }
+}
+
 VIRT_INTERNAL void
 remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params)
 {
@@ -65,6 +88,7 @@ remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *f
     }
     pthread_mutex_lock(&session->lock);
     if (!session->gone) {
+        remoteSubscriptionsBegin(session, list, count);
         atomic_fetch_add(&session->host->subscribers, (count > 0) - (session->nsubscriptions > 0));
         old = session->subscriptions;
         session->subscriptions = list;
@@ -185,6 +209,7 @@ remoteEventsTake(void *opaque, const struct virDomainEvent *what)
             remoteEventUnref(event);
     } else {
         pthread_mutex_lock(&server->eventsLock);
+        event->number = ++server->happened;
         *server->lastEvent = event;
         server->lastEvent = &event->next;
         pthread_mutex_unlock(&server->eventsLock);
@@ -200,7 +225,7 @@ remoteSessionWants(const struct remoteSession *session, const struct remoteEvent
     for (size_t i = 0; i < session->nsubscriptions; i++) {
         const struct remoteSubscription *subscription = &session->subscriptions[i];
 
-        if (subscription->eventID == event->eventID
+        if (subscription->eventID == event->eventID && event->number > subscription->since
             && (!subscription->oneDomain || memcmp(subscription->uuid, event->uuid, VIR_UUID_BUFLEN) == 0))
             return true;
     }
