@@ -58,6 +58,16 @@ remoteAccessVisible(struct remoteServing *serving, virDomainPtr domain)
     return remoteAccessSees(carrying->server, carrying->who, carrying->call, domain->name, domain->uuid);
 }
 
+/* A longer name is cut: this is for people who read it. */
+static void
+remoteAccessName(struct remoteCarrying *carrying, const char *name)
+{
+    size_t length = strnlen(name, sizeof(carrying->name) - 1);
+
+    memcpy(carrying->name, name, length);
+    carrying->name[length] = '\0';
+}
+
 /* A guest that it may not even see is answered for as the driver does for one that is not there. */
 VIRT_INTERNAL int
 remoteAccessAllowed(struct remoteServing *serving, virDomainPtr domain, const char *permission)
@@ -68,7 +78,7 @@ remoteAccessAllowed(struct remoteServing *serving, virDomainPtr domain, const ch
     char text[VIR_UUID_STRING_BUFLEN];
 
     if (domain != NULL) {
-        snprintf(carrying->name, sizeof(carrying->name), "%s", name);
+        remoteAccessName(carrying, name);
         memcpy(carrying->uuid, uuid, VIR_UUID_BUFLEN);
     }
     if (domain != NULL && domain->obj != NULL && !remoteAccessVisible(serving, domain)) {
@@ -90,10 +100,11 @@ remoteAccessNoteResult(struct remoteCarrying *carrying, const cJSON *result)
 
     if (text == NULL || strlen(text) < VIR_UUID_STRING_BUFLEN || text[VIR_UUID_STRING_BUFLEN - 1] != ' ')
         return;
-    snprintf(uuid, sizeof(uuid), "%s", text);
+    memcpy(uuid, text, sizeof(uuid) - 1);
+    uuid[sizeof(uuid) - 1] = '\0';
     name = strchr(text + VIR_UUID_STRING_BUFLEN, ' ');
     if (name != NULL && virUuidParse(uuid, carrying->uuid) == 0)
-        snprintf(carrying->name, sizeof(carrying->name), "%s", name + 1);
+        remoteAccessName(carrying, name + 1);
 }
 
 VIRT_INTERNAL void
