@@ -281,11 +281,12 @@ qemuMigrationEndDropped(struct qemuMigration *m, bool destroyed)
         virResetLastError();
         virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': the QEMU that received it has ended", m->name);
         qemuMigrationFailed(m);
-        qemuMigrationRemoveIncoming(m);
+        qemuMigrationRemoveIncoming(m, 0);
         virRestoreLastError(error);
+    } else if (!qemuMigrationIsOver(m) && m->stage == QEMU_STAGE_LEAVING) {
+        qemuMigrationLeave(m, 0);     /* with its document, if that was asked for */
     } else if (!qemuMigrationIsOver(m) && (destroyed || !undecided)) {
-        qemuMigrationEnd(m, m->incoming ? (m->stage != QEMU_STAGE_REMOVING ? QEMU_STAGE_STARTED : QEMU_STAGE_REMOVED)
-                                        : m->stage == QEMU_STAGE_LEAVING ? QEMU_STAGE_LEFT : QEMU_STAGE_LOST);
+        qemuMigrationEnd(m, m->incoming ? (m->stage != QEMU_STAGE_REMOVING ? QEMU_STAGE_STARTED : QEMU_STAGE_REMOVED) : QEMU_STAGE_LOST);
     }
     pthread_mutex_unlock(&m->lock);
 }
@@ -369,7 +370,7 @@ qemuMigrationAbortDropped(struct qemuMigration *m)
     if (qemuMigrationIsOver(m))
         return 0;
     if (m->incoming && m->stage != QEMU_STAGE_STARTING)
-        return qemuMigrationRemoveIncoming(m);
+        return qemuMigrationRemoveIncoming(m, 0);
     if (m->incoming || m->stage == QEMU_STAGE_LEAVING)
         return qemuMigrationReportUndecided(m);
     if (atomic_load(&m->ended)) {     /* whoever says this knows that it can be let go of here */

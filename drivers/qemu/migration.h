@@ -305,19 +305,21 @@ struct qemuMigrationPlace {
 VIRT_INTERNAL char *qemuMigrationListenAt(const struct qemuMigrationPlace *place, char **uri, char **path);
 VIRT_INTERNAL char *qemuMigrationOwnSocket(const struct qemuMigration *m, const char *ending);
 VIRT_INTERNAL void qemuMigrationForgetSockets(const struct qemuMigration *m);
-/* Ends what Prepare has started. The error that is set stays. 0, or -1: it is not gone. */
-VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m);
+/* Ends what Prepare has started, by `end`. The error that is set stays. 0, or -1: it is not gone. */
+VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m, unsigned long long end);
 /* It was told to start: does so, by `end`. 1 it is here for good, 0 not yet, -1 it cannot be started. */
 VIRT_INTERNAL int qemuMigrationStartIncoming(struct qemuMigration *m, unsigned long long end, const char *cookiein);
 
 /* The source, in migration_source.c: what its QEMU says of the transfer is taken in. 0, or -1 (it asks itself for another look). */
 VIRT_INTERNAL void qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info);
+/* Which of enum qemuMigrationStatus that is, NONE if it is of the guest's arrival; -1: an unknown one. */
+VIRT_INTERNAL int qemuMigrationStatusOfSource(const cJSON *info);
 VIRT_INTERNAL int qemuMigrationTransferred(struct qemuMigration *m);
 VIRT_INTERNAL int qemuMigrationKeepLease(struct qemuMigration *m);
 /* Brings the guest back to what it was, by `end`. 1 done, 0 not yet, -1 it cannot be (its QEMU is gone, or does not go on). */
 VIRT_INTERNAL int qemuMigrationResume(struct qemuMigration *m, unsigned long long end);
-/* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1, or -1: its QEMU cannot be killed. */
-VIRT_INTERNAL int qemuMigrationLeave(struct qemuMigration *m);
+/* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1; 0: not by `end`; -1: its QEMU cannot be killed. */
+VIRT_INTERNAL int qemuMigrationLeave(struct qemuMigration *m, unsigned long long end);
 VIRT_INTERNAL bool qemuMigrationIsPostCopy(int status);
 
 /*

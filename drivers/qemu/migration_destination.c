@@ -437,23 +437,25 @@ qemuMigrationUnpersist(struct qemuMigration *m)
 }
 
 VIRT_INTERNAL int
-qemuMigrationRemoveIncoming(struct qemuMigration *m)
+qemuMigrationRemoveIncoming(struct qemuMigration *m, unsigned long long end)
 {
     virErrorPtr error = virSaveLastError();
-    int rc = qemuMigrationEnter(m, QEMU_STAGE_REMOVING);
+    int rc = qemuMigrationEnter(m, QEMU_STAGE_REMOVING), gone = 1;
 
     if (rc == 0 && !m->offline) {
         qemuMigrationUnpersist(m);
         if (m->vm != NULL && !atomic_load(&m->ended))
-            rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+            gone = qemuProcessStopWithin(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, qemuMigrationLeft(end, -1));
     }
+    if (gone <= 0)
+        rc = -1;
     if (rc >= 0 && qemuLeaseGiveBack(m) < 0)
         rc = virReportError(VIR_ERR_OPERATION_FAILED, "its lease cannot be given back");
     if (rc >= 0)
         qemuStorageRemove(m, false);
     if (rc >= 0)
         qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
-    else
+    else if (gone != 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' cannot be removed: %s", m->uuid, m->name, virGetLastErrorMessage());
     if (error != NULL && error->code != VIR_ERR_OK)
         virSetLastError(error);
@@ -489,7 +491,7 @@ qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, c
         rc = qemuMigrationAnswer(m, cookieout, uri);
     } else {
         qemuMigrationFailed(m);
-        qemuMigrationRemoveIncoming(m);
+        qemuMigrationRemoveIncoming(m, 0);       /* nobody asks again */
         rc = VIR_MIGRATION_FAILED;
     }
     qemuMigrationUnlock(m);
@@ -754,11 +756,11 @@ qemuMigrationFinishStep(struct qemuMigration *m, unsigned long long end, const c
     if (m->stage == QEMU_STAGE_REMOVING || (cancelled && !qemuMigrationIsTooLate(m))
         || (m->stage != QEMU_STAGE_PREPARED && m->stage != QEMU_STAGE_STARTING)) {
         virResetLastError();
-        return qemuMigrationRemoveIncoming(m) == 0;              /* as long as it is there, it is not gone */
+        return qemuMigrationRemoveIncoming(m, end) == 0;              /* as long as it is there, it is not gone */
     }
     if ((rc = m->offline ? qemuMigrationDefine(m) : qemuMigrationFinishRun(m, end, cookiein)) < 0) {
         qemuMigrationFailed(m);
-        rc = qemuMigrationRemoveIncoming(m) == 0;
+        rc = qemuMigrationRemoveIncoming(m, end) == 0;
     }
     return rc;
 }

@@ -59,7 +59,7 @@ qemuSettleAsk(struct qemuMigration *m, int timeout, cJSON **info)
         return -1;
     }
     name = virJsonString(*info, "status");
-    status = name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
+    status = !m->incoming ? qemuMigrationStatusOfSource(*info) : name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
     if (status < 0)
         return -1;
     atomic_store(&qemuDomainPeek(m->vm)->migrationStatus, status);
@@ -147,7 +147,7 @@ qemuSettleOpenedSource(struct qemuMigration *m)
 
     switch (atomic_load(&m->stage)) {
     case QEMU_STAGE_LEAVING:
-        if (qemuMigrationLeave(m) < 0)
+        if (qemuMigrationLeave(m, 0) < 0)
             virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' cannot be ended: %s", m->uuid, m->name, virGetLastErrorMessage());
         break;
     case QEMU_STAGE_HALTED:
@@ -160,7 +160,7 @@ qemuSettleOpenedSource(struct qemuMigration *m)
         break;
     case QEMU_STAGE_TRANSFERRED:
         if (qemuLeaseIsThere(m) && qemuMigrationEnter(m, QEMU_STAGE_LEAVING) == 0)
-            qemuMigrationLeave(m);
+            qemuMigrationLeave(m, 0);
         else if (gone && m->vm != NULL)
             qemuSettleHold(m);
         break;
@@ -180,7 +180,7 @@ qemuSettleRemove(struct qemuMigration *m, const char *why)
 {
     virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': %s", m->name, why);
     qemuSettleKeepError(m);
-    qemuMigrationRemoveIncoming(m);
+    qemuMigrationRemoveIncoming(m, 0);
     virResetLastError();
 }
 
@@ -190,7 +190,7 @@ qemuSettleOpenedDestination(struct qemuMigration *m)
     VIRT_CLEANUP_JSON cJSON *info = NULL;
 
     if (m->stage == QEMU_STAGE_REMOVING) {
-        qemuMigrationRemoveIncoming(m);
+        qemuMigrationRemoveIncoming(m, 0);
     } else if (atomic_load(&m->ended)) {
         qemuSettleRemove(m, "the QEMU that received it has ended");
     } else if (m->stage == QEMU_STAGE_PREPARED && !m->offline) {
@@ -323,7 +323,7 @@ qemuSweepByLease(struct qemuMigration *m)
     const int there = qemuLeaseDecide(m);
 
     if (there > 0 && qemuMigrationEnter(m, QEMU_STAGE_LEAVING) == 0)
-        qemuMigrationLeave(m);
+        qemuMigrationLeave(m, 0);
     else if (there == 0 && qemuMigrationStayDropped(m) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' does not go on: %s", m->uuid, m->name, virGetLastErrorMessage());
     virResetLastError();
@@ -340,7 +340,7 @@ qemuSweepSource(struct qemuMigration *m)
     if (m->stage == QEMU_STAGE_TRANSFERRED && m->told != 0)
         qemuSweepByLease(m);
     else if (m->stage == QEMU_STAGE_LEAVING)
-        qemuMigrationLeave(m);
+        qemuMigrationLeave(m, 0);
     else if (m->stage != QEMU_STAGE_TRANSFERRED && !(gone && m->stage == QEMU_STAGE_TRANSFER && !atomic_load(&m->ownAgain)))
         qemuMigrationAbortDropped(m);
 }

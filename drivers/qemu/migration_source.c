@@ -144,12 +144,25 @@ qemuMigrationAsk(struct qemuMigration *m, struct qemuMonitor *mon)
         virResetLastError();          /* no answer is no failure; a monitor that has ended is noticed by the caller */
 }
 
+/*
+ * Until `migrate` has been carried out, the QEMU of a guest that has arrived by a migration tells of that one: it is `completed`, but only one
+ * that has left has a time that it took. Taken for the migration from here, nothing would be sent, and the destination asked to start it.
+ */
+VIRT_INTERNAL int
+qemuMigrationStatusOfSource(const cJSON *info)
+{
+    const char *name = virJsonString(info, "status");
+    int status = name != NULL ? qemuMigrationStatusFromName(name) : QEMU_MIGRATION_NONE;
+
+    return status == QEMU_MIGRATION_COMPLETED && virJsonGet(info, "total-time") == NULL ? QEMU_MIGRATION_NONE : status;
+}
+
 VIRT_INTERNAL void
 qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info)
 {
     struct qemuDomain *priv = qemuDomainPeek(m->vm);
-    const char *name = virJsonString(info, "status"), *why = virJsonString(info, "error-desc");
-    int status = name != NULL ? qemuMigrationStatusFromName(name) : -1, n = 0;
+    const char *why = virJsonString(info, "error-desc");
+    int status = virJsonString(info, "status") != NULL ? qemuMigrationStatusOfSource(info) : -1, n = 0;
     virTypedParameterPtr params = NULL;
 
     if (status >= 0 && m->askedAt == atomic_load(&priv->migrationEvents))
@@ -521,15 +534,17 @@ qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
 /* ---------- Confirm ---------- */
 
 VIRT_INTERNAL int
-qemuMigrationLeave(struct qemuMigration *m)
+qemuMigrationLeave(struct qemuMigration *m, unsigned long long end)
 {
     struct virDomainObj *vm = m->vm;
+    int rc;
 
     /* what runs under its name after its end is not what has left */
     if (vm != NULL && !m->offline && !atomic_load(&m->ended)
-        && qemuProcessStop(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, QEMU_PROCESS_STOP_KILL) < 0) {
-        atomic_store(&m->dropped, true);          /* it stays held, until its QEMU has ended after all */
-        return -1;
+        && (rc = qemuProcessStopWithin(vm, VIR_DOMAIN_SHUTOFF_MIGRATED, qemuMigrationLeft(end, -1))) <= 0) {
+        if (rc < 0)
+            atomic_store(&m->dropped, true);      /* it stays held, until its QEMU has ended after all */
+        return rc;
     }
     if (vm != NULL && (m->flags & VIR_MIGRATE_UNDEFINE_SOURCE) != 0 && vm->persistent && virDomainObjUndefine(vm) < 0)
         virLog(VIR_LOG_ERROR, "qemu.migration", "%s: domain '%s' stays defined here: %s", m->uuid, vm->name,
@@ -562,7 +577,7 @@ qemuMigrationLeaveWhenSent(struct qemuMigration *m, unsigned long long end)
         virResetLastError();
         return 0;
     }
-    return qemuMigrationLeave(m);
+    return qemuMigrationLeave(m, end);
 }
 
 /* What the destination was told becomes stale, before the CPUs run again. 1; 0: not known; -1: somebody else has the guest: it ends here. */
@@ -629,7 +644,7 @@ qemuMigrationGoBack(struct qemuMigration *m, unsigned long long end)
     int rc;
 
     if (m->stage == QEMU_STAGE_LEAVING)
-        return qemuMigrationLeave(m) < 0 ? 0 : 1;                /* what was said first counts */
+        return qemuMigrationLeave(m, end) > 0;                   /* what was said first counts */
     /* whoever goes back has halted it, so this answers at once; a transfer that goes on must not be taken for one that has ended */
     if ((rc = qemuMigrationHaltLocked(m, end)) == VIR_MIGRATION_AGAIN)
         return 0;

@@ -745,6 +745,8 @@ qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags)
         priv->phase = QEMU_PHASE_STOPPING;
         priv->stopper = pthread_self();
         process = priv->process;
+        if (priv->killedFor != 0)
+            reason = priv->killedFor;
     }
     pthread_mutex_unlock(&priv->lock);
     if (before != QEMU_PHASE_STARTING && before != QEMU_PHASE_RUNNING)
@@ -763,10 +765,37 @@ qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags)
     free(priv->startup);
     priv->startup = NULL;
     priv->autodestroy = NULL;
+    priv->killedFor = 0;
     priv->phase = QEMU_PHASE_OFF;
     pthread_cond_broadcast(&priv->changed);
     pthread_mutex_unlock(&priv->lock);
     return 1;
+}
+
+VIRT_INTERNAL int
+qemuProcessStopWithin(struct virDomainObj *vm, int reason, int timeout)
+{
+    struct qemuDomain *priv = qemuDomainPeek(vm);
+    struct virProcess process;
+    enum qemuPhase phase;
+    int rc;
+
+    if (priv == NULL || timeout < 0)
+        return qemuProcessStop(vm, reason, QEMU_PROCESS_STOP_KILL) < 0 ? -1 : 1;
+    pthread_mutex_lock(&priv->lock);
+    phase = priv->phase;
+    process = priv->process;
+    if (phase == QEMU_PHASE_STARTING || phase == QEMU_PHASE_RUNNING)
+        priv->killedFor = reason;
+    pthread_mutex_unlock(&priv->lock);
+    if (phase != QEMU_PHASE_STARTING && phase != QEMU_PHASE_RUNNING)
+        return phase != QEMU_PHASE_STOPPING;
+    if (process.pid > 0) {
+        virProcessSignal(&process, SIGKILL);
+        if ((rc = virProcessWait(&process, timeout, NULL)) <= 0)
+            return rc;
+    }
+    return qemuProcessStop(vm, reason, QEMU_PROCESS_STOP_KILL) < 0 ? -1 : 1;
 }
 
 #undef QEMU_PROCESS_GRACE

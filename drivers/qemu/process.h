@@ -45,6 +45,12 @@ VIRT_INTERNAL int qemuProcessPause(struct virDomainObj *vm, int reason);
 #define QEMU_PROCESS_STOP_KILL     2      /* do not ask first: an incoming guest, a start that failed */
 #define QEMU_PROCESS_STOP_NOWAIT   4      /* if somebody else is at it, return at once (event functions) */
 VIRT_INTERNAL int qemuProcessStop(struct virDomainObj *vm, int reason, unsigned int flags);
+/*
+ * The same for one that is killed, but waits for its end for at most timeout ms (-1: as long as qemuProcessStop), which takes the longer the
+ * more memory the guest has. Returns 1 if it does not run any more, 0 if its end has not come yet, -1 with the error set. Who notices the end
+ * instead cleans up for the reason that was given here.
+ */
+VIRT_INTERNAL int qemuProcessStopWithin(struct virDomainObj *vm, int reason, int timeout);
 
 /*
  * The last lines that QEMU wrote to its log since this start, on one line, for an error; malloc'd,

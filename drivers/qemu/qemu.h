@@ -136,6 +136,7 @@ struct qemuDomain {
     bool announced;                /* STARTED was emitted: its end will be as well */
     long long logOffset;           /* where in its log this start begins */
     char *lastWords;               /* what QEMU printed last, once it has ended */
+    int killedFor;                 /* the reason of an end that nobody waits for; 0: none was ordered */
     qemuMonitorId *startup;        /* STARTING: commands sent with the handshake, whose replies are awaited */
     size_t nstartup;
     qemuMonitorId startupChardevs, startupVnc;       /* 0: not asked */

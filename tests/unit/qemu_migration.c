@@ -3,13 +3,21 @@
  * Where QEMU has to answer, the test does.
  */
 #define _GNU_SOURCE 1
+#include <poll.h>
 #include <stdio.h>
+#include <time.h>
 
 static int watchedRename(const char *from, const char *to);
+static int watchedPoll(struct pollfd *fds, nfds_t n, int timeout);
+static int watchedClock(clockid_t clock, struct timespec *now);
 #define rename watchedRename
+#define poll watchedPoll
+#define clock_gettime watchedClock
 #define VIRT_STATIC
 #include "../../virt.c"
 #undef rename
+#undef poll
+#undef clock_gettime
 
 #include "../fault.h"
 #include "../harness.h"
@@ -17,7 +25,6 @@ static int watchedRename(const char *from, const char *to);
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,20 +33,45 @@ static int watchedRename(const char *from, const char *to);
 #define UUID "3f0a2b44-6c53-4d0f-8a35-1f5b1ee1a0c1"
 #define GUEST "0a1b2c3d-0000-4000-8000-000000000001"
 
-/* The process ends before it replaces a file by one with this text in it. NULL: it does not. */
-static const char *diesBefore;
+/* The process ends before, or after, it replaces a file by one with this text in it. NULL: it does not. */
+static const char *diesBefore, *diesAfter;
 
 static int
 watchedRename(const char *from, const char *to)
 {
-    if (diesBefore != NULL) {
+    const char *dies = diesBefore != NULL ? diesBefore : diesAfter;
+    bool now = false;
+    int rc;
+
+    if (dies != NULL) {
         char *text = readFile(from);
 
-        if (strstr(text, diesBefore) != NULL)
-            _exit(9);
+        now = strstr(text, dies) != NULL;
         free(text);
     }
-    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+    if (now && diesBefore != NULL)
+        _exit(9);
+    rc = renameat(AT_FDCWD, from, AT_FDCWD, to);
+    if (now)
+        _exit(9);
+    return rc;
+}
+
+/* How often this thread has waited, and how often it has looked at the clock, which it does in each round of what has a time. */
+static _Thread_local long waits, looks;
+
+static int
+watchedPoll(struct pollfd *fds, nfds_t n, int timeout)
+{
+    waits += timeout != 0;
+    return poll(fds, n, timeout);
+}
+
+static int
+watchedClock(clockid_t clock, struct timespec *now)
+{
+    looks++;
+    return clock_gettime(clock, now);
 }
 
 static struct virMigrationCall
@@ -238,22 +270,19 @@ TEST(a_halt_without_an_end_does_not_spin_while_the_monitor_is_gone)
     virDomainPtr domain = playGuest(conn);
     struct virMigrationCall call = callOf(VIR_MIGRATE_LIVE, -1);
     struct qemuMigration *m;
-    struct rusage before, after;
     pthread_t thread;
-    long used;
 
-    CHECK_PTR(m = qemuMigrationNew(qemuHostOf(conn), domain->obj, &call, "guest", GUEST, false, QEMU_STAGE_TRANSFER));
+    CHECK_PTR(m = qemuMigrationNew(qemuHostOf(conn), domain->obj, &call, "guest", GUEST, false, QEMU_STAGE_BEGUN));
+    atomic_store(&m->stage, QEMU_STAGE_TRANSFER);
     m->sent = true;
     qemuMonitorClose(qemuDomainPeek(domain->obj)->monitor);
     pthread_mutex_unlock(&m->lock);
     CHECK_INT(pthread_create(&thread, NULL, endSoon, m), 0);
-    getrusage(RUSAGE_THREAD, &before);
+    waits = looks = 0;
     CHECK_INT(qemuMigrationHalt(domain, &call), VIR_MIGRATION_FAILED);           /* what it had sent by its end, the destination has */
-    getrusage(RUSAGE_THREAD, &after);
     CHECK_INT(pthread_join(thread, NULL), 0);
-    used = (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 + (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000
-           + (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 + (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
-    CHECK_LESS(used, 200);
+    CHECK_LESS(0, waits);
+    CHECK_LESS(looks, 20 * (waits + 1));         /* it waits in each round: one that spins looks thousands of times */
     qemuMigrationPut(m);
     endGuest(domain);
     CHECK_INT(virConnectClose(conn), 0);
@@ -603,7 +632,8 @@ TEST(one_that_was_to_start_and_has_died_does_not_stay)
     struct qemuHost *host = qemuHostOf(conn);
     struct qemuMigration *m;
 
-    CHECK_PTR(m = qemuMigrationNew(host, NULL, &call, "guest", GUEST, true, QEMU_STAGE_STARTING));
+    CHECK_PTR(m = qemuMigrationNew(host, NULL, &call, "guest", GUEST, true, QEMU_STAGE_SPAWNED));
+    atomic_store(&m->stage, QEMU_STAGE_STARTING);
     atomic_store(&m->ended, true);
     qemuMigrationUnlock(m);
     atomic_store(&m->heard, 0);
@@ -618,13 +648,43 @@ TEST(one_that_was_to_start_and_has_died_does_not_stay)
 /* Two hosts, a guest at the first, and an older definition of it at the second. */
 struct pair { virConnectPtr conns[2]; virDomainPtr guest; };
 
+/* Whether the hosts have a lock manager. */
+static bool leased;
+
+static virConnectPtr
+openSide(const char *root)
+{
+    char uri[2500];
+
+    if (!leased)
+        return openRoot(root);
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock-owner=%s", scratchPath("%s", root), root);
+    snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "&lock=file:%s", scratchPath("leases"));
+    return virConnectOpen(uri);
+}
+
 static void
 openPair(struct pair *pair)
 {
-    pair->conns[0] = openRoot("host0");
-    pair->conns[1] = openRoot("host1");
+    pair->conns[0] = openSide("host0");
+    pair->conns[1] = openSide("host1");
     CHECK_PTR(pair->conns[0]);
     CHECK_PTR(pair->conns[1]);
+}
+
+/* The lease of this guest is held by this host. */
+static void
+checkLease(const char *guest, const char *host)
+{
+    char uri[1200];
+    struct virLockState state;
+    struct virLock *lock;
+
+    snprintf(uri, sizeof(uri), "file:%s", scratchPath("leases"));
+    CHECK_PTR(lock = virLockOpen(uri, "judge", "/", true));
+    CHECK_OK(virLockInquire(lock, guest, &state));
+    CHECK_STR(state.holder, host);
+    virLockClose(lock);
 }
 
 static void
@@ -666,10 +726,28 @@ checkOlder(virConnectPtr conn)
     virDomainFree(domain);
 }
 
+static bool
+hasDied(pid_t pid)
+{
+    char path[64], state = 'Z';
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if ((f = fopen(path, "r")) != NULL) {
+        if (fscanf(f, "%*d %*s %c", &state) != 1)
+            state = 'Z';
+        fclose(f);
+    }
+    return state == 'Z' || state == 'X';
+}
+
 static void
 killGuest(const char *root)
 {
-    CHECK_INT(kill(pidOf(root, "guest"), SIGKILL), 0);
+    pid_t pid = pidOf(root, "guest");
+
+    CHECK_INT(kill(pid, SIGKILL), 0);
+    WAIT_FOR(hasDied(pid), 10000);
 }
 
 TEST(a_crash_when_it_is_told_to_start_keeps_the_older_definition)
@@ -715,6 +793,197 @@ TEST(a_crash_when_it_is_told_to_start_keeps_the_older_definition)
         snprintf(command, sizeof(command), "rm -r %s %s", scratchPath("host0"), scratchPath("host1"));
         CHECK_INT(runShell(command, NULL), 0);
     }
+}
+
+/* A migration from `from` to the other, until the process that has both ends dies where it was told to. */
+static void
+migrateAndDie(int from, unsigned int flags, const char *before, const char *after)
+{
+    pid_t pid;
+    int status;
+
+    fflush(NULL);
+    if ((pid = fork()) == 0) {
+        virMigrationPtr m;
+        struct pair pair;
+
+        openPair(&pair);
+        CHECK_PTR(pair.guest = virDomainLookupByName(pair.conns[from], "guest"));
+        CHECK_PTR(m = virMigrationNew(pair.guest, pair.conns[!from], NULL, 0, VIR_MIGRATE_LIVE | flags));
+        diesBefore = before;
+        diesAfter = after;
+        while (virMigrationStep(m, 1000) > 0)
+            ;
+        _exit(1);
+    }
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(WEXITSTATUS(status), 9);
+}
+
+/* Another goes on with it: what becomes of it. */
+static int
+goOn(struct pair *pair, int from)
+{
+    char **records = NULL;
+    virMigrationPtr m;
+    int n, outcome;
+
+    CHECK_INT(n = virConnectListMigrations(pair->conns[from], &records, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE), 1);
+    CHECK_PTR(m = virMigrationNewFromRecord(records[0], pair->conns[from], pair->conns[!from]));
+    free(records[0]);
+    free(records);
+    while (virMigrationStep(m, 1000) > 0)
+        ;
+    outcome = (int)virMigrationGetOutcome(m);
+    if (virMigrationGetError(m) != NULL)
+        printf("outcome %d: %s\n", outcome, virMigrationGetError(m)->message);
+    virMigrationFree(m);
+    return outcome;
+}
+
+static void
+checkRunsAt(struct pair *pair, int side)
+{
+    virDomainPtr domain;
+
+    CHECK_INT(virConnectNumOfDomains(pair->conns[!side]), 0);
+    CHECK_PTR(domain = virDomainLookupByName(pair->conns[side], "guest"));
+    CHECK_INT(stateOf(domain), VIR_DOMAIN_RUNNING);
+    virDomainFree(domain);
+}
+
+static void
+endPair(struct pair *pair, int side)
+{
+    virDomainPtr domain = virDomainLookupByName(pair->conns[side], "guest");
+
+    CHECK_PTR(domain);
+    CHECK_OK(virDomainDestroy(domain));
+    virDomainFree(domain);
+    virConnectClose(pair->conns[0]);
+    virConnectClose(pair->conns[1]);
+}
+
+/* Neither for an answer nor for a QEMU that was killed: the end of a large one takes long. */
+TEST(a_step_without_time_waits_for_nothing)
+{
+    struct pair pair;
+
+    startPair(&pair);
+    for (int aborts = 1; aborts >= 0; aborts--) {
+        virMigrationPtr m = virMigrationNew(pair.guest, pair.conns[1], NULL, 0, VIR_MIGRATE_LIVE);
+        int rc, fd, events, ms;
+
+        CHECK_PTR(m);
+        do {
+            struct pollfd pfd;
+
+            harnessContext("%s, phase %s", aborts ? "aborted" : "there", virMigrationPhaseGetName(virMigrationGetPhase(m)));
+            if (aborts && virMigrationGetPhase(m) == VIR_MIGRATION_PHASE_PERFORM)
+                CHECK_OK(virMigrationAbort(m));
+            waits = 0;
+            CHECK_OK(rc = virMigrationStep(m, 0));
+            CHECK_INT(waits, 0);
+            CHECK_OK(virMigrationGetWait(m, &fd, &events, &ms));
+            pfd = (struct pollfd){ .fd = fd, .events = POLLIN };
+            poll(&pfd, 1, rc > 0 ? ms : 0);
+        } while (rc > 0);
+        CHECK_INT(virMigrationGetOutcome(m), aborts ? VIR_MIGRATION_OUTCOME_ROLLED_BACK : VIR_MIGRATION_OUTCOME_MIGRATED);
+        virMigrationFree(m);
+    }
+    virDomainFree(pair.guest);
+    checkRunsAt(&pair, 1);
+    endPair(&pair, 1);
+}
+
+/* QEMU tells of the last migration it knows of, and that one was its own arrival. */
+TEST(one_that_has_arrived_is_not_taken_for_sent_before_it_was_told_to_migrate)
+{
+    struct pair pair;
+    virDomainPtr arrived;
+
+    startPair(&pair);
+    CHECK_PTR(arrived = virDomainMigrate3(pair.guest, pair.conns[1], NULL, 0, VIR_MIGRATE_LIVE));
+    virDomainFree(arrived);
+    virDomainFree(pair.guest);
+    virConnectClose(pair.conns[0]);
+    virConnectClose(pair.conns[1]);
+    migrateAndDie(1, 0, NULL, "\"stage\":\"transfer\"");
+    openPair(&pair);
+    CHECK_INT(goOn(&pair, 1), VIR_MIGRATION_OUTCOME_MIGRATED);
+    checkRunsAt(&pair, 0);
+    endPair(&pair, 0);
+}
+
+TEST(what_a_destination_took_before_it_died_unseen_goes_back)
+{
+    char guest[VIR_UUID_STRING_BUFLEN];
+    struct pair pair;
+
+    leased = true;
+    CHECK_INT(mkdir(scratchPath("leases"), 0700), 0);
+    startPair(&pair);
+    defineOlder(&pair);
+    CHECK_OK(virDomainGetUUIDString(pair.guest, guest));
+    virDomainFree(pair.guest);
+    virConnectClose(pair.conns[0]);
+    virConnectClose(pair.conns[1]);
+    migrateAndDie(0, VIR_MIGRATE_PERSIST_DEST, "\"stage\":\"started\"", NULL);
+    checkLease(guest, "host1");
+    killGuest("host1");
+    CHECK_PTR(pair.conns[1] = openSide("host1"));
+    checkOlder(pair.conns[1]);
+    CHECK_INT(virConnectListMigrations(pair.conns[1], NULL, VIR_CONNECT_LIST_MIGRATIONS_ACTIVE), 0);
+    checkLease(guest, "host0");
+    CHECK_PTR(pair.conns[0] = openSide("host0"));
+    CHECK_INT(goOn(&pair, 0), VIR_MIGRATION_OUTCOME_ROLLED_BACK);
+    checkRunsAt(&pair, 0);
+    checkLease(guest, "host0");
+    endPair(&pair, 0);
+}
+
+/* The same while its host is open, and nobody steps it: what it had taken goes with it. */
+TEST(what_a_destination_took_goes_back_when_it_dies_and_nobody_steps_it)
+{
+    struct virMigrationCall call = callOf(VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST, 0);
+    struct virLockState nobody = { "", 0 }, here = { "host1", 6 };
+    char guest[VIR_UUID_STRING_BUFLEN];
+    struct qemuMigration *m;
+    struct virLock *lock;
+    virConnectPtr conn;
+    virDomainPtr domain;
+    char *xml, *end;
+
+    leased = true;
+    CHECK_INT(mkdir(scratchPath("leases"), 0700), 0);
+    CHECK_PTR(conn = openSide("host1"));
+    domain = playGuest(conn);
+    CHECK_OK(virDomainGetUUIDString(domain, guest));
+    CHECK_OK(virDomainObjBeginJob(domain->obj, "virDomainMigrate", false));
+    CHECK_PTR(m = qemuMigrationNew(qemuHostOf(conn), domain->obj, &call, "guest", guest, true, QEMU_STAGE_SPAWNED));
+    atomic_store(&m->stage, QEMU_STAGE_STARTING);
+    CHECK_OK(virDomainObjBeginMigration(domain->obj, VIR_DOMAIN_JOB_KIND_MIGRATION_IN, m->uuid));
+    /* it has the lease, and its document has replaced an older one */
+    CHECK_PTR(lock = m->host->leases);
+    CHECK_INT(lock->manager->change(lock, guest, &nobody, &here), 1);
+    m->told = 5;
+    m->mine = 6;
+    m->moving = m->persisted = m->defined = true;
+    CHECK_NOT_NULL(m->peer = strdup("host0"));
+    CHECK_PTR(xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE));
+    CHECK_NOT_NULL(end = strstr(xml, "<memory"));
+    CHECK(asprintf(&m->previous, "%.*s<title>older</title>%s", (int)(end - xml), xml, end) > 0);
+    free(xml);
+    atomic_store(&m->dropped, true);
+    pthread_mutex_unlock(&m->lock);
+    qemuMigrationOnStopped(domain->obj, VIR_DOMAIN_SHUTOFF_CRASHED);
+    CHECK_INT(atomic_load(&m->stage), QEMU_STAGE_REMOVED);
+    CHECK_CONTAINS(m->error.message, "the QEMU that received it has ended");
+    checkOlder(conn);
+    checkLease(guest, "host0");
+    qemuMigrationPut(m);
+    endGuest(domain);
+    CHECK_INT(virConnectClose(conn), 0);
 }
 
 #undef VIRT_FROM
