@@ -86,7 +86,7 @@ ifneq ($(findstring mingw,$(CC)),)
  AR         = $(CC:gcc=ar)
  WIN_LIBS   = -lws2_32
  NO_PARTS   = drivers/qemu/%
- NO_TESTS   = unit/file unit/fuzz unit/lock unit/lock_etcd unit/remote_noise unit/process unit/host unit/qemu_% api/corpus api/examples api/lease_test api/qemu_%
+ NO_TESTS   = unit/file unit/fuzz unit/lock unit/lock_etcd unit/remote_noise unit/process unit/host unit/qemu_% api/corpus api/examples api/keys api/lease_test api/qemu_%
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))

@@ -74,15 +74,15 @@ objects_alone()
         $cc -std=c11 -O1 $warnings $cflags -fPIC -DVIRT_SEPARATE_OBJECTS -c -o "$dir/$(echo {} | tr / _).o" {}'
 }
 
-# A part that is off by itself, as it needs a library more: as one unit, in objects, and in the two files.
-with_library()
+# with PART LIBRARY FOLDER CC: a part that is off by itself, as it needs a library more: as one unit, in objects, and in the two files.
+with()
 {
-    local cc=$1 library=$3 dir=$work/$3-$1 file
-    local flags="-D$2=1 $(pkg-config --cflags "$library")"
+    local part=$1 library=$2 folder=$3 cc=$4 file
+    local dir=$work/$part-$cc flags="-DVIRT_WITH_$part=1 $(pkg-config --cflags "$library")"
     mkdir -p "$dir"
     # shellcheck disable=SC2086
     one "$cc" "$dir/one.o" $flags && symbols "$dir/one.o" || return
-    for file in drivers/lock/*.c; do
+    for file in "drivers/$folder"/*.c; do
         # shellcheck disable=SC2086
         $cc -std=c11 -O1 $warnings $cflags $flags -DVIRT_SEPARATE_OBJECTS -c -o "$dir/object.o" "$file" || return
     done
@@ -500,16 +500,14 @@ with_compiler()
     check "$cc: separate objects, complete, symbols" separate "$cc"
     check "$cc: each file alone" alone "$cc"
     check "$cc: static inclusion exports nothing" hidden "$cc"
-    if pkg-config --exists libcurl; then
-        check "$cc: with leases in etcd" with_library "$cc" VIRT_WITH_ETCD libcurl
-    else
-        skip "$cc: with leases in etcd" "no libcurl"
-    fi
-    if pkg-config --exists libsanlock_client; then
-        check "$cc: with leases in sanlock" with_library "$cc" VIRT_WITH_SANLOCK libsanlock_client
-    else
-        skip "$cc: with leases in sanlock" "no libsanlock_client"
-    fi
+    for part in "ETCD libcurl lock" "SANLOCK libsanlock_client lock" "REMOTE nanomsg remote" "NOISE libcrypto remote"; do
+        read -r part library folder <<< "$part"
+        if pkg-config --exists "$library"; then
+            check "$cc: with $library" with "$part" "$library" "$folder" "$cc"
+        else
+            skip "$cc: with $library" "it is not here"
+        fi
+    done
     check "$cc: virt.h from C99" header "$cc -x c -std=c99" void c
     check "$cc: virt.h from C++17" header "$cc -x c++ -std=c++17" "" cc
     for file in examples/*.c; do

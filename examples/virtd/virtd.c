@@ -202,7 +202,7 @@ virtdOpen(struct virtd *virtd)
     virtd->server = virServerNew(params, (unsigned int)nparams, 0);
     virTypedParamsFree(params, nparams);
     if (virtd->server == NULL)
-        return virtdFailed("limit");
+        return virtdFailed("server");
     virtd->conns = virtdAlloc(uris->count * sizeof(*virtd->conns));
     for (size_t i = 0; i < uris->count; i++) {
         virConnectPtr conn = virConnectOpen(uris->items[i]);
