@@ -185,12 +185,12 @@ EACH(a_seat_lasts_as_long_as_the_hypervisor)
 
 /* Whether this host, asked by another in doubt, has the lease "g1". */
 static int
-isWith(struct virLock *lock, const char *owner)
+isWith(struct virLock *lock, const char *owner, struct virLockBeat *beat)
 {
     struct virLockState state;
 
     CHECK_OK(virLockInquire(lock, "g1", &state));
-    return virLeaseIsWith(lock, "g1", &state, owner);
+    return virLeaseIsWith(lock, "g1", &state, owner, beat);
 }
 
 /* Whether the guest had run at a destination that has died with the lease, only that host can say; until then nobody believes it. */
@@ -198,16 +198,17 @@ EACH(a_destination_that_died_with_it_is_not_believed)
 {
     struct virLock *a = host("a"), *b = host("b");
     struct virLockSeat seat, arriving;
+    struct virLockBeat beat = { 0 };
     unsigned long long mine, there = 0;
 
     CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
     CHECK_OK(virLeaseSit(b, &guest, &arriving));
-    CHECK_INT(isWith(a, "b"), 0);
+    CHECK_INT(isWith(a, "b", &beat), 0);
     CHECK_INT(virLeaseTransfer(b, &guest, "a", mine, &there), 1);
-    CHECK_INT(isWith(a, "b"), 1);
+    WAIT_FOR(isWith(a, "b", &beat) == 1, 10000);
     CHECK_INT(virLeaseKeep(a, &guest, "b", mine, &mine), 0);
     leave(b, "g1", &arriving);
-    WAIT_FOR(isWith(a, "b") == -1, 2000);
+    WAIT_FOR(isWith(a, "b", &beat) == -1, 2000);
     CHECK_INT(virLeaseKeep(a, &guest, NULL, 1, &mine), 0);
     CHECK_INT(virLeaseKeep(a, &guest, "b", 1, &mine), 1);
     checkState(b, "a", 3);
