@@ -10,6 +10,7 @@
 
 #if VIRT_WITH_SANLOCK
 
+#include "../counting.h"
 #include "../keeper_guest.h"
 
 #define HOSTS_MAX 2
@@ -433,6 +434,44 @@ TEST_LIMIT(simulated_guests_start_and_migrate_by_it, 300)
     virDomainFree(moved);
     virConnectClose(conn[0]);
     virConnectClose(conn[1]);
+}
+
+/* As the one before, with hypervisors that are processes, each beside its keeper. */
+TEST_LIMIT(real_guests_start_and_migrate_by_it, 300)
+{
+    virConnectPtr conn[2];
+    virDomainPtr domain, moved, back;
+    struct virLock *look;
+    char uri[600], serial[200], key[VIR_UUID_STRING_BUFLEN];
+
+    needsQemu();
+    for (int i = 0; i < 2; i++) {
+        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock=%s&lock-owner=q%d", scratchPath("q%d", i), sanlockPlace(), i);
+        CHECK_PTR(conn[i] = virConnectOpen(uri));
+    }
+    look = host("look");
+    snprintf(serial, sizeof(serial), "%s", scratchPath("serial"));
+    CHECK_PTR(domain = virDomainDefineXML(conn[0], countingDocument("guest", buildPath("guest/light.img"), serial, 64)));
+    CHECK_OK(virDomainGetUUIDString(domain, key));
+    CHECK_OK(virDomainCreate(domain));
+    countingGoesOn(serial);
+    CHECK_INT(look->manager->lives(look, key, "q0"), 1);
+    CHECK_PTR(moved = virDomainMigrate(domain, conn[1], VIR_MIGRATE_LIVE, NULL, NULL, 0));
+    countingGoesOn(serial);
+    WAIT_FOR(look->manager->lives(look, key, "q0") == 0, 10000);
+    CHECK_INT(look->manager->lives(look, key, "q1"), 1);
+    CHECK_FAILS(virDomainCreate(domain), VIR_ERR_RESOURCE_BUSY);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'q1'");
+    CHECK_PTR(back = virDomainMigrate(moved, conn[0], VIR_MIGRATE_LIVE, NULL, NULL, 0));
+    countingGoesOn(serial);
+    CHECK_OK(virDomainDestroy(back));
+    WAIT_FOR(look->manager->lives(look, key, "q0") == 0, 10000);
+    virDomainFree(domain);
+    virDomainFree(moved);
+    virDomainFree(back);
+    virLockClose(look);
+    CHECK_INT(virConnectClose(conn[0]), 0);
+    CHECK_INT(virConnectClose(conn[1]), 0);
 }
 
 /* ---------- a device ---------- */
