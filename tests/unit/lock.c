@@ -42,7 +42,8 @@ placeEtcd(void)
     needsEtcd();
     if (server.pid == 0)
         etcdStart(&server);
-    snprintf(text, sizeof(text), "etcd:http://127.0.0.1:%d/tests?ttl=3", server.port);
+    /* long, as nothing here waits for its end: a machine that is busy may need a second for what must be done in a quarter of it */
+    snprintf(text, sizeof(text), "etcd:http://127.0.0.1:%d/tests?ttl=20", server.port);
     return text;
 }
 
@@ -508,6 +509,15 @@ TEST(failing_allocations_read_a_document_or_say_so)
 /* Hosts as processes: each takes the lease, if it gets it, holds it for a moment, and gives it back or dies. */
 #define HOSTS  6
 
+/* What went wrong, as the result. */
+static int
+fightFailed(int number, int result)
+{
+    printf("host %d: %d: %s\n", number, result, virGetLastErrorMessage());
+    fflush(stdout);
+    return result;
+}
+
 static int
 fight(int number, int *inside)
 {
@@ -519,22 +529,22 @@ fight(int number, int *inside)
 
     snprintf(name, sizeof(name), "h%d", number);
     if ((lock = virLockOpen(place(), name, "/", true)) == NULL)
-        return 100;
+        return fightFailed(number, 100);
     for (int i = 0; i < manager->rounds; i++) {
         if (virLeaseAcquire(lock, &guest, &epoch, &seat) < 0) {
             if (virGetLastErrorCode() != VIR_ERR_RESOURCE_BUSY)
-                return 101;
+                return fightFailed(number, 101);
             usleep(100);
             continue;
         }
         if (__atomic_add_fetch(inside, 1, __ATOMIC_SEQ_CST) != 1 || epoch <= before)
-            return 102;
+            return fightFailed(number, 102);
         before = epoch;
         won++;
         usleep(200);
         __atomic_sub_fetch(inside, 1, __ATOMIC_SEQ_CST);
         if (i % 3 != 0 && virLeaseRelease(lock, "g1", epoch) < 0)
-            return 103;
+            return fightFailed(number, 103);
         virLeaseSeated(lock, &seat, 0);
     }
     virLockClose(lock);
