@@ -37,7 +37,7 @@ chooseScratch(void)
 
 /* ---- the lock managers ---- */
 
-#define ETCD_TTL 3                                /* s */
+#define ETCD_TTL 5                                /* s; a keeper without the CPU for half of it has lost its lease */
 
 enum kind { NO_LEASE, FILE_LEASE, ETCD_LEASE, KINDS };
 
