@@ -30,20 +30,23 @@ struct qemu {
     int qmp;                                /* a monitor of the test's */
 };
 
-/* One command's answer; events before it are skipped. */
+/* One command's answer; events before it are skipped. Empty: QEMU has ended. */
 UNUSED_HERE static void
 qmpSay(struct qemu *q, const char *command, char *answer, size_t size)
 {
+    bool gone = send(q->qmp, command, strlen(command), MSG_NOSIGNAL) != (ssize_t)strlen(command);
     FILE *file;
 
-    CHECK(send(q->qmp, command, strlen(command), MSG_NOSIGNAL) == (ssize_t)strlen(command));
     CHECK_NOT_NULL(file = fdopen(dup(q->qmp), "r"));
     setvbuf(file, NULL, _IONBF, 0);
-    do {
-        if (fgets(answer, (int)size, file) == NULL)
-            FAIL("no answer to %s", command);
-    } while (strstr(answer, "\"return\"") == NULL && strstr(answer, "\"error\"") == NULL);
+    do
+        gone = gone || fgets(answer, (int)size, file) == NULL;
+    while (!gone && strstr(answer, "\"return\"") == NULL && strstr(answer, "\"error\"") == NULL);
     fclose(file);
+    if (!gone)
+        return;
+    answer[0] = '\0';
+    WAIT_FOR(hasEnded(q->process.pid), 2000);
 }
 
 UNUSED_HERE static bool
@@ -96,7 +99,7 @@ startGuest(struct qemu *q, struct virLock *lock, struct virLockSeat *seat, int n
     WAIT_FOR((q->qmp = virFileConnect(scratchPath("qmp-%d", number))) >= 0, 20000);
     fcntl(q->qmp, F_SETFL, 0);
     qmpSay(q, "{\"execute\":\"qmp_capabilities\"}\n", answer, sizeof(answer));
-    WAIT_FOR(counted(q) > 50, 20000);
+    WAIT_FOR(counted(q) > 50, 40000);
 }
 
 UNUSED_HERE static void
@@ -107,19 +110,23 @@ endGuest(struct qemu *q)
     virProcessWait(&q->process, -1, NULL);
 }
 
-/* Watches until nothing has been counted for a while: when it was counted last, in the harness's time. */
+/*
+ * Watches until its CPUs stand for certain, as QEMU is paused or has ended: when it was counted last, in the harness's time. A machine that is
+ * busy lets a guest stand for a while, which says nothing.
+ */
 UNUSED_HERE static long long
-lastCount(const struct qemu *q, int quietMs, int limitMs)
+lastCount(struct qemu *q, bool paused, int limitMs)
 {
     long long last = harnessNowMs(), begin = last;
     off_t size = counted(q);
 
-    while (harnessNowMs() - last < quietMs) {
+    while (harnessNowMs() - last < 100 || !(paused ? isIn(q, "\"paused\"") : hasEnded(q->process.pid))) {
         if (counted(q) != size) {
             size = counted(q);
             last = harnessNowMs();
         }
         CHECK_MSG(last - begin < limitMs, "it counts on after %d ms", limitMs);
+        CHECK_MSG(harnessNowMs() - begin < harnessSlow(10 * limitMs), "it is not paused, and has not ended");
         harnessSleepMs(1);
     }
     return last;

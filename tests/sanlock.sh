@@ -14,7 +14,7 @@ build=$(realpath "${VIRT_TEST_BUILD:-build}")
 programs=$(realpath "${VIRT_TEST_EXAMPLES:-$build/examples}")
 program=${programs%/examples}/tests/unit/lock_sanlock
 linux=$build/guest/linux
-limit=${VIRT_SANLOCK_LIMIT:-600}
+limit=${VIRT_SANLOCK_LIMIT:-1800}
 
 skip()
 {
@@ -66,7 +66,7 @@ done
 cp -L "$daemon"/usr/sbin/sanlock "$root/usr/sbin/"
 cp -rL /usr/share/seabios/. "$root/usr/share/seabios/"
 cp -L /usr/share/qemu/*.bin /usr/share/qemu/*.rom "$root/usr/share/qemu/" 2> /dev/null
-cp "$build/guest/idle.img" "$root/$build/guest/" 2> /dev/null
+cp "$build/guest/idle.img" "$build/guest/light.img" "$root/$build/guest/" 2> /dev/null
 printf 'root:x:0:0:root:/root:/bin/sh\n' > "$root/etc/passwd"
 printf '%s\n' "#!/bin/sh" "export PATH=/bin:/usr/bin:/usr/sbin TMPDIR=/dev/shm HOME=/root VIRT_TEST_SLOW=4 VIRT_TEST_SANLOCK=/mnt VIRT_TEST_BUILD='$build'" \
     "export LD_LIBRARY_PATH='$daemon/usr/lib/x86_64-linux-gnu:$daemon/lib/x86_64-linux-gnu'" \

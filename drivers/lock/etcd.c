@@ -398,27 +398,53 @@ virLockEtcdLives(struct virLock *lock, const char *key, const char *owner)
     return range != NULL ? virEtcdFirst(range) != NULL : -1;
 }
 
-/*
- * A keeper that has given its lease up, since it could not be renewed, has done so at half of the time to live; as long
- * as more is left, it is at work, or will be in time to stop a guest that should not have been resumed. Of another host's
- * at least three quarters are left if nothing is wrong there, in whole seconds.
- */
+/* How long the owner's seat lasts if nobody renews it: in whole seconds, of `granted`. 1; 0: there is none; -1. */
 static int
-virLockEtcdHolds(struct virLock *lock, const char *key, const char *owner)
+virEtcdTimeLeft(struct virLock *lock, const char *key, const char *owner, int *left, int *granted)
 {
     VIRT_CLEANUP_JSON cJSON *range = virEtcdRange(lock, key, owner), *lease = NULL;
     const char *id = range != NULL ? virJsonString(virEtcdFirst(range), "lease") : NULL;
     VIRT_CLEANUP_FREE char *body = NULL;
-    int left = 0, granted = 0;
 
     if (range == NULL || id == NULL)
         return range == NULL ? -1 : 0;
     if ((body = virStringFormat("{\"ID\":\"%s\"}", id)) == NULL
         || (lease = virEtcdAsk(lock, "lease/timetolive", body, NULL)) == NULL)
         return -1;
-    if (virJsonInt(lease, "TTL", &left) < 0 || virJsonInt(lease, "grantedTTL", &granted) < 0 || left <= 0)
-        return 0;
-    return strcmp(owner, lock->owner) == 0 ? left * 2 >= granted : (left + 1) * 4 >= granted * 3;
+    return virJsonInt(lease, "TTL", left) == 0 && virJsonInt(lease, "grantedTTL", granted) == 0 && *left > 0;
+}
+
+/*
+ * A keeper that has given its lease up, since it could not be renewed, has done so at half of the time to live; as long
+ * as more is left, it is at work, or will be in time to stop a guest that should not have been resumed.
+ */
+static int
+virLockEtcdHolds(struct virLock *lock, const char *key)
+{
+    int left = 0, granted = 0, rc = virEtcdTimeLeft(lock, key, lock->owner, &left, &granted);
+
+    return rc > 0 ? left * 2 >= granted : rc;
+}
+
+/*
+ * *beat is the latest moment at which the seat can have ended, as it was first: one that lasts longer was renewed. (A new leader of the service
+ * renews them all, once: a host that dies in the same moment is believed.)
+ */
+static int
+virLockEtcdBeats(struct virLock *lock, const char *key, const char *owner, struct virLockBeat *beat)
+{
+    const unsigned long long before = virKeeperNow(), second = 1000000000ULL;
+    int left = 0, granted = 0, rc = virEtcdTimeLeft(lock, key, owner, &left, &granted);
+    unsigned long long latest;
+
+    if (rc <= 0)
+        return rc;
+    if (beat->times > 0 && before + (unsigned int)left * second > beat->seen)
+        return 1;
+    latest = virKeeperNow() + ((unsigned int)left + 1) * second;
+    if (beat->times == 0 || latest < beat->seen)
+        *beat = (struct virLockBeat){ .seen = latest, .times = 1 };
+    return 0;
 }
 
 /* Numeric addresses, since the keeper cannot look names up. */
@@ -698,6 +724,7 @@ VIRT_INTERNAL const struct virLockManager virLockEtcd = {
     .sit     = virLockEtcdSit,
     .seated  = virLockEtcdSeated,
     .holds   = virLockEtcdHolds,
+    .beats   = virLockEtcdBeats,
 };
 
 #undef VIRT_ETCD_TTL

@@ -280,7 +280,7 @@ virLeaseRelease(struct virLock *lock, const char *key, unsigned long long epoch)
 static int
 virLeaseHolds(struct virLock *lock, const struct virLeaseGuest *guest)
 {
-    int rc = lock->manager->holds != NULL ? lock->manager->holds(lock, guest->key, lock->owner) : 1;
+    int rc = lock->manager->holds != NULL ? lock->manager->holds(lock, guest->key) : 1;
 
     if (rc == 0)
         return virReportError(VIR_ERR_RESOURCE_BUSY, "domain '%s': this host ('%s') has lost its seat at the lease in '%s'", guest->what,
@@ -375,14 +375,14 @@ virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, const char
 }
 
 VIRT_INTERNAL int
-virLeaseIsWith(struct virLock *lock, const char *key, const struct virLockState *state, const char *host)
+virLeaseIsWith(struct virLock *lock, const char *key, const struct virLockState *state, const char *host, struct virLockBeat *beat)
 {
     if (strcmp(state->holder, host) != 0)
         return 0;
-    if (lock->manager->lives(lock, key, host) <= 0)
-        return -1;
     /* a host that has lost its power with the lease has a seat for a while, and the guest may not have run there */
-    return lock->manager->holds == NULL || lock->manager->holds(lock, key, host) > 0 ? 1 : -1;
+    if (lock->manager->beats != NULL)
+        return lock->manager->beats(lock, key, host, beat) > 0 ? 1 : -1;
+    return lock->manager->lives(lock, key, host) > 0 ? 1 : -1;
 }
 
 VIRT_INTERNAL int

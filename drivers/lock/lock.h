@@ -53,6 +53,12 @@ struct virLockSeat {
     int keeper;                            /* the process that keeps the lease alive, nobody's child; 0: none */
 };
 
+/* What a manager has seen of the life of a seat: its own affair. */
+struct virLockBeat {
+    unsigned long long seen;
+    unsigned int times;
+};
+
 struct virLock;
 
 /* A lock manager: what a service of leases can do. All keys and owners are shorter than VIRT_LOCK_NAME_MAX and not empty. */
@@ -74,11 +80,13 @@ struct virLockManager {
     int (*sit)(struct virLock *lock, const char *key, enum virLockFailure failure, struct virLockSeat *seat);
     /* The hypervisor that has inherited the seat has this pid. May be absent. */
     int (*seated)(struct virLock *lock, const struct virLockSeat *seat, int pid);
+    /* Whether the seat of lock->owner is kept alive, so that CPUs may start to run by it. 1, 0, or -1. Absent: it cannot be lost before its hypervisor ends. */
+    int (*holds)(struct virLock *lock, const char *key);
     /*
-     * Whether the seat is kept alive: lock->owner's, so that CPUs may start to run by it; another's, so that its host is not one that has
-     * died a moment ago. 1, 0, or -1. Absent: a seat cannot be lost before its hypervisor ends, nor last for longer.
+     * Whether the owner's seat was kept alive after the first call with this *beat, which is all zeros then. 1, 0 (not yet, as it seems), or -1.
+     * Absent: a seat does not last longer than its hypervisor.
      */
-    int (*holds)(struct virLock *lock, const char *key, const char *owner);
+    int (*beats)(struct virLock *lock, const char *key, const char *owner, struct virLockBeat *beat);
 };
 
 struct virLock {
@@ -156,10 +164,11 @@ VIRT_INTERNAL int virLeaseGiveBack(struct virLock *lock, const char *key, const 
 VIRT_INTERNAL int virLeaseKeep(struct virLock *lock, const struct virLeaseGuest *guest, const char *destination, unsigned long long told,
                                unsigned long long *mine);
 /*
- * For a source in doubt, by the state that it has just asked for: whether this host has it, and its hypervisor lives. 1, 0; -1: not known,
- * also if that has died: whether the guest had run by then only that host can say.
+ * For a source in doubt, by the state that it has just asked for: whether this host has it, and has been seen to live since. 1, 0; -1: not known
+ * (yet: to be asked again, with the same beat, which is all zeros at first), also if it has died: whether the guest had run by then only that host
+ * can say.
  */
-VIRT_INTERNAL int virLeaseIsWith(struct virLock *lock, const char *key, const struct virLockState *state, const char *host);
+VIRT_INTERNAL int virLeaseIsWith(struct virLock *lock, const char *key, const struct virLockState *state, const char *host, struct virLockBeat *beat);
 
 /*
  * What the sides of a migration tell each other of the lease, as member "lease" of their cookies; lock NULL: the host has no lock manager. Own: this

@@ -487,8 +487,9 @@ virSanlockHosts(const struct virSanlock *san, struct sanlk_host **hosts, int *co
     return rc;
 }
 
+/* Whether the owner's host lives, as in lock.h; *host is that one (host_id 0: not known). */
 static int
-virLockSanlockLives(struct virLock *lock, const char *key, const char *owner)
+virSanlockLook(struct virLock *lock, const char *key, const char *owner, struct sanlk_host *host)
 {
     const struct virSanlock *san = lock->priv;
     struct sanlk_host *owners = NULL, *hosts = NULL;
@@ -497,6 +498,7 @@ virLockSanlockLives(struct virLock *lock, const char *key, const char *owner)
     int count = 0, known = 0, rc;
     uint32_t lives = 0;
 
+    *host = (struct sanlk_host){ .host_id = 0 };
     if (virSanlockJoin(lock) < 0 || (rc = virSanlockLocate(lock, key, owner, false, &where)) < 0)
         return -1;
     if (rc == 0)
@@ -509,9 +511,20 @@ virLockSanlockLives(struct virLock *lock, const char *key, const char *owner)
     else if (count > 0 && (rc = sanlock_test_resource_owners(&where.resource, 0, owners, count, hosts, known, &lives)) < 0)
         virSanlockFailed(lock, "say whether who has a lease lives", rc);
     virSanlockEnd(&quiet);
+    for (int i = 0; rc >= 0 && count > 0 && i < known; i++)
+        if (hosts[i].host_id == owners[0].host_id && hosts[i].generation == owners[0].generation)
+            *host = hosts[i];
     free(owners);
     free(hosts);
     return rc < 0 ? -1 : (lives & SANLK_TRF_FAIL) != 0;
+}
+
+static int
+virLockSanlockLives(struct virLock *lock, const char *key, const char *owner)
+{
+    struct sanlk_host host;
+
+    return virSanlockLook(lock, key, owner, &host);
 }
 
 static int
@@ -542,9 +555,35 @@ virLockSanlockSeated(struct virLock *lock, const struct virLockSeat *seat, int p
 
 /* A host that cannot renew its own lease cannot read either; and one that has left the lockspace joins it before it is asked. */
 static int
-virLockSanlockHolds(struct virLock *lock, const char *key, const char *owner)
+virLockSanlockHolds(struct virLock *lock, const char *key)
 {
-    return virLockSanlockLives(lock, key, owner);
+    return virLockSanlockLives(lock, key, lock->owner);
+}
+
+/*
+ * By the time that its host writes whenever it renews its own lease, which the daemon here reads now and then: what it reads next may have been
+ * written before the first call, what it reads after that has not. An owner on this host lives as it does.
+ */
+static int
+virLockSanlockBeats(struct virLock *lock, const char *key, const char *owner, struct virLockBeat *beat)
+{
+    struct virSanlockQuiet quiet;
+    struct sanlk_host host;
+    long long here;
+    int rc = virSanlockLook(lock, key, owner, &host);
+
+    if (rc <= 0 || host.host_id == 0)
+        return rc < 0 ? -1 : 0;
+    virSanlockBegin(&quiet);
+    here = virSanlockHostId(lock);
+    virSanlockEnd(&quiet);
+    if (here < 0)
+        return -1;
+    if ((unsigned long long)here == host.host_id)
+        return 1;
+    if (beat->times == 0 || host.timestamp != beat->seen)
+        *beat = (struct virLockBeat){ .seen = host.timestamp, .times = beat->times + 1 };
+    return beat->times >= 3;
 }
 
 /* ---------- opening ---------- */
@@ -607,6 +646,7 @@ VIRT_INTERNAL const struct virLockManager virLockSanlock = {
     .sit     = virLockSanlockSit,
     .seated  = virLockSanlockSeated,
     .holds   = virLockSanlockHolds,
+    .beats   = virLockSanlockBeats,
 };
 
 #undef VIRT_SANLOCK_LOCKSPACE

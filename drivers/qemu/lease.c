@@ -290,16 +290,16 @@ qemuLeaseLook(const struct qemuMigration *m, struct virLockState *state)
 
 /* By that state: whether the peer has it, and lives. 1, 0; -1: not known. */
 static int
-qemuLeaseWithPeer(const struct qemuMigration *m, const struct virLockState *state)
+qemuLeaseWithPeer(struct qemuMigration *m, const struct virLockState *state)
 {
-    int rc = m->peer != NULL ? virLeaseIsWith(m->host->leases, m->guest, state, m->peer) : 0;
+    int rc = m->peer != NULL ? virLeaseIsWith(m->host->leases, m->guest, state, m->peer, &m->peerBeat) : 0;
 
     virResetLastError();
     return rc;
 }
 
 VIRT_INTERNAL bool
-qemuLeaseIsThere(const struct qemuMigration *m)
+qemuLeaseIsThere(struct qemuMigration *m)
 {
     struct virLockState state;
 

@@ -41,7 +41,7 @@ VIRT_INTERNAL int qemuLeaseKeep(struct qemuMigration *m);
 /* What the lease says of a source in doubt: 1 the guest went to the destination, 0 it may go on here (and nowhere else any more), -1 nothing. */
 VIRT_INTERNAL int qemuLeaseDecide(struct qemuMigration *m);
 /* Source: whether the destination has got it. */
-VIRT_INTERNAL bool qemuLeaseIsThere(const struct qemuMigration *m);
+VIRT_INTERNAL bool qemuLeaseIsThere(struct qemuMigration *m);
 /* Destination: whether its copy can never be started any more. */
 VIRT_INTERNAL bool qemuLeaseIsStale(const struct qemuMigration *m);
 VIRT_INTERNAL int qemuMigrationDecide(virDomainPtr domain, const struct virMigrationCall *call, int *started);

@@ -25,6 +25,7 @@
 #define VIRT_QEMU_MIGRATION_H
 
 #include "qemu.h"
+#include "../lock/lock.h"
 
 enum qemuMigrationStage {
     /* source */
@@ -122,6 +123,7 @@ struct qemuMigration {
     unsigned long long told;      /* the epoch of the guest's lease in the Begin cookie; 0: there is no lease */
     unsigned long long mine;      /* ... of this side's last hold */
     char *peer;                   /* the other side, as the lock manager knows it */
+    struct virLockBeat peerBeat;  /* ... and what has been seen of its life since it has the lease; not on record */
     struct qemuStorageDisk *disks;                  /* those that are copied; constant once Begin or Prepare has answered */
     size_t ndisks;
     bool copying;                 /* source: there may be mirrors in QEMU */

@@ -249,7 +249,7 @@ testHostLosesPower(struct testMigration *m)
         testChannelChange(m->channel, TEST_COPY_COMPLETE, TEST_COPY_DEAD);
     if (m->vm != NULL && m->vm->id >= 0 && m->vm->id == m->id) {
         testDomainStopped(m->vm, VIR_DOMAIN_SHUTOFF_CRASHED);
-        testLeaseLeaveSeat(m->vm);
+        testLeaseLosePower(m->vm);
         virDomainObjEmit(m->vm, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
     }
 }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_LOCKING
@@ -140,6 +141,19 @@ testLeaseLeaveSeat(struct virDomainObj *vm)
     test->seat = (struct virLockSeat){ .fd = -1 };
 }
 
+/* What keeps the seat is gone in the same instant, and cannot give it back: a lock manager that counts time does so. */
+VIRT_INTERNAL void
+testLeaseLosePower(struct virDomainObj *vm)
+{
+#ifndef _WIN32
+    struct testDomain *test = vm->priv;
+
+    if (test != NULL && test->seat.keeper > 0)
+        kill(test->seat.keeper, SIGKILL);
+#endif
+    testLeaseLeaveSeat(vm);
+}
+
 VIRT_INTERNAL void
 testLeaseEnd(struct testHost *host, struct virDomainObj *vm)
 {
@@ -255,7 +269,7 @@ testLeaseRelease(struct testHost *host, struct testMigration *m)
 }
 
 VIRT_INTERNAL enum testLeaseView
-testLeaseLook(struct testHost *host, const struct testMigration *m)
+testLeaseLook(struct testHost *host, struct testMigration *m)
 {
     const char *source = m->source ? host->leases->owner : m->peer, *destination = m->source ? m->peer : host->leases->owner;
     char key[VIR_UUID_STRING_BUFLEN];
@@ -272,7 +286,7 @@ testLeaseLook(struct testHost *host, const struct testMigration *m)
         if (!m->source)
             return TEST_LEASE_DESTINATION;
         /* if its hypervisor has died, only the destination can say whether the guest had run by then */
-        nobody = virLeaseIsWith(host->leases, key, &state, destination) != 1;
+        nobody = virLeaseIsWith(host->leases, key, &state, destination, &m->mind.beat) != 1;
         virResetLastError();
         return nobody ? TEST_LEASE_UNKNOWN : TEST_LEASE_DESTINATION;
     }

@@ -218,6 +218,7 @@ struct testMigration {
     struct testMind {
         bool aborted;
         bool dropped;                    /* nobody steps it */
+        struct virLockBeat beat;         /* source: of the destination, since that has the lease */
     } mind;
     bool holds;                          /* it has the guest's job */
     bool told;                           /* its end as a job was told */
@@ -371,6 +372,7 @@ VIRT_INTERNAL void testLeasesClose(struct testHost *host);
 VIRT_INTERNAL int testLeaseAcquire(struct testHost *host, struct virDomainObj *vm, xmlDocPtr doc);
 VIRT_INTERNAL int testLeaseResume(struct testHost *host, struct virDomainObj *vm);
 VIRT_INTERNAL void testLeaseLeaveSeat(struct virDomainObj *vm);        /* the hypervisor is gone */
+VIRT_INTERNAL void testLeaseLosePower(struct virDomainObj *vm);        /* ... with its host */
 /* ... and whoever manages the host knows it: the lease is nobody's. What cannot be told is logged: a holder without a seat is followed by anybody. */
 VIRT_INTERNAL void testLeaseEnd(struct testHost *host, struct virDomainObj *vm);
 /* Of a migration: what begin says of it; NULL with the error set: it is not this host's. */
@@ -390,7 +392,7 @@ enum testLeaseView {
     TEST_LEASE_DESTINATION,              /* it has it */
     TEST_LEASE_NEITHER,                  /* somebody else has it, or has had it */
 };
-VIRT_INTERNAL enum testLeaseView testLeaseLook(struct testHost *host, const struct testMigration *m);
+VIRT_INTERNAL enum testLeaseView testLeaseLook(struct testHost *host, struct testMigration *m);
 
 /* check.c */
 VIRT_INTERNAL int testDomainMigrateCheck(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout, char ***problems);

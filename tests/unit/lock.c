@@ -42,7 +42,8 @@ placeEtcd(void)
     needsEtcd();
     if (server.pid == 0)
         etcdStart(&server);
-    snprintf(text, sizeof(text), "etcd:http://127.0.0.1:%d/tests?ttl=3", server.port);
+    /* long, as nothing here waits for its end: a machine that is busy may need a second for what must be done in a quarter of it */
+    snprintf(text, sizeof(text), "etcd:http://127.0.0.1:%d/tests?ttl=20", server.port);
     return text;
 }
 
@@ -185,12 +186,12 @@ EACH(a_seat_lasts_as_long_as_the_hypervisor)
 
 /* Whether this host, asked by another in doubt, has the lease "g1". */
 static int
-isWith(struct virLock *lock, const char *owner)
+isWith(struct virLock *lock, const char *owner, struct virLockBeat *beat)
 {
     struct virLockState state;
 
     CHECK_OK(virLockInquire(lock, "g1", &state));
-    return virLeaseIsWith(lock, "g1", &state, owner);
+    return virLeaseIsWith(lock, "g1", &state, owner, beat);
 }
 
 /* Whether the guest had run at a destination that has died with the lease, only that host can say; until then nobody believes it. */
@@ -198,16 +199,17 @@ EACH(a_destination_that_died_with_it_is_not_believed)
 {
     struct virLock *a = host("a"), *b = host("b");
     struct virLockSeat seat, arriving;
+    struct virLockBeat beat = { 0 };
     unsigned long long mine, there = 0;
 
     CHECK_OK(virLeaseAcquire(a, &guest, &mine, &seat));
     CHECK_OK(virLeaseSit(b, &guest, &arriving));
-    CHECK_INT(isWith(a, "b"), 0);
+    CHECK_INT(isWith(a, "b", &beat), 0);
     CHECK_INT(virLeaseTransfer(b, &guest, "a", mine, &there), 1);
-    CHECK_INT(isWith(a, "b"), 1);
+    WAIT_FOR(isWith(a, "b", &beat) == 1, 10000);
     CHECK_INT(virLeaseKeep(a, &guest, "b", mine, &mine), 0);
     leave(b, "g1", &arriving);
-    WAIT_FOR(isWith(a, "b") == -1, 2000);
+    WAIT_FOR(isWith(a, "b", &beat) == -1, 2000);
     CHECK_INT(virLeaseKeep(a, &guest, NULL, 1, &mine), 0);
     CHECK_INT(virLeaseKeep(a, &guest, "b", 1, &mine), 1);
     checkState(b, "a", 3);
@@ -507,6 +509,15 @@ TEST(failing_allocations_read_a_document_or_say_so)
 /* Hosts as processes: each takes the lease, if it gets it, holds it for a moment, and gives it back or dies. */
 #define HOSTS  6
 
+/* What went wrong, as the result. */
+static int
+fightFailed(int number, int result)
+{
+    printf("host %d: %d: %s\n", number, result, virGetLastErrorMessage());
+    fflush(stdout);
+    return result;
+}
+
 static int
 fight(int number, int *inside)
 {
@@ -518,22 +529,22 @@ fight(int number, int *inside)
 
     snprintf(name, sizeof(name), "h%d", number);
     if ((lock = virLockOpen(place(), name, "/", true)) == NULL)
-        return 100;
+        return fightFailed(number, 100);
     for (int i = 0; i < manager->rounds; i++) {
         if (virLeaseAcquire(lock, &guest, &epoch, &seat) < 0) {
             if (virGetLastErrorCode() != VIR_ERR_RESOURCE_BUSY)
-                return 101;
+                return fightFailed(number, 101);
             usleep(100);
             continue;
         }
         if (__atomic_add_fetch(inside, 1, __ATOMIC_SEQ_CST) != 1 || epoch <= before)
-            return 102;
+            return fightFailed(number, 102);
         before = epoch;
         won++;
         usleep(200);
         __atomic_sub_fetch(inside, 1, __ATOMIC_SEQ_CST);
         if (i % 3 != 0 && virLeaseRelease(lock, "g1", epoch) < 0)
-            return 103;
+            return fightFailed(number, 103);
         virLeaseSeated(lock, &seat, 0);
     }
     virLockClose(lock);

@@ -10,6 +10,7 @@
 
 #if VIRT_WITH_SANLOCK
 
+#include "../counting.h"
 #include "../keeper_guest.h"
 
 #define HOSTS_MAX 2
@@ -80,7 +81,7 @@ join(const char *path, int number)
     for (int i = 0; (rc = sanlock_add_lockspace_timeout(&space, 0, 1)) == -EAGAIN && i < 300; i++)
         harnessSleepMs(100);               /* it is just leaving */
     if (rc != 0)
-        harnessShow(scratchPath("sanlock-%d.log", number));
+        harnessShow(scratchPath("sanlock-%d.log", number), true);
     CHECK_INT(rc, 0);
 }
 
@@ -260,6 +261,7 @@ TEST_LIMIT(another_host_sees_who_has_it_and_has_it_when_it_is_told_to, 300)
 {
     struct virLock *a;
     struct virLockSeat seat;
+    struct virLockBeat beat = { 0 };
     unsigned long long mine, late = 0;
 
     otherStart();
@@ -272,7 +274,8 @@ TEST_LIMIT(another_host_sees_who_has_it_and_has_it_when_it_is_told_to, 300)
     CHECK_INT(askOther('s', 0).rc, 0);
     CHECK_INT(askOther('t', mine).rc, 1);
     checkState(a, "b", mine + 1);
-    CHECK_INT(virLeaseIsWith(a, "g1", "b"), 1);
+    CHECK_INT(isWith(a, "b", &beat), -1);                   /* not before b's daemon has been seen to live since */
+    WAIT_FOR(isWith(a, "b", &beat) == 1, 60000);
     CHECK_INT(virLeaseKeep(a, &guest, "b", mine, &mine), 0);
     CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'b'");
     leave(a, "g1", &seat);
@@ -331,7 +334,7 @@ loseIt(enum virLockFailure failure)
     CHECK(!hasEnded(seat.keeper));
     WAIT_FOR(virSanlockHostId(a) == 0, 60000);
     join(folder(), 1);
-    WAIT_FOR(a->manager->holds(a, "g1", a->owner) == 1, 30000);
+    WAIT_FOR(a->manager->holds(a, "g1") == 1, 30000);
     CHECK_OK(virLeaseResume(a, &one, &epoch));
     if (failure == VIRT_LOCK_PAUSE)
         qmpSay(&q, "{\"execute\":\"cont\"}\n", answer, sizeof(answer));
@@ -431,6 +434,44 @@ TEST_LIMIT(simulated_guests_start_and_migrate_by_it, 300)
     virDomainFree(moved);
     virConnectClose(conn[0]);
     virConnectClose(conn[1]);
+}
+
+/* As the one before, with hypervisors that are processes, each beside its keeper. */
+TEST_LIMIT(real_guests_start_and_migrate_by_it, 300)
+{
+    virConnectPtr conn[2];
+    virDomainPtr domain, moved, back;
+    struct virLock *look;
+    char uri[600], serial[200], key[VIR_UUID_STRING_BUFLEN];
+
+    needsQemu();
+    for (int i = 0; i < 2; i++) {
+        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock=%s&lock-owner=q%d", scratchPath("q%d", i), sanlockPlace(), i);
+        CHECK_PTR(conn[i] = virConnectOpen(uri));
+    }
+    look = host("look");
+    snprintf(serial, sizeof(serial), "%s", scratchPath("serial"));
+    CHECK_PTR(domain = virDomainDefineXML(conn[0], countingDocument("guest", buildPath("guest/light.img"), serial, 64)));
+    CHECK_OK(virDomainGetUUIDString(domain, key));
+    CHECK_OK(virDomainCreate(domain));
+    countingGoesOn(serial);
+    CHECK_INT(look->manager->lives(look, key, "q0"), 1);
+    CHECK_PTR(moved = virDomainMigrate(domain, conn[1], VIR_MIGRATE_LIVE, NULL, NULL, 0));
+    countingGoesOn(serial);
+    WAIT_FOR(look->manager->lives(look, key, "q0") == 0, 10000);
+    CHECK_INT(look->manager->lives(look, key, "q1"), 1);
+    CHECK_FAILS(virDomainCreate(domain), VIR_ERR_RESOURCE_BUSY);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "belongs to host 'q1'");
+    CHECK_PTR(back = virDomainMigrate(moved, conn[0], VIR_MIGRATE_LIVE, NULL, NULL, 0));
+    countingGoesOn(serial);
+    CHECK_OK(virDomainDestroy(back));
+    WAIT_FOR(look->manager->lives(look, key, "q0") == 0, 10000);
+    virDomainFree(domain);
+    virDomainFree(moved);
+    virDomainFree(back);
+    virLockClose(look);
+    CHECK_INT(virConnectClose(conn[0]), 0);
+    CHECK_INT(virConnectClose(conn[1]), 0);
 }
 
 /* ---------- a device ---------- */

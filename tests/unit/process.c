@@ -123,6 +123,25 @@ TEST(a_zombie_is_not_alive)
     CHECK_INT(virProcessWait(&process, 0, NULL), 1);
 }
 
+/* The runner's, that is: tests make keepers and guests by the thousand, which would use up the system's process ids. */
+TEST(an_orphan_that_ends_is_taken_while_the_test_runs)
+{
+    pid_t child, orphan;
+    int pipe_[2];
+
+    CHECK_INT(pipe(pipe_), 0);
+    if ((child = fork()) == 0) {
+        if ((orphan = fork()) == 0)
+            _exit(0);
+        _exit(write(pipe_[1], &orphan, sizeof(orphan)) != sizeof(orphan));
+    }
+    CHECK_INT(waitpid(child, NULL, 0), child);
+    CHECK(read(pipe_[0], &orphan, sizeof(orphan)) == sizeof(orphan));
+    WAIT_FOR(kill(orphan, 0) < 0 && errno == ESRCH, 5000);
+    close(pipe_[0]);
+    close(pipe_[1]);
+}
+
 TEST(signals_are_as_a_program_expects_them)
 {
     static const char *const argv[] = { "/bin/sh", "-c", "kill -TERM $$; sleep 0; exit 7", NULL };

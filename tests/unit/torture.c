@@ -37,6 +37,8 @@ chooseScratch(void)
 
 /* ---- the lock managers ---- */
 
+#define ETCD_TTL 5                                /* s; a keeper without the CPU for half of it has lost its lease */
+
 enum kind { NO_LEASE, FILE_LEASE, ETCD_LEASE, KINDS };
 
 static const char *const kindNames[KINDS] = { "no lease", "file lease", "etcd lease" };
@@ -52,7 +54,7 @@ makePlace(enum kind kind)
     if (kind == NO_LEASE)
         return NULL;
     if (kind == ETCD_LEASE) {
-        snprintf(text, sizeof(text), "etcd:http://127.0.0.1:%d/run%d", etcd.port, ++etcdRuns);
+        snprintf(text, sizeof(text), "etcd:http://127.0.0.1:%d/run%d?ttl=%d", etcd.port, ++etcdRuns, ETCD_TTL);
         return text;
     }
     CHECK(mkdir(scratchPath("leases"), 0700) == 0 || errno == EEXIST);
@@ -396,9 +398,7 @@ mayBeLost(struct hosts *hosts)
             keeps = point->mark == TEST_MARK_LEAVING || point->mark == TEST_MARK_ENDED || point->mark == TEST_MARK_LEFT
                     || (point->mark == TEST_MARK_PERFORMED && alone);
         else
-            /* in etcd a seat lasts for a moment after its hypervisor, in which a source that looks leaves the guest to it */
-            keeps = point->mark != TEST_MARK_ARRIVED && !way->postcopy && (point->mark != TEST_MARK_STARTED || hosts->lease == NO_LEASE)
-                    && (point->mark != TEST_MARK_TAKEN || hosts->lease != ETCD_LEASE);
+            keeps = point->mark != TEST_MARK_ARRIVED && !way->postcopy && (point->mark != TEST_MARK_STARTED || hosts->lease == NO_LEASE);
         if (!keeps)
             return true;
     }
@@ -483,7 +483,8 @@ judgeLease(struct hosts *hosts, bool here, bool there, bool away)
 
     CHECK_OK(virLockInquire(hosts->third, UUID, &state));
     for (int i = 0; i < 3; i++) {
-        long long end = harnessNowMs() + harnessSlow(hosts->lease == ETCD_LEASE ? 3000 : 0);
+        /* in etcd that of a host that has lost its power lasts until its time is up */
+        long long end = harnessNowMs() + harnessSlow(hosts->lease == ETCD_LEASE ? 2 * ETCD_TTL * 1000 : 0);
 
         do
             sits = manager->lives(hosts->third, UUID, owners[i]) != 0;
