@@ -51,7 +51,7 @@ function start(command, args, options = {})
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], ...options });
     child.said = '';
     child.stderr.on('data', data => { child.said = (child.said + data).slice(-20000); });
-    child.on('exit', () => { child.over = true; });
+    child.on('exit', code => { child.over = true; child.code = code; });
     child.on('error', error => { child.over = true; child.said += error; });
     started.push(child);
     return child;
@@ -177,6 +177,23 @@ async function openBrowser()
         await page.call(domain + '.enable');
 }
 
+/* By the button; window.story becomes every state that the drawing goes through. */
+async function migrate(bandwidth)
+{
+    await page.value(`window.story = []; window.observer ??= new MutationObserver(() => {
+        for (const e of document.querySelectorAll('[data-phase]')) {
+            const said = e.dataset.phase + ' ' + e.dataset.kind;
+            if (e.dataset.kind && !story.includes(said)) story.push(said);
+        } }); observer.disconnect(); document.getElementById('migrations').textContent = '';
+        observer.observe(document.getElementById('migrations'), { childList: true, subtree: true }); 0`);
+    await page.click(button(hostA, 'migrate'));
+    await until('the form', () => page.value(`document.getElementById('moving').open`));
+    check(await page.value(`document.querySelector('#moving [name=uri]').value`) === `qemu+ws://127.0.0.1:${hostB.port}/embed`, 'another URI is proposed');
+    await page.fill('#moving [name=bandwidth]', String(bandwidth));
+    await page.fill('#moving [name=memory]', 'tcp://127.0.0.1');
+    await page.click('#moving button[value=move]');
+}
+
 /* ---------- the story ---------- */
 
 const steps = {
@@ -184,6 +201,7 @@ const steps = {
         const request = (line, more = '') => ask(hostA.pagePort, `${line}\r\nHost: localhost\r\n${more}\r\n`), file = readFileSync('examples/dashboard/index.html', 'utf8');
         const good = await request('GET / HTTP/1.1');
         check(good.startsWith('HTTP/1.1 200 OK\r\n') && good.endsWith(file.slice(-2000)), 'it is not the page: ' + good.slice(0, 500));
+        check(Number(/Content-Length: (\d+)/.exec(good)[1]) === Buffer.byteLength(file), 'its length');
         for (const header of ["Content-Security-Policy: default-src 'none'; script-src 'sha256-", 'Cache-Control: no-store', 'X-Content-Type-Options: nosniff', 'X-Frame-Options: DENY'])
             check(good.includes(header), 'without ' + header);
         check(!good.includes('unsafe'), 'the policy has holes');
@@ -191,6 +209,7 @@ const steps = {
         check((await request('GET /index.html HTTP/1.1')).startsWith('HTTP/1.1 404 '), 'another name');
         check((await request('POST / HTTP/1.1')).startsWith('HTTP/1.1 405 '), 'another method');
         check((await request('GET / HTTP/1.1', `X: ${'x'.repeat(10000)}\r\n`)).startsWith('HTTP/1.1 431 '), 'a long request');
+        check((await request('HEAD / HTTP/1.1')).split('\r\n\r\n')[1] === '', 'a refusal has words');
         check((await ask(hostA.pagePort, 'GET / HTTP/1.1\r\n\0\r\n\r\n')).startsWith('HTTP/1.1 400 '), 'a NUL');
     },
     async 'a browser shows it, and it has a key that stays'() {
@@ -238,23 +257,34 @@ const steps = {
         await page.see(row(hostA), 'paused');
         hostA.virtsh('resume', 'pair');
         await page.see(row(hostA), 'running');
+        /* A name is a name, whatever it looks like. */
+        const odd = '<img src=x onerror="document.body.remove()">&amp;';
+        writeFileSync(join(work, 'odd.xml'), `<domain type='qemu'><name>${odd.replace(/&/g, '&amp;').replace(/</g, '&lt;')}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+            <os><type arch='x86_64' machine='pc'>hvm</type></os></domain>`);
+        hostA.virtsh('define', join(work, 'odd.xml'));
+        await page.see(section(hostA), odd);
+        check(await page.value(`document.querySelectorAll('img').length`) === 0, 'it became a part of the page');
+        hostA.virtsh('undefine', odd);
+        await until('it is gone', async () => !(await page.text(section(hostA))).includes('<img'));
         check(await page.value('window.mark') === 1, 'it has loaded anew');
     },
-    async 'a migration is drawn as it steps'() {
+    async 'a migration that is stopped is drawn on its way back'() {
         const newest = () => Number(readFileSync(join(work, 'serial'), 'utf8').trim().split('\n').at(-1));
         await until('the guest has filled its memory', () => existsSync(join(work, 'serial')) && newest() > 200, 60);
-        /* every state that the drawing goes through */
-        await page.value(`window.story = []; new MutationObserver(() => {
-            for (const e of document.querySelectorAll('[data-phase]')) {
-                const said = e.dataset.phase + ' ' + e.dataset.kind;
-                if (e.dataset.kind && !story.includes(said)) story.push(said);
-            } }).observe(document.getElementById('migrations'), { childList: true, subtree: true })`);
-        await page.click(button(hostA, 'migrate'));
-        await until('the form', () => page.value(`document.getElementById('moving').open`));
-        check(await page.value(`document.querySelector('#moving [name=uri]').value`) === `qemu+ws://127.0.0.1:${hostB.port}/embed`, 'another URI is proposed');
-        await page.fill('#moving [name=bandwidth]', '8');
-        await page.fill('#moving [name=memory]', 'tcp://127.0.0.1');
-        await page.click('#moving button[value=move]');
+        await migrate(2);
+        await page.see('[data-outcome]', 'perform', 60);
+        await page.click(button(hostA, 'abort'));
+        await page.see('[data-outcome]', 'rolled back', 60);
+        const story = String(await page.value('story'));
+        check(/^begin now,begin done,prepare now,prepare done,perform now,perform failed,halt now,halt done,cancel now,cancel done,rollback now,rollback done$/.test(story),
+            'the phases: ' + story);
+        await page.picture(join(build, 'dashboard-back.png'));
+        await page.see(row(hostA), 'running');
+        await page.see(section(hostB), 'no guests');
+        await page.see('#notes', 'abort');
+    },
+    async 'a migration is drawn as it steps'() {
+        await migrate(8);
         await until('the curve', async () => (await page.value(`document.querySelector('.memory')?.points.numberOfItems ?? 0`)) >= 12
             || (await page.text('#notes') !== '' && check(false, await page.text('#notes'))), 60);
         check(await page.value(`document.querySelector('[data-phase=perform]').dataset.kind`) === 'now', 'it is not performing');
@@ -267,6 +297,16 @@ const steps = {
         await until('it is gone from the source', async () => !(await page.value(`!!document.querySelector(${JSON.stringify(row(hostA))})`)));
         check(hostB.virtsh('domstate', 'pair') === 'running', 'virtsh does not see it there');
         await page.picture(join(build, 'dashboard-after.png'));
+        const overlaps = await page.value(`(() => {
+            const all = [...document.querySelectorAll('svg text, section h2, header > *')].filter(e => e.textContent).map(e => [e.textContent, e.getBoundingClientRect()]);
+            const boxes = [...document.querySelectorAll('svg rect.phase')].map(e => [e.dataset.phase, e.getBoundingClientRect()]);
+            const meet = ([, a], [, b]) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 5 && b.top < a.bottom - 5;
+            const found = [];
+            all.forEach((a, i) => all.slice(i + 1).forEach(b => { if (meet(a, b)) found.push(a[0] + ' | ' + b[0]); }));
+            for (const lane of all.filter(([text]) => text.includes('127.0.0.1:')))
+                boxes.forEach(box => { if (meet(lane, box)) found.push(lane[0] + ' | ' + box[0]); });
+            return found.join(', ') })()`);
+        check(overlaps === '', 'things overlap: ' + overlaps);
         await page.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: 'dark' }] });
         await page.picture(join(build, 'dashboard-dark.png'));
         const numbers = readFileSync(join(work, 'serial'), 'utf8').trim().split('\n').map(line => parseInt(line));
@@ -274,6 +314,7 @@ const steps = {
     },
     async 'a server that was restarted is found again'() {
         await end(hostB.virtd);
+        check(hostB.virtd.code === 0, `virtd ended with ${hostB.virtd.code}: ${hostB.virtd.said}`);
         await page.see(section(hostB), 'does not answer');
         await hostB.start();
         await page.see(row(hostB), 'running');
