@@ -45,7 +45,7 @@ static const struct virtdOption {
     { "deny", 'D', VIRTD_RULE, AT(rules), false, "RULE", "who may not" },
     { "policy", 'P', VIRTD_PATH, AT(policy), false, "FILE", "more rules, a line each: \"allow WHO PERMISSION [GUEST]\" or \"deny ...\"" },
     { "audit", 'u', VIRTD_PATH, AT(audit), false, "FILE", "write down each call that was to change something, as a line of JSON" },
-    { "dashboard", 'b', VIRTD_TEXT, AT(dashboard), false, "ADDRESS", "serve the page for browsers over HTTP, on [ADDRESS][:PORT] (default: 127.0.0.1:16512, if asked for at all)" },
+    { "dashboard", 'b', VIRTD_TEXT, AT(dashboard), false, "ADDRESS", "serve the page for browsers over HTTP, on [ADDRESS][:PORT] (127.0.0.1:16512 where not given)" },
     { "dashboard-page", 'B', VIRTD_PATH, AT(dashboardPage), false, "FILE", "this page instead of the installed one" },
     { "log", 'O', VIRTD_TEXT, AT(log), false, "WHERE", "a file, syslog or stderr (default: stderr; syslog with --daemon)" },
     { "log-level", 'v', VIRTD_TEXT, AT(logLevel), false, "LEVEL", "debug, info, warning or error (default: info)" },
