@@ -179,14 +179,14 @@ async function openBrowser()
         await page.call(domain + '.enable');
 }
 
-/* By the button; window.story becomes every state that the drawing goes through. */
+/* By the button; window.story becomes every state that the drawing goes through, from the beginning of this migration on. */
 async function migrate(bandwidth)
 {
     await page.value(`window.story = []; window.observer ??= new MutationObserver(() => {
         for (const e of document.querySelectorAll('[data-phase]')) {
             const said = e.dataset.phase + ' ' + e.dataset.kind;
-            if (e.dataset.kind && !story.includes(said)) story.push(said);
-        } }); observer.disconnect(); document.getElementById('migrations').textContent = '';
+            if (e.dataset.kind && !story.includes(said) && (story.length || said === 'begin now')) story.push(said);
+        } }); observer.disconnect();
         document.getElementById('notes').textContent = '';
         observer.observe(document.getElementById('migrations'), { childList: true, subtree: true }); 0`);
     await page.click(button(hostA, 'migrate'));
