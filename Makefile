@@ -27,6 +27,7 @@
 #   make fuzz           what a migration takes in from outside, with libFuzzer, for SECONDS=600 in all; KEEP=1 renews the corpus
 #   make check-sanlock  leases kept by sanlock, in a virtual machine (some minutes)
 #   make soak           200 clients at one server, 50 of them killed again and again, for SECONDS=300
+#   make check-dashboard    the page in a browser (half a minute; leaves build/dashboard.png)
 #   make torture        every fault at every step of a migration, on real guests (some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
@@ -47,6 +48,7 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/virt
+PAGEDIR ?= $(PREFIX)/share/virt/dashboard
 PACKAGES = libxml-2.0 libcjson
 # The lock manager "etcd" is in where libcurl is; ETCD= leaves it out.
 ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
@@ -59,7 +61,7 @@ OPTIONAL = $(strip $(ETCD) $(SANLOCK) $(REMOTE) $(NOISE))
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
 # Before any rule is read, or make's own complaints about the words come first.
-ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(SBINDIR) $(SYSCONFDIR) $(UNITDIR) $(MANDIR) $(DOCDIR)),9)
+ifneq ($(words $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(BINDIR) $(SBINDIR) $(SYSCONFDIR) $(UNITDIR) $(MANDIR) $(DOCDIR) $(PAGEDIR)),10)
  $(error PREFIX and the folders must be one word each; only DESTDIR may have spaces)
 endif
 ifneq ($(words $(BUILD)),1)
@@ -153,6 +155,15 @@ $(BUILD)/examples/virtsh$(EXE): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examp
 $(BUILD)/obj/examples/virtsh/%.o: examples/virtsh/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) $$(pkg-config --exists readline && echo -DVIRTSH_READLINE) -c -o $@ $<
+
+# Which knows where its page will be; written when that has changed.
+$(BUILD)/obj/examples/virtd/dashboard.o: examples/virtd/dashboard.c $(BUILD)/obj/examples/virtd/page.h
+	$(COMPILE) -include $(BUILD)/obj/examples/virtd/page.h -c -o $@ $<
+
+.PHONY: page-place
+$(BUILD)/obj/examples/virtd/page.h: page-place
+	@mkdir -p $(@D)
+	@echo '#define VIRTD_PAGE "$(PAGEDIR)/index.html"' | cmp -s - $@ || echo '#define VIRTD_PAGE "$(PAGEDIR)/index.html"' > $@
 
 $(BUILD)/examples/virtd: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examples/virtd/*.c)) $(BUILD)/libvirt-embed.a
 	@mkdir -p $(@D)
@@ -252,6 +263,14 @@ ONE_THREAD = unit/qemu_torture unit/torture unit/lock_etcd api/halves api/qemu_h
              api/qemu_storage api/qemu_tls api/qemu_tunnel
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
+
+# The page in examples/dashboard, in a browser, on two virtd.
+check-dashboard:
+	@tests/deps dashboard
+	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" $(BUILD)/guest/counter.img $(BUILD)/examples/virtd $(BUILD)/examples/virtsh
+	@BUILD=$(BUILD) node --experimental-websocket --no-warnings tests/dashboard.mjs
+
+.PHONY: check-dashboard
 
 check-sanlock: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" guests $(BUILD)/tests/unit/lock_sanlock
@@ -385,6 +404,7 @@ INSTALLED = 644:virt.h:$(INCLUDEDIR)/virt.h \
             644:$(BUILD)/virtd.service:$(UNITDIR)/virtd.service \
             755:$(BUILD)/virtd.init:$(SYSCONFDIR)/init.d/virtd \
             644:examples/virtd/virtd.conf:$(DOCDIR)/virtd.conf \
+            644:examples/dashboard/index.html:$(PAGEDIR)/index.html \
             644:$(BUILD)/virtsh.1:$(MANDIR)/man1/virtsh.1 \
             644:examples/virtsh/completion.bash:$(PREFIX)/share/bash-completion/completions/virtsh \
             644:examples/virtsh/completion.zsh:$(PREFIX)/share/zsh/site-functions/_virtsh \
@@ -406,7 +426,7 @@ uninstall:
 	$(Q)$(FOR_INSTALLED); rm -f "$(DESTDIR)$$3"; done
 	$(Q)rm -f "$(DESTDIR)$(LIBDIR)/libvirt-embed.so"
 	$(Q)rm -rf "$(DESTDIR)$(DOCDIR)/html"
-	$(Q)rmdir "$(DESTDIR)$(DOCDIR)" 2> /dev/null || true
+	$(Q)rmdir "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(PAGEDIR)" "$(DESTDIR)$(patsubst %/,%,$(dir $(PAGEDIR)))" 2> /dev/null || true
 
 # Written anew each time, since PREFIX and LIBDIR may have changed. libcurl and libcrypto are not required there: what they need to be
 # static themselves is seldom installed.
@@ -428,7 +448,7 @@ $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/
 .PHONY: $(VIRTD_FILES)
 $(VIRTD_FILES): $(BUILD)/virtd.%: examples/virtd/virtd.%.in
 	@mkdir -p $(@D)
-	$(Q)sed -e 's|@VERSION@|$(VERSION)|; s|@DATE@|'"$$(LC_ALL=C date -u -d "@$${SOURCE_DATE_EPOCH:-$$(date +%s)}" +%Y-%m-%d)"'|; s|@SBINDIR@|$(SBINDIR)|g; s|@DOCDIR@|$(DOCDIR)|g' $< > $@
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|; s|@DATE@|'"$$(LC_ALL=C date -u -d "@$${SOURCE_DATE_EPOCH:-$$(date +%s)}" +%Y-%m-%d)"'|; s|@SBINDIR@|$(SBINDIR)|g; s|@DOCDIR@|$(DOCDIR)|g; s|@PAGEDIR@|$(PAGEDIR)|g' $< > $@
 
 # A page per chapter of virt.h.
 docs: $(BUILD)/docs/index.html

@@ -111,6 +111,7 @@ installed_files()
 ./usr/share/fish/vendor_completions.d/virtsh.fish
 ./usr/share/man/man1/virtsh.1
 ./usr/share/man/man8/virtd.8
+./usr/share/virt/dashboard/index.html
 ./usr/share/zsh/site-functions/_virtsh
 END
     diff "$work/expected" "$work/found" || return 1

@@ -280,6 +280,62 @@ keys_let_in_over_a_network()
     says "is open to others" start --listen "tcp:127.0.0.1:$tcp" --key "$folder/key" --authorized-keys "$folder/authorized"
 }
 
+# The page's server by itself; tests/dashboard.mjs has the page.
+the_page_is_served_and_nothing_else()
+{
+    local port
+    port=$(free_port)
+    start --dashboard ":$port" --dashboard-page "$folder/none" > "$folder/said" 2>&1 && return 1
+    says "cannot read '$folder/none'" cat "$folder/said" || return 1
+    grep -q 'without libcrypto' "$folder/said" && return 77
+    start --dashboard ":$port" --dashboard-page examples/dashboard/index.html || return 1
+    timeout $((60 * slow)) python3 - "$port" << 'END' || return 1
+import base64, hashlib, re, socket, sys, time
+
+def connect():
+    return socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30)
+
+def ask(data, pause=0):
+    s = connect()
+    for i in range(0, len(data), 700 if pause else len(data)):
+        s.sendall(data[i:i + (700 if pause else len(data))])
+        time.sleep(pause)
+    said = b""
+    while True:
+        try:
+            more = s.recv(65536)
+        except ConnectionResetError:
+            break
+        if not more:
+            break
+        said += more
+    s.close()
+    return said
+
+page = open("examples/dashboard/index.html", "rb").read()
+for request in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"y" * 3000 + b"\r\n\r\n"):
+    head, body = ask(request, 0.01).split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n") and body == page, head
+policy = re.search(rb"Content-Security-Policy: (.*)\r", head)[1].decode()
+for tag in ("script", "style"):
+    text = re.search(rb"\n<%s[^>]*>(.*?)</%s>" % (tag.encode(), tag.encode()), page, re.S)[1]
+    assert "%s-src 'sha256-%s'" % (tag, base64.b64encode(hashlib.sha256(text).digest()).decode()) in policy, policy
+assert policy.startswith("default-src 'none'") and "unsafe" not in policy, policy
+for request, status in ((b"GET /x HTTP/1.1\r\n\r\n", 404), (b"GET //etc/passwd HTTP/1.1\r\n\r\n", 404), (b"PUT / HTTP/1.1\r\n\r\n", 405),
+                        (b"GET / HTTP/1.1\r\n\0\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nX: " + b"y" * 9000, 431), (b"\r\n\r\n", 405)):
+    said = ask(request)
+    assert said.startswith(b"HTTP/1.1 %d " % status) and said.endswith(b"\r\n\r\n") and b"Content-Length: 0" in said, (request[:40], said)
+
+# More who say nothing than there is room for: they keep nobody out for longer than their time.
+idle = [connect() for i in range(40)]
+begin = time.monotonic()
+assert ask(b"GET / HTTP/1.1\r\n\r\n").endswith(page[-100:])
+assert time.monotonic() - begin > 5, "there was room"
+assert idle[0].recv(10) == b"", "an idle one is kept"
+END
+    kill -HUP "$pid" && wait_for grep -q 'starts over' "$folder/log" && sleep 1 && kill -0 "$pid" && stop
+}
+
 options_are_checked_before_anything_is_done()
 {
     printf 'connect = test:///default\n\nnonsense = 1\n' > "$folder/conf"
@@ -376,7 +432,7 @@ elif grep -q 'built without' "$folder/said"; then
 fi
 for name in clients_of_any_language_are_served the_protocol_is_as_it_is_written virtsh_works_through_it a_second_one_is_refused_and_what_a_dead_one_left_is_replaced \
     what_cannot_begin_says_so_and_leaves_nothing hup_starts_over_and_clients_stay a_configuration_that_is_wrong_changes_nothing \
-    another_takes_its_place guests_live_on rules_decide what_was_changed_is_written_down keys_let_in_over_a_network \
+    another_takes_its_place guests_live_on rules_decide what_was_changed_is_written_down keys_let_in_over_a_network the_page_is_served_and_nothing_else \
     options_are_checked_before_anything_is_done limits_are_kept systemd_hears_when_it_is_ready the_init_script_starts_and_ends_it; do
     is_wanted "$name" || continue
     folder=$work/$name

@@ -16,7 +16,7 @@
 enum virtdKind {
     VIRTD_FLAG,                       /* yes or no in the file */
     VIRTD_TEXT,
-    VIRTD_PATH,                       /* from the folder we are in */
+    VIRTD_PATH,                       /* from the folder that virtd was started in */
     VIRTD_SEVERAL,
     VIRTD_RULE,                       /* goes to the rules, with its name before it */
 };
@@ -45,6 +45,8 @@ static const struct virtdOption {
     { "deny", 'D', VIRTD_RULE, AT(rules), false, "RULE", "who may not" },
     { "policy", 'P', VIRTD_PATH, AT(policy), false, "FILE", "more rules, a line each: \"allow WHO PERMISSION [GUEST]\" or \"deny ...\"" },
     { "audit", 'u', VIRTD_PATH, AT(audit), false, "FILE", "write down each call that was to change something, as a line of JSON" },
+    { "dashboard", 'b', VIRTD_TEXT, AT(dashboard), false, "ADDRESS", "serve the page for browsers over HTTP, on [ADDRESS][:PORT] (127.0.0.1:16512 where not given)" },
+    { "dashboard-page", 'B', VIRTD_PATH, AT(dashboardPage), false, "FILE", "this page instead of the installed one" },
     { "log", 'O', VIRTD_TEXT, AT(log), false, "WHERE", "a file, syslog or stderr (default: stderr; syslog with --daemon)" },
     { "log-level", 'v', VIRTD_TEXT, AT(logLevel), false, "LEVEL", "debug, info, warning or error (default: info)" },
     { "pid-file", 'p', VIRTD_PATH, AT(pidFile), false, "FILE", "(default: virtd.pid beside the usual socket)" },
@@ -116,17 +118,16 @@ virtdNumber(const char *text, const char *what, unsigned long min, unsigned long
     return true;
 }
 
-/* Where a relative path leads from here; "unix:PATH" likewise. */
+/* Where virtd was started. In the background it is somewhere else, when it reads the command line again. */
+static char *virtdFolder;
+
+/* Where a relative path leads from there. */
 static char *
 virtdAbsolute(const char *path)
 {
-    char *folder, *absolute;
-
-    if (*path == '/' || *path == '\0' || (folder = getcwd(NULL, 0)) == NULL)
+    if (*path == '/' || *path == '\0' || virtdFolder == NULL)
         return virtdFormat("%s", path);
-    absolute = virtdFormat("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path);
-    free(folder);
-    return absolute;
+    return virtdFormat("%s/%s", strcmp(virtdFolder, "/") == 0 ? "" : virtdFolder, path);
 }
 
 /* -- one option --------------------------------------------------------------------------------- */
@@ -270,6 +271,8 @@ virtdOptionsRead(struct virtdOptions *options, int argc, char **argv)
     int c;
 
     memset(options, 0, sizeof(*options));
+    if (virtdFolder == NULL)
+        virtdFolder = getcwd(NULL, 0);
     for (size_t i = 0; i < n; i++) {
         longs[i] = (struct option){ virtdOptions[i].name, virtdOptions[i].argument != NULL, NULL, virtdOptions[i].letter };
         *to++ = virtdOptions[i].letter;

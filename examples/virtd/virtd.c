@@ -31,6 +31,7 @@ struct virtd {
     virServerPtr server;
     struct virtdPolicy *policy;
     void *audit;
+    struct virtdDashboard *dashboard;
     unsigned long workers;
     pthread_t *threads;
     size_t nthreads;
@@ -223,7 +224,10 @@ virtdOpen(struct virtd *virtd)
         if (virServerSetAudit(virtd->server, virtdAuditWrite, virtd->audit, NULL) < 0)
             return virtdFailed("audit");
     }
-    return virtdListen(virtd, &virtd->options.listen, 0) && virtdListen(virtd, &virtd->options.listenRo, VIR_SERVER_LISTEN_READONLY);
+    if (!virtdListen(virtd, &virtd->options.listen, 0) || !virtdListen(virtd, &virtd->options.listenRo, VIR_SERVER_LISTEN_READONLY))
+        return false;
+    return virtd->options.dashboard == NULL
+           || (virtd->dashboard = virtdDashboardStart(virtd->options.dashboard, virtd->options.dashboardPage)) != NULL;
 }
 
 /* -- threads ------------------------------------------------------------------------------------ */
@@ -258,6 +262,7 @@ virtdServe(struct virtd *virtd)
 static void
 virtdEnd(struct virtd *virtd)
 {
+    virtdDashboardEnd(virtd->dashboard);
     if (virtd->server != NULL)
         virServerStop(virtd->server);
     for (size_t i = 0; i < virtd->nthreads; i++)

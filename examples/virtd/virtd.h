@@ -3,10 +3,11 @@
  *
  * virtd serves connections of this host to other processes and hosts: libvirt's daemon as a small program on top of virt's public API.
  *
- *   virtd.c    starting, serving, starting over, ending
- *   options.c  the command line and the configuration file, which have the same names
- *   policy.c   who may do what, and the audit
- *   process.c  the pid file, the background, systemd, the log
+ *   virtd.c      starting, serving, starting over, ending
+ *   options.c    the command line and the configuration file, which have the same names
+ *   policy.c     who may do what, and the audit
+ *   dashboard.c  the page for browsers
+ *   process.c    the pid file, the background, systemd, the log
  */
 #ifndef VIRTD_H
 #define VIRTD_H
@@ -40,6 +41,7 @@ struct virtdOptions {
     char *workers;
     struct virtdList rules;           /* "allow WHO WHAT GUEST", in order */
     char *policy, *audit;
+    char *dashboard, *dashboardPage;
     char *log, *logLevel;
     char *pidFile;
     bool daemon, replace, check, genkey, showKey;
@@ -71,6 +73,14 @@ int virtdPolicyAllows(const virServerWho *who, const char *call, const char *per
 void *virtdAuditOpen(const char *path);          /* NULL after a message */
 void virtdAuditWrite(const virServerAudit *record, void *opaque);
 void virtdAuditClose(void *audit);
+
+/* -- the page ----------------------------------------------------------------------------------- */
+
+struct virtdDashboard;
+
+/* Serves the page on an address ("ADDRESS[:PORT]") from a thread of its own; page is its file, or NULL for the installed one. NULL after a message. */
+struct virtdDashboard *virtdDashboardStart(const char *where, const char *page);
+void virtdDashboardEnd(struct virtdDashboard *dashboard);       /* may be NULL */
 
 /* -- process ------------------------------------------------------------------------------------ */
 
