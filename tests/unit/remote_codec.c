@@ -356,7 +356,7 @@ someText(void)
 #define SHOW(kind, ...) SHOW_##kind(__VA_ARGS__)
 #define SHOW_CONNECT(name)
 #define SHOW_DOMAIN(name)               note(shown, "id %d;", name->id);
-#define SHOW_STREAM(name)               virStreamFree(name);
+#define SHOW_STREAM(name)               codecStreamEnd(name);
 #define SHOW_DOMAINS(name)
 #define SHOW_STRING(name)
 #define SHOW_STRING_OR_NULL(name)
