@@ -2982,6 +2982,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/remote/lists.c"
 #  include "drivers/remote/link.c"
 #  include "drivers/remote/link_session.c"
+#  include "drivers/remote/stream.c"
 #  include "drivers/remote/remote.c"
 # endif
 # include "drivers/remote/keys.c"
@@ -2990,6 +2991,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/remote/access.c"
 # include "drivers/remote/subscribe.c"
 # include "drivers/remote/session.c"
+# include "drivers/remote/session_stream.c"
 # include "drivers/remote/listen.c"
 # include "drivers/remote/server.c"
 #endif

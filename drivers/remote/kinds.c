@@ -508,6 +508,75 @@ remoteMigrationClean(struct remoteArgument *a)
     virTypedParamsFree(a->out.call.params, a->out.call.nparams);
 }
 
+/* ---------- streams ---------- */
+
+/* A test has its own, and no connection. */
+#ifndef REMOTE_STREAM_NUMBER
+# define REMOTE_STREAM_NUMBER remoteStreamNumber
+# define REMOTE_STREAM_OPENED remoteStreamOpened
+#endif
+
+/* The client chooses the number; what has come of it is what the far end has of that which not every one has. */
+static int
+remoteStreamEncodeIn(struct remoteArgument *a, cJSON *params)
+{
+    unsigned long long number = REMOTE_STREAM_NUMBER((virStreamPtr)(uintptr_t)a->in);
+
+    a->number[0] = (long long)number;
+    return number != 0 ? remotePut(params, a->name[0], cJSON_CreateNumber((double)number)) : -1;
+}
+
+static int
+remoteStreamDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params)
+{
+    if (remoteAsked(a, params, a->name[0], false, 1, 9007199254740991, &a->number[0]) < 0)
+        return -1;
+    if (serving->streamBegin == NULL)
+        return virReportError(VIR_ERR_NO_SUPPORT, "%s: there are no streams here", a->method->name);
+    a->in = serving;
+    return (a->data = serving->streamBegin(serving, (unsigned long long)a->number[0], &a->out.stream)) != NULL ? 0 : -1;
+}
+
+static int
+remoteStreamEncodeOut(struct remoteServing *serving, struct remoteArgument *a, long long *rc, cJSON *result)
+{
+    const struct virStreamDriver *driver = a->out.stream->driver;
+
+    (void)rc;
+    if (driver == NULL)
+        return virReportError(VIR_ERR_INTERNAL_ERROR, "%s has not opened its stream", a->method->name);
+    if (remotePut(result, a->name[0], virJsonObject("b:sendHole", driver->sendHole != NULL, "b:recvHole", driver->recvHole != NULL, NULL)) < 0)
+        return -1;
+    serving->streamKeep(a->data);
+    return 0;
+}
+
+static int
+remoteStreamDecodeOut(virConnectPtr conn, struct remoteArgument *a, long long rc, const cJSON *result)
+{
+    const cJSON *has = virJsonGet(result, a->name[0]);
+    bool sends = false, receives = false;
+
+    (void)conn;
+    (void)rc;
+    if (virJsonBool(has, "sendHole", &sends) < 0 || virJsonBool(has, "recvHole", &receives) < 0)
+        return remoteWrong(a, a->name[0]);
+    return REMOTE_STREAM_OPENED((virStreamPtr)(uintptr_t)a->in, (unsigned long long)a->number[0], sends, receives);
+}
+
+static void
+remoteNothingGive(struct remoteArgument *a)
+{
+    (void)a;
+}
+
+static void
+remoteStreamClean(struct remoteArgument *a)
+{
+    if (!a->client && a->data != NULL)
+        ((const struct remoteServing *)a->in)->streamEnd(a->data);
+}
+
 /* ---------- single values that come out ---------- */
 
 VIRT_INTERNAL int
@@ -680,7 +749,9 @@ VIRT_INTERNAL const struct remoteKind remoteKind_CONNECT = {
 VIRT_INTERNAL const struct remoteKind remoteKind_DOMAIN = {
     remoteDomainEncodeIn, remoteDomainDecodeIn, NULL, NULL, NULL, remoteDomainClean, NULL,
 };
-VIRT_INTERNAL const struct remoteKind remoteKind_STREAM = { NULL, remoteNothingDecodeIn, NULL, NULL, NULL, NULL, NULL };
+VIRT_INTERNAL const struct remoteKind remoteKind_STREAM = {
+    remoteStreamEncodeIn, remoteStreamDecodeIn, remoteStreamEncodeOut, remoteStreamDecodeOut, remoteNothingGive, remoteStreamClean, NULL,
+};
 VIRT_INTERNAL const struct remoteKind remoteKind_DOMAINS = {
     remoteDomainsEncodeIn, remoteDomainsDecodeIn, NULL, NULL, NULL, remoteDomainsClean, NULL,
 };

@@ -81,6 +81,7 @@ remoteCallFree(struct remoteCall *call)
         return;
     remoteBodyFree(&call->body);
     pthread_cond_destroy(&call->changed);
+    remoteStreamUnref(call->stream);
     free(call->migration);
     free(call->params);
     free(call);
@@ -137,7 +138,7 @@ remoteLinkRemove(struct remoteLink *link, struct remoteCall *call)
 {
     remoteCallTurn(link, call, REMOTE_CALL_OVER);
     remoteLinkUnlink(link, call);
-    if (call->method != NULL && call->sends > 0 && link->ndone < REMOTE_LINK_DONE)
+    if ((call->method != NULL || call->kept) && call->sends > 0 && link->ndone < REMOTE_LINK_DONE)
         link->done[link->ndone++] = call->id;
 }
 
@@ -196,7 +197,7 @@ remoteLinkSeen(const struct remoteLink *link, unsigned long long id)
 {
     const struct remoteCall *call = link->calls;
 
-    while (call != NULL && (call->method == NULL || call->state == REMOTE_CALL_OVER))
+    while (call != NULL && ((call->method == NULL && !call->kept) || call->state == REMOTE_CALL_OVER))
         call = call->next;
     return (call != NULL && call->id < id ? call->id : id) - 1;
 }
@@ -574,6 +575,35 @@ remoteLinkHandOn(struct remoteLink *link)
             continue;
         pthread_cond_signal(&call->changed);
         return;
+    }
+}
+
+VIRT_INTERNAL void
+remoteLinkAddWaiter(struct remoteLink *link, struct remoteCall *waiter)
+{
+    remoteLinkAppend(link, waiter);
+    remoteCallTurn(link, waiter, REMOTE_CALL_HELD);
+}
+
+VIRT_INTERNAL void
+remoteLinkRemoveWaiter(struct remoteLink *link, struct remoteCall *waiter)
+{
+    remoteCallTurn(link, waiter, REMOTE_CALL_OVER);
+    remoteLinkUnlink(link, waiter);
+    remoteLinkHandOn(link);
+}
+
+VIRT_INTERNAL void
+remoteLinkWakeWaiters(struct remoteLink *link, const struct remoteStream *stream)
+{
+    for (struct remoteCall *call = link->calls; call != NULL; call = call->next) {
+        if (call->stream != stream || call->took != NULL || call->state != REMOTE_CALL_HELD)
+            continue;
+        remoteCallTurn(link, call, REMOTE_CALL_OVER);
+        if (call->follows)
+            pthread_cond_signal(&call->changed);
+        else if (link->reading)       /* it may be the one who reads */
+            virPlatformWakeSend(link->wake);
     }
 }
 

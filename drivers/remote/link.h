@@ -19,6 +19,7 @@
 
 struct remoteLink;
 struct remoteCall;
+struct remoteStream;
 
 enum { REMOTE_LINK_DONE = 16 };
 
@@ -63,6 +64,8 @@ struct remoteCall {
     size_t length;
     char *migration;                  /* a phase: of this one */
     bool pending;                     /* a phase that nobody waits for at present */
+    bool kept;                        /* of the session itself, but the server keeps the reply: carried out once */
+    struct remoteStream *stream;      /* a reference: what it is about; without `took`: who waits for that to change */
     bool mayTakeLong;                 /* virt.events: an answer may take REMOTE_POLL */
     /* Nobody waits: called with the lock held when there is a body, a failure; the call is freed then. */
     void (*took)(struct remoteLink *link, struct remoteCall *call);
@@ -129,6 +132,10 @@ struct remoteLink {
     struct remoteNoiseClient *noise;  /* NULL: not encrypted */
 #endif
 
+    struct remoteStream *streams;     /* of this session */
+    unsigned long long lastStream;    /* number */
+    unsigned int watched;             /* streams whose readiness the event loop tells */
+
     char *wanted;                     /* the events that are subscribed, JSON; NULL: none */
     bool polling;                     /* a virt.events is under way */
     unsigned long long eventSeen;     /* of this session */
@@ -172,6 +179,10 @@ VIRT_INTERNAL void remoteLinkWaitStep(struct remoteLink *link, struct remoteCall
  * been reported). Without the lock. The whole message; NULL: the time is up, or the error is set.
  */
 VIRT_INTERNAL cJSON *remoteLinkAsk(struct remoteLink *link, const char *name, cJSON *params, unsigned long long end);
+/* With the lock held, as the next two: who waits for a stream has a call in the list that nothing answers; while its state is HELD he goes on waiting. */
+VIRT_INTERNAL void remoteLinkAddWaiter(struct remoteLink *link, struct remoteCall *waiter);
+VIRT_INTERNAL void remoteLinkRemoveWaiter(struct remoteLink *link, struct remoteCall *waiter);
+VIRT_INTERNAL void remoteLinkWakeWaiters(struct remoteLink *link, const struct remoteStream *stream);
 /* Sends a message that is not a call, as the encryption's. */
 VIRT_INTERNAL bool remoteLinkTransmit(struct remoteLink *link, unsigned long long id, const void *head, size_t headLength,
                                       const void *body, size_t bodyLength);
@@ -211,6 +222,15 @@ VIRT_INTERNAL void remoteLinkTakeSecret(struct remoteLink *link, enum remoteNois
 #endif
 /* Without the lock: what had to wait until it was let go. Keeps the thread's error. */
 VIRT_INTERNAL void remoteLinkSettle(struct remoteLink *link);
+/* The same: what the event loop has of the link's becomes what it should. */
+VIRT_INTERNAL void remoteLinkSyncLoop(struct remoteLink *link);
+VIRT_INTERNAL void remoteLinkUnref(void *opaque);
+
+/* ---------- stream.c ---------- */
+
+VIRT_INTERNAL void remoteStreamUnref(struct remoteStream *s);
+/* With the lock held: the session is over, and its streams with it; their calls are in the list no more, or are about to end. */
+VIRT_INTERNAL void remoteStreamsLose(struct remoteLink *link);
 
 /* ---------- remote.c ---------- */
 

@@ -73,6 +73,7 @@ remoteLinkLose(struct remoteLink *link, int reason, const char *why)
         if (call != NULL)
             remoteLinkEndCall(link, call, call->sends > 0 ? REMOTE_CALL_UNKNOWN : REMOTE_CALL_UNSENT);
     } while (call != NULL);
+    remoteStreamsLose(link);
     virPlatformWakeSend(link->wake);
 }
 
@@ -89,6 +90,7 @@ remoteLinkDropOwn(struct remoteLink *link)
         remoteLinkRemove(link, call);
         remoteCallFree(call);
     }
+    remoteStreamsLose(link);
     link->polling = false;
     link->eventSeen = 0;
     free(link->session);
@@ -669,8 +671,6 @@ remoteLinkDeliver(struct remoteLink *link)
 
 /* ---------- the event loop ---------- */
 
-static void remoteLinkUnref(void *opaque);
-
 static void
 remoteLinkReadable(int watch, int fd, int events, void *opaque)
 {
@@ -771,7 +771,7 @@ remoteLinkSetTimer(struct remoteLink *link, unsigned long long due)
 }
 
 /* Where calls are made only now and then, the loop is what sees that the server goes, that events come, and what is due. */
-static void
+VIRT_INTERNAL void
 remoteLinkSyncLoop(struct remoteLink *link)
 {
     int whoFd = -1, remove[2] = { -1, -1 };
@@ -790,7 +790,7 @@ remoteLinkSyncLoop(struct remoteLink *link)
     if (!closed && link->whoFd >= 0 && link->watchWho < 0)
         whoFd = link->watchedWho = link->whoFd;
     /* not without need: the loop would wake up with each reply to a call as well */
-    receive = !closed && link->state != REMOTE_LINK_LOST && (link->wanted != NULL || link->state != REMOTE_LINK_UP);
+    receive = !closed && link->state != REMOTE_LINK_LOST && (link->wanted != NULL || link->watched > 0 || link->state != REMOTE_LINK_UP);
     if (link->watchReceive >= 0 && !receive) {
         remove[1] = link->watchReceive;
         link->watchReceive = -1;
@@ -876,7 +876,7 @@ remoteLinkSettle(struct remoteLink *link)
 
 /* ---------- from connect to close ---------- */
 
-static void
+VIRT_INTERNAL void
 remoteLinkUnref(void *opaque)
 {
     struct remoteLink *link = opaque;

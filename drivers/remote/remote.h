@@ -4,10 +4,11 @@
  *   codec.c    from calls.def: the client's stubs and the server's dispatch; guests, events and errors as JSON
  *   kinds.c    how each kind of argument becomes JSON and back
  *   lists.c    the same of structs and lists
- *   link.c     client: the socket, calls under way, asking again, sessions renewed, events and streams
+ *   link.c     client: the socket, calls under way, asking again, sessions renewed, events
+ *   stream.c   client: the far end of a stream
  *   remote.c   the driver: URIs, opening and closing
  *   server.c   virServer*: addresses, clients, replies that may be asked for again
- *   session.c  server: one client: its subscriptions, events and streams
+ *   session.c  server: one client: its calls; subscribe.c its events, session_stream.c its streams
  *   access.c   server: who may do what, and the audit
  *   noise.c    authentication and encryption for tcp and ws (noise.h); noise_ends.c what a client and a server keep for it
  *   keys.c     whose key is whose
@@ -75,6 +76,11 @@ VIRT_INTERNAL int remoteLinkCall(virConnectPtr conn, const struct remoteMethod *
 /* The slot migration.wait: what to wait for until the phase can go on is the connection's own descriptor. */
 VIRT_INTERNAL int remoteLinkWait(virConnectPtr conn, const struct virMigrationCall *call, int *fd, int *events, int *milliseconds);
 
+/* For an argument that is a stream: its number on the connection (0 with the error set: it is in use already), and its far end, once the call has
+ * succeeded: 0, or -1 with the error set. holes: the far end has some. (stream.c) */
+VIRT_INTERNAL unsigned long long remoteStreamNumber(virStreamPtr stream);
+VIRT_INTERNAL int remoteStreamOpened(virStreamPtr stream, unsigned long long number, bool sends, bool receives);
+
 /* ---------- the server's side of the codec ---------- */
 
 /* Who a call is carried out for. */
@@ -89,6 +95,10 @@ struct remoteServing {
     int (*allowed)(struct remoteServing *serving, virDomainPtr domain, const char *permission);
     /* Whether the client may know that there is this guest; nothing is set. NULL: all of them. */
     bool (*visible)(struct remoteServing *serving, virDomainPtr domain);
+    /* The stream that a call is to open, under the client's number: what the next two are called with, or NULL with the error set. */
+    void *(*streamBegin)(struct remoteServing *serving, unsigned long long number, virStreamPtr *stream);
+    void (*streamKeep)(void *opened);                /* the call has succeeded: the client goes on with it */
+    void (*streamEnd)(void *opened);                 /* the call is over */
 };
 
 /* A guest as "UUID ID NAME", and a handle for such a text: looked up, or without an object where it is gone. NULL with the error set. */

@@ -213,6 +213,7 @@ VIRT_INTERNAL void remoteEventsTake(void *opaque, const struct virDomainEvent *e
 /* A call while it is carried out: remoteServing.client. */
 struct remoteCarrying {
     virServerPtr server;
+    struct remoteSession *session;
     const virServerWho *who;
     const char *call;
     char name[256];                   /* the guest that it is about; "": none so far */

@@ -208,6 +208,58 @@ remoteAnswerKeep(struct remoteSession *session, struct remoteAnswer *answer, cha
         remoteAnswerForget(session, session->oldest);
 }
 
+VIRT_INTERNAL bool
+remoteSessionKnows(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id)
+{
+    const struct remoteAnswer *answer = *remoteAnswerLink(session, id);
+
+    if (session->gone)
+        remoteReplyError(from, id, REMOTE_SERVER_UNKNOWN_SESSION, "the session is over");
+    else if (answer != NULL && !answer->running)
+        remoteReplyWhole(from, answer);
+    else if (answer == NULL && id <= session->floor)
+        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over: ids up to %llu were said to be", id, session->floor);
+    else
+        return answer != NULL;
+    return true;
+}
+
+VIRT_INTERNAL bool
+remoteSessionEnter(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id)
+{
+    struct remoteAnswer *answer = NULL;
+
+    if (session->kept >= session->server->limits.memory) {
+        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of replies are kept that this client has not said it has ('seen')",
+                         session->kept);
+    } else if ((answer = calloc(1, sizeof(*answer))) == NULL) {
+        remoteReplyError(from, id, VIR_ERR_NO_MEMORY, "out of memory");
+    } else {
+        answer->id = id;
+        answer->running = true;
+        *remoteAnswerLink(session, id) = answer;
+    }
+    return answer != NULL;
+}
+
+VIRT_INTERNAL void
+remoteSessionAnswer(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const char *key, cJSON *body)
+{
+    struct remoteAnswer *answer = *remoteAnswerLink(session, id);
+    size_t length = 0;
+    char *reply;
+
+    if (answer == NULL || answer->unwanted) {
+        cJSON_Delete(body);
+        if (answer != NULL)
+            remoteAnswerForget(session, answer);
+        return;
+    }
+    reply = remoteReplyText(id, key, body, &length);
+    remoteAnswerKeep(session, answer, reply, length);
+    remoteReplyWhole(from, answer);
+}
+
 /* ---------- the session itself ---------- */
 
 static unsigned int
@@ -294,14 +346,16 @@ remoteSessionList(struct remoteSession *session)
     return rc;
 }
 
-/* With the lock held: all that the client had. Calls that are being carried out find it gone. */
-static void
+/* With the lock held: all that the client had, but its streams: those are to be aborted without it. Calls that are being carried out find it gone. */
+static struct remoteServedStream *
 remoteSessionDropAll(struct remoteSession *session)
 {
+    struct remoteServedStream *streams;
     struct remoteAnswer *answer;
     struct remoteWork *work;
 
     session->gone = true;
+    streams = remoteStreamsTake(session);
     for (size_t i = 0; i < REMOTE_SERVER_BUCKETS; i++)
         while ((answer = session->answers[i]) != NULL) {
             session->answers[i] = answer->next;
@@ -326,6 +380,7 @@ remoteSessionDropAll(struct remoteSession *session)
     }
     session->last = &session->first;
     session->waiting = 0;
+    return streams;
 }
 
 VIRT_INTERNAL void
@@ -333,6 +388,7 @@ remoteSessionEnd(struct remoteSession *session, const char *why)
 {
     virServerPtr server = session->server;
     struct remoteSession **link = &server->sessions[remoteSessionBucket(session->id)];
+    struct remoteServedStream *streams;
     bool listed;
 
     pthread_mutex_lock(&server->lock);
@@ -347,8 +403,9 @@ remoteSessionEnd(struct remoteSession *session, const char *why)
     if (!listed)
         return;
     pthread_mutex_lock(&session->lock);
-    remoteSessionDropAll(session);
+    streams = remoteSessionDropAll(session);
     pthread_mutex_unlock(&session->lock);
+    remoteStreamsAbort(streams);
     virLog(VIR_LOG_INFO, "remote.server", "%s: the client %s (process %lld) is gone: %s", session->listener->address,
            session->program != NULL ? session->program : "without a name", session->who.pid, why);
     remoteSessionUnref(session);
@@ -688,13 +745,23 @@ remoteCallShare(virServerPtr server)
     return runners > 2 ? (unsigned int)runners - 1 : 1;
 }
 
+/* Of the codec: a stream that a call is given. */
+static void *
+remoteCallStream(struct remoteServing *serving, unsigned long long number, virStreamPtr *stream)
+{
+    const struct remoteCarrying *carrying = serving->client;
+
+    return remoteStreamsBegin(carrying->session, number, stream);
+}
+
 /* The reply to the call, carried out; NULL without memory. */
 static char *
 remoteCallServe(struct remoteSession *session, unsigned long long id, const struct remoteMethod *method, const cJSON *params, size_t *length)
 {
-    struct remoteCarrying carrying = { .server = session->server, .who = &session->who, .call = method->name };
+    struct remoteCarrying carrying = { .server = session->server, .session = session, .who = &session->who, .call = method->name };
     struct remoteServing serving = { .conn = session->conn, .method = method, .client = &carrying,
-                                     .allowed = remoteAccessAllowed, .visible = remoteAccessVisible };
+                                     .allowed = remoteAccessAllowed, .visible = remoteAccessVisible,
+                                     .streamBegin = remoteCallStream, .streamKeep = remoteStreamsKeep, .streamEnd = remoteStreamsEnd };
     const cJSON none = { .type = cJSON_Object };
     bool audited = method->writes && session->server->audit != NULL;
     unsigned long long began = audited ? virTimeNowUs() : 0;
@@ -855,11 +922,8 @@ remoteSessionCall(struct remoteSession *session, const struct remoteFrom *from, 
 
 static void remoteSessionPart(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params);
 
-/* The methods of the session itself; those of streams have their place here. */
-static const struct {
-    const char *name;
-    void (*serve)(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params);
-} remoteSessionMethods[] = {
+/* The methods of the session itself; those of streams are in session_stream.c. */
+static const struct remoteSessionMethod remoteSessionMethods[] = {
     { "virt.ping", remoteSessionPing },
     { "virt.ask", remoteSessionAsk },
     { "virt.more", remoteSessionMore },
@@ -964,6 +1028,11 @@ remoteSessionRequest(struct remoteSession *session, const struct remoteFrom *fro
     for (size_t i = 0; i < sizeof(remoteSessionMethods) / sizeof(remoteSessionMethods[0]); i++)
         if (strcmp(remoteSessionMethods[i].name, method) == 0) {
             remoteSessionMethods[i].serve(session, from, id, params);
+            return;
+        }
+    for (size_t i = 0; i < REMOTE_STREAM_METHODS; i++)
+        if (strcmp(remoteStreamMethods[i].name, method) == 0) {
+            remoteStreamMethods[i].serve(session, from, id, params);
             return;
         }
     remoteReplyError(from, id, REMOTE_SERVER_BAD_METHOD, "there is no '%.100s'", method);
@@ -1115,8 +1184,10 @@ remoteSessionTick(virServerPtr server, unsigned long long now)
         return now + 1000000;
     for (size_t i = 0; sessions[i] != NULL; i++) {
         struct remoteSession *session = sessions[i];
+        unsigned long long streams = remoteStreamsTick(session, now);
         bool expired = false;
 
+        due = streams < due ? streams : due;
         pthread_mutex_lock(&session->lock);
         if (session->poll.waits && session->poll.due <= now)
             remoteSessionAnswerPoll(session);

@@ -1,5 +1,5 @@
 /*
- * A client as the server has it, for session.c (its calls) and subscribe.c (its events). session.c tells how it works.
+ * A client as the server has it, for session.c (its calls), subscribe.c (its events) and session_stream.c. session.c tells how it works.
  */
 #ifndef VIRT_REMOTE_SESSION_H
 #define VIRT_REMOTE_SESSION_H
@@ -51,6 +51,8 @@ struct remoteSubscription {
     unsigned long long since;         /* the number of the last event before it */
 };
 
+struct remoteServedStream;
+
 struct remoteSession {
     atomic_int refs;
     char id[33];                      /* this and what follows are constant */
@@ -86,6 +88,14 @@ struct remoteSession {
         unsigned long long id, due;
         struct remoteFrom from;
     } poll;
+    struct remoteServedStream *streams;
+    unsigned int nstreams;
+};
+
+/* A method of the session itself. */
+struct remoteSessionMethod {
+    const char *name;
+    void (*serve)(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params);
 };
 
 /* ---------- session.c ---------- */
@@ -96,6 +106,14 @@ VIRT_INTERNAL void remoteReply(const struct remoteFrom *from, unsigned long long
 VIRT_INTERNAL void remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code, const char *fmt, ...) VIRT_PRINTF(4, 5);
 /* The thread's error as a reply's. */
 VIRT_INTERNAL cJSON *remoteReplyLastError(void);
+/*
+ * With the session's lock held, for those who carry out requests of the session's own at most once: whether the id is known (the client has been
+ * answered then, or will be); a new one is running from now on (false: it has been told why not); and is answered. body is taken over.
+ */
+VIRT_INTERNAL bool remoteSessionKnows(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id);
+VIRT_INTERNAL bool remoteSessionEnter(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id);
+VIRT_INTERNAL void remoteSessionAnswer(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const char *key,
+                                       cJSON *body);
 VIRT_INTERNAL struct remoteSession **remoteSessionsAll(virServerPtr server, const struct remoteHost *host);
 
 /* ---------- subscribe.c ---------- */
@@ -105,5 +123,20 @@ VIRT_INTERNAL void remoteSessionEvents(struct remoteSession *session, const stru
 /* With the session's lock held: the oldest event is dropped; who waits for events is answered. */
 VIRT_INTERNAL void remoteQueuedDrop(struct remoteSession *session);
 VIRT_INTERNAL void remoteSessionAnswerPoll(struct remoteSession *session);
+
+/* ---------- session_stream.c ---------- */
+
+enum { REMOTE_STREAM_METHODS = 5 };
+VIRT_INTERNAL_DATA const struct remoteSessionMethod remoteStreamMethods[REMOTE_STREAM_METHODS];
+
+/* A stream for a call that is to open it, or NULL with the error set. Kept once the call has succeeded; ended when the call is over, in any case. */
+VIRT_INTERNAL void *remoteStreamsBegin(struct remoteSession *session, unsigned long long number, virStreamPtr *stream);
+VIRT_INTERNAL void remoteStreamsKeep(void *opaque);
+VIRT_INTERNAL void remoteStreamsEnd(void *opaque);
+/* Those of a session that ends: taken with the lock held, aborted without it. */
+VIRT_INTERNAL struct remoteServedStream *remoteStreamsTake(struct remoteSession *session);
+VIRT_INTERNAL void remoteStreamsAbort(struct remoteServedStream *list);
+/* Looks after those that nothing calls, and those that have waited for too long; when to look again. */
+VIRT_INTERNAL unsigned long long remoteStreamsTick(struct remoteSession *session, unsigned long long now);
 
 #endif

@@ -4,6 +4,8 @@
  * caller gets must be the same. A kind without words here does not compile.
  */
 #define REMOTE_LINK_CALL codecLink
+#define REMOTE_STREAM_NUMBER(stream) 5
+#define REMOTE_STREAM_OPENED(stream, number, sends, receives) (!(sends) && (receives) && (number) == 5 ? 0 : -1)
 #define VIRT_STATIC
 #include "../../virt.c"
 #include "../fault.h"
@@ -69,6 +71,46 @@ codecLink(virConnectPtr conn, const struct remoteMethod *method, cJSON *params, 
     }
     *result = throughText(reply, &lastResult);
     return 1;
+}
+
+/* ---------- streams ---------- */
+
+static int
+codecStreamHole(virStreamPtr stream, long long *length, unsigned int flags)
+{
+    (void)stream;
+    (void)length;
+    return (int)flags;
+}
+
+static void
+codecStreamFree(virStreamPtr stream)
+{
+    (void)stream;
+}
+
+static const struct virStreamDriver codecStream = { .recvHole = codecStreamHole, .free = codecStreamFree };
+
+static void *
+codecStreamBegin(struct remoteServing *s, unsigned long long number, virStreamPtr *stream)
+{
+    CHECK_INT((long long)number, 5);
+    return *stream = virStreamNew(s->conn, VIR_STREAM_NONBLOCK);
+}
+
+static void
+codecStreamKeep(void *opened)
+{
+    CHECK_NOT_NULL(((virStreamPtr)opened)->driver);
+}
+
+static void
+codecStreamEnd(void *opened)
+{
+    virErrorPtr saved = virSaveLastError();
+
+    virStreamFree(opened);
+    virRestoreLastError(saved);
 }
 
 /* ---------- what is seen ---------- */
@@ -162,6 +204,7 @@ someText(void)
 #define SEEN(kind, ...) SEEN_##kind(__VA_ARGS__)
 #define SEEN_CONNECT(name)              virConnectPtr on = name; (void)on;
 #define SEEN_DOMAIN(name)               virConnectPtr on = name->conn; noteDomain(seen, name); atomic_store(&name->id, 9); (void)on;
+#define SEEN_STREAM(name)               note(seen, "stream;"); if (name->driver == NULL) CHECK_OK(virStreamAttach(name, &codecStream, NULL));
 #define SEEN_DOMAINS(name)              virConnectPtr on = name[0]->conn; for (size_t i = 0; name[i] != NULL; i++) noteDomain(seen, name[i]);
 #define SEEN_STRING(name)               note(seen, "%s;", name != NULL ? name : "(null)");
 #define SEEN_STRING_OR_NULL(name)       SEEN_STRING(name)
@@ -257,6 +300,7 @@ someText(void)
 #define LOCAL(kind, ...) LOCAL_##kind(__VA_ARGS__)
 #define LOCAL_CONNECT(name)             virConnectPtr name = conn_;
 #define LOCAL_DOMAIN(name)              virDomainPtr name = domain_;
+#define LOCAL_STREAM(name)              virStreamPtr name = NEED(virStreamNew(conn_ != NULL ? conn_ : domain_->conn, 0));
 #define LOCAL_DOMAINS(name)             virDomainPtr name##_[] = { domain_, domain_, NULL }, *name = name##_;
 #define LOCAL_STRING(name)              const char *name = "in \"quoted\" \\u0000 \xc3\xa4 " #name;
 #define LOCAL_STRING_OR_NULL(name)      const char *name = nulls ? NULL : "in " #name;
@@ -312,6 +356,7 @@ someText(void)
 #define SHOW(kind, ...) SHOW_##kind(__VA_ARGS__)
 #define SHOW_CONNECT(name)
 #define SHOW_DOMAIN(name)               note(shown, "id %d;", name->id);
+#define SHOW_STREAM(name)               codecStreamEnd(name);
 #define SHOW_DOMAINS(name)
 #define SHOW_STRING(name)
 #define SHOW_STRING_OR_NULL(name)
@@ -473,7 +518,7 @@ begin(const char *uri)
     }
     host = NEED(virConnectOpen(uri));
     client = NEED(virConnectOpen("stubs:///"));
-    serving = (struct remoteServing){ .conn = host };
+    serving = (struct remoteServing){ .conn = host, .streamBegin = codecStreamBegin, .streamKeep = codecStreamKeep, .streamEnd = codecStreamEnd };
 }
 
 static void

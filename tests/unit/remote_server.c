@@ -698,6 +698,91 @@ TEST(a_call_asked_twice_is_carried_out_once)
     end(&s);
 }
 
+static void
+checkMember(cJSON *reply, const char *name, const char *value)
+{
+    const cJSON *result = virJsonGet(reply, "result"), *item = virJsonGet(result, name);
+
+    CHECK_MSG(item != NULL, "%s", shown(reply));
+    CHECK_STR(shown(item), value);
+    cJSON_Delete(reply);
+}
+
+TEST(data_of_streams_is_given_and_taken_once)
+{
+    struct served s;
+    struct client c;
+    unsigned long long id;
+    cJSON *reply;
+    char *open;
+
+    make(&s, "streams", 1);
+    start(&s, 2);
+    join(&c, "");
+    open = format("{\"dom\":\"%s\",\"st\":7}", guest(&c));
+    checkMember(ask(&c, "virDomainOpenConsole", open), "st", "{\"sendHole\":false,\"recvHole\":false}");
+    checkError(ask(&c, "virDomainOpenConsole", open), VIR_ERR_INVALID_ARG, "in use");
+    checkError(ask(&c, "virDomainScreenshot", format("{\"domain\":\"%s\",\"stream\":8}", guest(&c))), VIR_ERR_RESOURCE_BUSY, "1 streams");
+
+    id = c.id + 1;
+    checkMember(ask(&c, "virt.stream.write", "{\"stream\":7,\"data\":\"YWJj\"}"), "written", "3");
+    c.id = id - 1;                    /* said twice: written once */
+    checkMember(ask(&c, "virt.stream.write", "{\"stream\":7,\"data\":\"YWJj\"}"), "written", "3");
+    id = c.id + 1;
+    checkMember(ask(&c, "virt.stream.read", "{\"stream\":7,\"max\":2}"), "data", "\"YWI=\"");
+    c.id = id - 1;                    /* the same data again */
+    checkMember(ask(&c, "virt.stream.read", "{\"stream\":7,\"max\":2}"), "data", "\"YWI=\"");
+    checkMember(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), "data", "\"YWI=\"");
+    checkMember(ask(&c, "virt.stream.read", "{\"stream\":7}"), "data", "\"Yw==\"");
+
+    /* one that waits */
+    say(&c, "virt.stream.read", "{\"stream\":7}");
+    id = c.id;
+    checkError(ask(&c, "virt.stream.read", "{\"stream\":7}"), -32003, "waits");
+    checkError(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), -32002, "carried out");
+    say(&c, "virt.stream.write", "{\"stream\":7,\"data\":\"eA==\"}");
+    for (int i = 0; i < 2; i++) {     /* in any order */
+        reply = hear(&c);
+        if (idOf(reply) == id)
+            checkMember(reply, "data", "\"eA==\"");
+        else
+            checkMember(reply, "written", "1");
+    }
+
+    /* nonsense */
+    checkError(ask(&c, "virt.stream.read", "{}"), -32602, "number");
+    checkError(ask(&c, "virt.stream.read", "{\"stream\":-7}"), -32602, "number");
+    checkError(ask(&c, "virt.stream.read", "{\"stream\":\"x\"}"), -32602, "number");
+    checkError(ask(&c, "virt.stream.read", "{\"stream\":8}"), -32602, "no stream 8");
+    checkError(ask(&c, "virt.stream.read", "{\"stream\":18446744073709551615}"), -32602, "");
+    checkError(ask(&c, "virt.stream.read", "{\"stream\":7,\"max\":0}"), -32602, "max");
+    checkError(ask(&c, "virt.stream.write", "{\"stream\":7,\"data\":\"*\"}"), -32602, "base64");
+    checkError(ask(&c, "virt.stream.write", "{\"stream\":7}"), -32602, "base64");
+    checkError(ask(&c, "virt.stream.hole", "{\"stream\":7,\"length\":-1}"), -32602, "length");
+    checkError(ask(&c, "virt.stream.hole", "{\"stream\":7,\"length\":1}"), VIR_ERR_NO_SUPPORT, "virStreamSendHole");
+    for (const char *const *number = (const char *const[]){ "0", "-1", "1.5", "1e300", "null", "[]", NULL }; *number != NULL; number++) {
+        reply = ask(&c, "virDomainScreenshot", format("{\"domain\":\"%s\",\"stream\":%s}", guest(&c), *number));
+        CHECK_MSG(virJsonGet(reply, "error") != NULL, "%s", shown(reply));
+        cJSON_Delete(reply);
+    }
+
+    id = c.id + 1;
+    checkMember(ask(&c, "virt.stream.finish", "{\"stream\":7}"), "ok", "true");
+    c.id = id - 1;
+    checkMember(ask(&c, "virt.stream.finish", "{\"stream\":7}"), "ok", "true");
+    checkError(ask(&c, "virt.stream.abort", "{\"stream\":7}"), -32602, "no stream 7");
+    checkMember(ask(&c, "virDomainOpenConsole", open), "st", "{\"sendHole\":false,\"recvHole\":false}");
+    checkMember(ask(&c, "virt.stream.abort", "{\"stream\":7}"), "ok", "true");
+    checkMember(ask(&c, "virDomainOpenConsole", open), "st", "{\"sendHole\":false,\"recvHole\":false}");
+    say(&c, "virt.stream.read", "{\"stream\":7}");
+    hangUp(&c);                       /* with a read that waits */
+    WAIT_FOR(counted(&s, "clients") == 0, 5000);
+    join(&c, "");
+    checkMember(ask(&c, "virDomainOpenConsole", open), "st", "{\"sendHole\":false,\"recvHole\":false}");
+    hangUp(&c);
+    end(&s);
+}
+
 TEST(what_was_seen_is_forgotten_and_never_repeated)
 {
     struct served s;
