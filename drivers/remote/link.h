@@ -172,7 +172,7 @@ VIRT_INTERNAL void remoteLinkWaitStep(struct remoteLink *link, struct remoteCall
  * been reported). Without the lock. The whole message; NULL: the time is up, or the error is set.
  */
 VIRT_INTERNAL cJSON *remoteLinkAsk(struct remoteLink *link, const char *name, cJSON *params, unsigned long long end);
-/* Sends a message that is not a call, as the encryption's. */
+/* Sends a message: head alone, as the encryption's, or head, body and the brace that ends a request. */
 VIRT_INTERNAL bool remoteLinkTransmit(struct remoteLink *link, unsigned long long id, const void *head, size_t headLength,
                                       const void *body, size_t bodyLength);
 /* The error of a reply, as the thread's. */
