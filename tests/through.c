@@ -432,9 +432,11 @@ throughConnect(const char *name, virConnectAuthPtr auth, unsigned int flags)
         close(fd);
         return NULL;
     }
+    faultPause();
     throughForget(conn, false);         /* one that was at this place before */
     if ((entry = malloc(sizeof(*entry))) == NULL)
         FAIL("out of memory");
+    faultResume();
     pthread_mutex_lock(&throughLock);
     *entry = (struct throughMap){ throughMap, conn, fd };
     throughMap = entry;
