@@ -8,3 +8,4 @@
 { "qemu_lifecycle", "a_root_opens_and_closes_thousands_of_times", "each time is a server of its own here: it takes minutes" },
 { "migrate_test", "a_step_never_takes_longer_than_asked", "a connection through a server has a descriptor to wait for, which it denies" },
 { "migrate_test", "migration_survives_every_failing_allocation", "an answer for which the client has no memory is an error, though the server has done it" },
+{ "qemu_stats", "commands_go_past_the_library_and_the_log_says_so_once", "the log that the test reads is the server's" },
