@@ -262,7 +262,7 @@ ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(
 ONE_THREAD = unit/qemu_torture unit/torture unit/lock_etcd api/halves api/qemu_halves api/qemu_records api/qemu_lease api/qemu_lease_etcd \
              api/qemu_storage api/qemu_tls api/qemu_tunnel
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
-VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
+VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= AGAIN= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
 
 # The page in examples/dashboard, in a browser, on two virtd.
 check-dashboard:
@@ -293,9 +293,15 @@ fuzz:
 
 tests: $(TESTS:%=$(BUILD)/tests/%$(EXE))
 
+# Once more, through a server: of what is tested at all, the test driver's whole API and a part of QEMU's. PROGRAM@TRANSPORT
+AGAIN = $(if $(WINDOWS)$(if $(strip $(REMOTE)),,none),,$(filter $(foreach transport,unix tcp ssh,$(TESTS:%=%@$(transport))),$(AGAIN_ALL)))
+AGAIN_ALL = $(patsubst %,api/%@unix,connection errors halves header lease_test loop migrate_check migrate_many migrate_test migration_table \
+            params small_things stats test_driver qemu_lifecycle qemu_stats qemu_badinput) \
+            $(if $(strip $(NOISE)),api/stats@tcp api/qemu_stats@tcp) api/stats@ssh api/qemu_stats@ssh
+
 run-check:
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \
-	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%$(EXE)) $(SCRIPTS)
+	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%$(EXE)) $(SCRIPTS) $(AGAIN:%=$(BUILD)/tests/%)
 
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
@@ -307,8 +313,11 @@ HARNESS = $(patsubst %,$(BUILD)/tests/%.o,checks $(if $(WINDOWS),harness_windows
 $(BUILD)/tests/unit/%$(EXE): $(BUILD)/tests/unit/%.o $(HARNESS)
 	$(LINK) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
 
-$(BUILD)/tests/api/%$(EXE): $(BUILD)/tests/api/%.o $(HARNESS) $(BUILD)/libvirt-embed.a
-	$(LINK) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
+# Through a server as well: see through.c.
+THROUGH = $(if $(strip $(REMOTE)),virConnectOpen virConnectOpenReadOnly virConnectOpenAuth virConnectClose)
+
+$(BUILD)/tests/api/%$(EXE): $(BUILD)/tests/api/%.o $(HARNESS) $(if $(strip $(REMOTE)),$(BUILD)/tests/through.o) $(BUILD)/libvirt-embed.a
+	$(LINK) $(FAULT_LINK) $(THROUGH:%=-Wl,--wrap=%) -o $@ $^ $(PKG_LIBS)
 
 # The harness itself, without virt; tests/build.sh knows which of its tests have to fail.
 $(BUILD)/tests/selftest: $(BUILD)/tests/selftest.o $(HARNESS)

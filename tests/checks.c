@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+const struct harnessThrough *harnessThrough;
 struct harnessTest *harnessTests;
 struct harnessShared *harnessShared;
 char harnessScratch[128];

@@ -24,6 +24,8 @@
 #define HARNESS_GRACE_MS 1500           /* for children that are about to be gone */
 
 static bool harnessVerbose;
+static const char *harnessProgram;
+static pid_t harnessServer;             /* of harnessThrough */
 
 /* ---- what there is to test with ---- */
 
@@ -229,7 +231,7 @@ countProcesses(pid_t *pids, int max)
             up = harnessParent(up, &upState, NULL, 0);
         if (up != getpid() && up != getppid())
             continue;
-        if (pid == getppid())
+        if (pid == getppid() || (pid == harnessServer && pid > 0))
             continue;
         if (pids != NULL && n < max)
             pids[n] = pid;
@@ -343,6 +345,8 @@ harnessChild(const struct harnessTest *test, const char *log, const sigset_t *ma
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     setsid();
+    if (harnessThrough != NULL)
+        harnessThrough->child();
     sigprocmask(SIG_SETMASK, mask, NULL);
     if (fd < 0 || null < 0 || dup2(null, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(125);
@@ -382,6 +386,24 @@ harnessJudge(const struct harnessTest *test, bool ended, int status, double seco
     return HARNESS_FAILED;
 }
 
+/* The server has to end by itself, and well. */
+static void
+harnessEndServer(void)
+{
+    int status = 0;
+    bool ended;
+
+    if (harnessServer <= 0)
+        return;
+    harnessThrough->end();
+    ended = harnessWait(harnessServer, 20, &status);
+    harnessServer = 0;
+    if (ended && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return;
+    harnessShared->failures++;
+    snprintf(harnessShared->context, sizeof(harnessShared->context), "the server %s, status %d", ended ? "ended badly" : "does not end", status);
+}
+
 static enum harnessResult
 harnessRun(const struct harnessTest *test, const sigset_t *mask)
 {
@@ -391,8 +413,14 @@ harnessRun(const struct harnessTest *test, const sigset_t *mask)
     enum harnessResult result;
     int status = 0, leftovers;
     double seconds;
-    pid_t pid;
+    pid_t pid = -1;
     bool ended;
+    const char *why = harnessThrough != NULL ? harnessThrough->skip(harnessProgram, test->name) : NULL;
+
+    if (why != NULL) {
+        printf("skip  %s: %s\n", test->name, why);
+        return HARNESS_SKIPPED;
+    }
 
     /* Short, because sockets live here and their paths end at 107 bytes. */
     if (tmp == NULL || strlen(tmp) > 40)
@@ -405,9 +433,12 @@ harnessRun(const struct harnessTest *test, const sigset_t *mask)
     snprintf(log, sizeof(log), "%s.log", harnessScratch);
     memset(harnessShared, 0, sizeof(*harnessShared));
     fflush(NULL);
-    if ((pid = fork()) == 0)
+    if (harnessThrough != NULL)
+        harnessServer = harnessThrough->start(log);
+    if (harnessServer >= 0 && (pid = fork()) == 0)
         harnessChild(test, log, mask);
     ended = pid > 0 && harnessWait(pid, test->seconds, &status);
+    harnessEndServer();
     leftovers = harnessEndLeftovers(ended && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
                                     !test->leavesProcesses ? HARNESS_GRACE_MS : 0,
                                     left, sizeof(left));
@@ -447,6 +478,7 @@ main(int argc, char **argv)
     sigset_t block, mask;
 
     harnessWithoutCaches(argv);
+    harnessProgram = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
     for (; first < argc && argv[first][0] == '-'; first++) {
         if (strcmp(argv[first], "-v") == 0 || strcmp(argv[first], "--verbose") == 0)
             harnessVerbose = true;

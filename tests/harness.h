@@ -223,6 +223,18 @@ struct harnessShared {
     char skip[512];
 };
 
+/*
+ * A process that the runner starts before each test and ends after it: see through.c, which API tests are linked with. skip says why a test
+ * is left out (NULL: it is not); start gives the pid, or -1; child is called in the test's process; end makes the other one end by itself.
+ */
+struct harnessThrough {
+    const char *(*skip)(const char *program, const char *test);
+    pid_t (*start)(const char *log);
+    void (*child)(void);
+    void (*end)(void);
+};
+
+extern const struct harnessThrough *harnessThrough;      /* NULL but where it is wanted */
 extern struct harnessTest *harnessTests;
 extern struct harnessShared *harnessShared;
 extern char harnessScratch[128];

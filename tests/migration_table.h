@@ -95,6 +95,16 @@ tableDrainEvents(struct tableEvents *a, struct tableEvents *b)
     }
 }
 
+/* Events of another process are under way for a moment. */
+static void
+tableAwaitEvents(struct tableEvents *a, const char *textA, struct tableEvents *b, const char *textB)
+{
+    long long end = harnessNowMs() + harnessSlow(5000);
+
+    while ((strcmp(a->text, textA) != 0 || strcmp(b->text, textB) != 0) && harnessNowMs() < end)
+        tableDrainEvents(a, b);
+}
+
 /* ---- one migration ---- */
 
 struct tableRun {
@@ -228,6 +238,7 @@ tableExpectMigrated(struct tableRun *run)
              c->persistent && undefine ? " UNDEFINED/0" : "");
     snprintf(destination, sizeof(destination), "STARTED/%d%s%s", VIR_DOMAIN_EVENT_STARTED_MIGRATED,
              !persist ? "" : c->defined ? " DEFINED/1" : " DEFINED/0", paused ? " SUSPENDED/0" : " RESUMED/1");
+    tableAwaitEvents(&run->events[0], source, &run->events[1], destination);
     EXPECT(strcmp(run->events[0].text, source) == 0, "source: events are %s, not %s", run->events[0].text, source);
     EXPECT(strcmp(run->events[1].text, destination) == 0, "destination: events are %s, not %s", run->events[1].text, destination);
 }

@@ -227,14 +227,15 @@ remoteLinkTransmitSealed(struct remoteLink *link, unsigned long long id, const c
 {
     unsigned char *record = NULL;
     size_t length = 0;
-    char *text = malloc(headLength + bodyLength);
+    char *text = malloc(headLength + bodyLength + 1);
     bool sent = false;
 
     if (text == NULL)
         return false;
     memcpy(text, head, headLength);
     memcpy(text + headLength, body, bodyLength);
-    if (remoteNoiseClientSeal(link->noise, text, headLength + bodyLength, &record, &length) > 0)
+    text[headLength + bodyLength] = '}';
+    if (remoteNoiseClientSeal(link->noise, text, headLength + bodyLength + 1, &record, &length) > 0)
         sent = remoteLinkTransmit(link, id, record, length, NULL, 0);
     free(record);
     free(text);
@@ -249,8 +250,8 @@ remoteLinkTransmit(struct remoteLink *link, unsigned long long id, const void *h
     struct nn_cmsghdr *header = (struct nn_cmsghdr *)control.bytes;
     unsigned char *data = NN_CMSG_DATA(header);
     size_t four = 4;
-    struct nn_iovec parts[2] = { { (void *)(uintptr_t)head, headLength }, { (void *)(uintptr_t)body, bodyLength } };
-    struct nn_msghdr message = { parts, bodyLength > 0 ? 2 : 1, control.bytes, sizeof(control.bytes) };
+    struct nn_iovec parts[3] = { { (void *)(uintptr_t)head, headLength }, { (void *)(uintptr_t)body, bodyLength }, { (void *)"}", 1 } };
+    struct nn_msghdr message = { parts, bodyLength > 0 ? 3 : 1, control.bytes, sizeof(control.bytes) };
 
     header->cmsg_len = NN_CMSG_LEN(sizeof(size_t) + 4);
     header->cmsg_level = PROTO_SP;
@@ -275,7 +276,6 @@ static bool
 remoteLinkSend(struct remoteLink *link, unsigned long long id, const char *name, const char *params, size_t length)
 {
     char head[256 + 21 * (REMOTE_LINK_DONE + 1)], seen[21 * (REMOTE_LINK_DONE + 1) + 3];
-    char *whole;
     bool sent;
     int n;
 
@@ -286,18 +286,14 @@ remoteLinkSend(struct remoteLink *link, unsigned long long id, const char *name,
     } else {
         n = snprintf(head, sizeof(head), "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\",\"params\":", id, name);
     }
-    if (n < 0 || (size_t)n >= sizeof(head) || (whole = malloc((size_t)n + length + 1)) == NULL)
+    if (n < 0 || (size_t)n >= sizeof(head))
         return false;
-    memcpy(whole, head, (size_t)n);
-    memcpy(whole + n, params, length);
-    whole[(size_t)n + length] = '}';
 #if VIRT_WITH_NOISE
     if (link->noise != NULL)
-        sent = remoteLinkTransmitSealed(link, id, whole, (size_t)n + length + 1, "", 0);
+        sent = remoteLinkTransmitSealed(link, id, head, (size_t)n, params, length);
     else
 #endif
-        sent = remoteLinkTransmit(link, id, whole, (size_t)n + length + 1, NULL, 0);
-    free(whole);
+        sent = remoteLinkTransmit(link, id, head, (size_t)n, params, length);
     link->stuck = !sent;
     return sent;
 }

@@ -183,7 +183,7 @@ VIRT_INTERNAL cJSON *remoteLinkAsk(struct remoteLink *link, const char *name, cJ
 VIRT_INTERNAL void remoteLinkAddWaiter(struct remoteLink *link, struct remoteCall *waiter);
 VIRT_INTERNAL void remoteLinkRemoveWaiter(struct remoteLink *link, struct remoteCall *waiter);
 VIRT_INTERNAL void remoteLinkWakeWaiters(struct remoteLink *link, const struct remoteStream *stream);
-/* Sends a message that is not a call, as the encryption's. */
+/* Sends a message: head alone, as the encryption's, or head, body and the brace that ends a request. */
 VIRT_INTERNAL bool remoteLinkTransmit(struct remoteLink *link, unsigned long long id, const void *head, size_t headLength,
                                       const void *body, size_t bodyLength);
 /* The error of a reply, as the thread's. */

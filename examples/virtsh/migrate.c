@@ -242,10 +242,25 @@ intervene(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, struct interve
         virtshForgetError(sh);              /* it may just have arrived */
 }
 
-/* Steps until it is over. Ctrl-C asks for its end; the steps after that lead the guest back. When the
- * time of --timeout has passed the guest is paused, so that it writes no more, and arrives. */
+/* A connection whose server is gone for good takes no more steps, and the migration would wait for ever. */
 static bool
-stepMigration(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, unsigned long long timeout)
+isLost(struct virtsh *sh, virConnectPtr conn)
+{
+    char *uri;
+
+    if (conn == NULL || virConnectIsAlive(conn) != 0)
+        return false;
+    uri = virtshOwn(sh, virConnectGetURI(conn));
+    virtshForgetError(sh);
+    virtshFail(sh, "the connection to '%s' is lost: 'migrations' tells on each host where the migration stands, and "
+               "'migrate-continue' goes on with it", uri != NULL ? uri : "a host");
+    return true;
+}
+
+/* Steps until it is over. Ctrl-C asks for its end; the steps after that lead the guest back. When the
+ * time of --timeout has passed the guest is paused, so that it writes no more, and arrives. *lost: it cannot go on. */
+static bool
+stepMigration(struct virtsh *sh, virMigrationPtr m, virConnectPtr other, virDomainPtr dom, unsigned long long timeout, bool *lost)
 {
     struct interventions done = { .timeout = timeout };
     bool drawn = false;
@@ -261,7 +276,8 @@ stepMigration(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, unsigned l
         virtshTakeEvents();
         if (rc > 0)
             intervene(sh, m, dom, &done);
-    } while (rc > 0);
+        *lost = rc > 0 && (isLost(sh, sh->conn) || isLost(sh, other));
+    } while (rc > 0 && !*lost);
     return rc == 0;
 }
 
@@ -302,25 +318,27 @@ reportOutcome(struct virtsh *sh, virMigrationPtr m, const char *name)
 }
 
 static bool
-runMigration(struct virtsh *sh, virMigrationPtr m, virDomainPtr dom, const char *name,
+runMigration(struct virtsh *sh, virMigrationPtr m, virConnectPtr other, virDomainPtr dom, const char *name,
              unsigned long long timeout)
 {
     void (*before)(int);
-    bool ok;
+    bool ok, lost = false;
 
     interrupted = 0;
     before = signal(SIGINT, noteInterrupt);
-    ok = stepMigration(sh, m, dom, timeout);
+    ok = stepMigration(sh, m, other, dom, timeout, &lost);
     signal(SIGINT, before);
+    if (lost)
+        return false;
     if (ok && !writeTimeline(sh, m))
         ok = false;
     return reportOutcome(sh, m, name) && ok;
 }
 
 bool
-virtshStepMigration(struct virtsh *sh, virMigrationPtr m, const char *name)
+virtshStepMigration(struct virtsh *sh, virMigrationPtr m, virConnectPtr other, const char *name)
 {
-    return runMigration(sh, m, NULL, name, 0);
+    return runMigration(sh, m, other, NULL, name, 0);
 }
 
 static bool
@@ -333,7 +351,7 @@ migrateTo(struct virtsh *sh, virDomainPtr dom, virConnectPtr destination,
 
     if (m == NULL)
         return false;
-    ok = runMigration(sh, m, dom, virDomainGetName(dom), timeout);
+    ok = runMigration(sh, m, destination, dom, virDomainGetName(dom), timeout);
     virMigrationFree(m);
     return ok;
 }

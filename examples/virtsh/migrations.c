@@ -151,7 +151,7 @@ cmdMigrateContinue(struct virtsh *sh)
     if (m != NULL) {
         if (virtshHas(sh, "abort"))
             virMigrationAbort(m);
-        ok = virtshStepMigration(sh, m, member(sh, record, "name"));
+        ok = virtshStepMigration(sh, m, other, member(sh, record, "name"));
         virMigrationFree(m);
     }
     virConnectClose(other);

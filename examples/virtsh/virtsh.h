@@ -218,7 +218,7 @@ const char *virtshReasonName(int state, int reason);
 
 /* Steps it to its end, as --verbose and --timeline of the running command say. False, after a message,
  * unless the guest has migrated. */
-bool virtshStepMigration(struct virtsh *sh, virMigrationPtr m, const char *name);
+bool virtshStepMigration(struct virtsh *sh, virMigrationPtr m, virConnectPtr other, const char *name);
 
 /* -- help.c ---------------------------------------------------------------------------------- */
 

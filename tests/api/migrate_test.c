@@ -187,7 +187,10 @@ TEST(a_guest_under_way_cannot_be_changed)
     CHECK_FAILS(virDomainAbortJob(domain), VIR_ERR_OPERATION_INVALID);
     CHECK_PTR(m = virMigrationNew(domain, b, NULL, 0, VIR_MIGRATE_LIVE | VIR_MIGRATE_CHANGE_PROTECTION));
     stepTo(m, VIR_MIGRATION_PHASE_PERFORM);
-    CHECK_INT(virMigrationStep(m, 10), 1);
+    do {
+        CHECK_INT(virMigrationStep(m, 10), 1);
+        CHECK_OK(virDomainGetJobInfo(domain, &info));
+    } while (info.memProcessed == 0);
     CHECK_FAILS(virDomainShutdown(domain), VIR_ERR_OPERATION_INVALID);
     CHECK_FAILS(virDomainUndefine(domain), VIR_ERR_OPERATION_INVALID);
     CHECK_FAILS(virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_TITLE, "x", NULL, NULL, 0), VIR_ERR_OPERATION_INVALID);

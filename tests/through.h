@@ -1,0 +1,11 @@
+/* The tests that cannot go through a server, and why: program, test (NULL: all of its), reason. */
+{ "remote", NULL, "it has servers of its own" },
+{ "driver", NULL, "a driver that the test registers is in the test's process only" },
+{ "connection", "a_local_connection_is_alive_and_secure_and_never_encrypted", "keep-alive is for connections through a server alone" },
+{ "lease_test", "parameters_that_are_wrong_are_refused", "what it opens is refused because of what else the server's process has open" },
+{ "lease_test", "failures_of_the_system_start_a_guest_or_say_so",
+  "an answer for which the client has no memory is an error, though the server has done it" },
+{ "qemu_lifecycle", "a_root_opens_and_closes_thousands_of_times", "each time is a server of its own here: it takes minutes" },
+{ "migrate_test", "a_step_never_takes_longer_than_asked", "a connection through a server has a descriptor to wait for, which it denies" },
+{ "migrate_test", "migration_survives_every_failing_allocation", "an answer for which the client has no memory is an error, though the server has done it" },
+{ "qemu_stats", "commands_go_past_the_library_and_the_log_says_so_once", "the log that the test reads is the server's" },
