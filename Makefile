@@ -29,6 +29,7 @@
 #   make soak           200 clients at one server, 50 of them killed again and again, for SECONDS=300
 #   make check-dashboard    the page in a browser (half a minute; leaves build/dashboard.png)
 #   make torture        every fault at every step of a migration, on real guests (some minutes)
+#   make check-netns    migration between network namespaces, over a wire that delays, loses and breaks (root; some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
 #   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
 #
@@ -88,7 +89,7 @@ ifneq ($(findstring mingw,$(CC)),)
  AR         = $(CC:gcc=ar)
  WIN_LIBS   = -lws2_32
  NO_PARTS   = drivers/qemu/%
- NO_TESTS   = unit/file unit/fuzz unit/lock unit/lock_etcd unit/remote_noise unit/process unit/host unit/qemu_% api/corpus api/examples api/keys api/lease_test api/qemu_%
+ NO_TESTS   = unit/file unit/fuzz unit/lock unit/lock_etcd unit/remote_noise unit/process unit/host unit/qemu_% api/corpus api/examples api/keys api/lease_test api/netns api/remote unit/remote_link api/qemu_%
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
@@ -260,7 +261,7 @@ ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 # Long ones in which TSan has nothing to see.
 ONE_THREAD = unit/qemu_torture unit/torture unit/lock_etcd api/halves api/qemu_halves api/qemu_records api/qemu_lease api/qemu_lease_etcd \
-             api/qemu_storage api/qemu_tls api/qemu_tunnel
+             api/qemu_storage api/qemu_tls api/qemu_tunnel api/netns
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= AGAIN= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
 
@@ -277,6 +278,13 @@ check-sanlock: deps
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples tests/sanlock.sh
 
 .PHONY: check-sanlock
+
+# A part of it is in check.
+check-netns: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" guests examples $(BUILD)/tests/api/netns
+	@VIRT_NETNS=1 VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples $(BUILD)/tests/api/netns -v whenever
+
+.PHONY: check-netns
 
 matrix:
 	@tests/deps ci matrix windows

@@ -148,6 +148,13 @@ struct virMigrationCall {
     const char *name;                 /* of the guest at the source, and its uuid: also what was never begun is recorded under them */
     const unsigned char *guest;
 };
+/*
+ * Whether the call is about this guest: who may move one guest may not settle another's migration. name: of the guest at the destination, where it
+ * may be that of VIR_MIGRATE_PARAM_DEST_NAME; NULL: not compared. 0, or -1 with the error set. A call that names no guest (zeros: from a record
+ * that says none) is about any; a server takes no such call.
+ */
+VIRT_INTERNAL bool virMigrationCallNamesNone(const unsigned char *guest);
+VIRT_INTERNAL int virMigrationCallIsOf(const struct virMigrationCall *call, const unsigned char *guest, const char *name);
 
 /* What a phase answers. No answer from a hypervisor or a peer is AGAIN, never FAILED. */
 enum virMigrationResult {

@@ -105,5 +105,27 @@ virMigrationCheckDrivers(const struct virDriver *source, const struct virDriver 
     return 0;
 }
 
+VIRT_INTERNAL bool
+virMigrationCallNamesNone(const unsigned char *guest)
+{
+    static const unsigned char none[VIR_UUID_BUFLEN];
+
+    return guest == NULL || memcmp(guest, none, VIR_UUID_BUFLEN) == 0;
+}
+
+VIRT_INTERNAL int
+virMigrationCallIsOf(const struct virMigrationCall *call, const unsigned char *guest, const char *name)
+{
+    const virTypedParameter *named = virTypedParamsGet(call->params, call->nparams, VIR_MIGRATE_PARAM_DEST_NAME);
+    const char *there = named != NULL && named->type == VIR_TYPED_PARAM_STRING ? named->value.s : NULL;
+
+    if (virMigrationCallNamesNone(call->guest))
+        return 0;
+    if (memcmp(call->guest, guest, VIR_UUID_BUFLEN) == 0
+        && (name == NULL || (call->name != NULL && strcmp(name, call->name) == 0) || (there != NULL && strcmp(name, there) == 0)))
+        return 0;
+    return virReportError(VIR_ERR_INVALID_ARG, "migration %s is not of domain '%s'", call->uuid, call->name != NULL ? call->name : "");
+}
+
 #undef VIRT_MIGRATE_ALL_FLAGS
 #undef VIRT_FROM

@@ -209,6 +209,7 @@ virMigrationGetRecord(virMigrationPtr m)
 {
     VIRT_CLEANUP_JSON cJSON *json = NULL;
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    const unsigned char *guest;
     virDomainPtr domain;
     char *text = NULL;
 
@@ -216,15 +217,16 @@ virMigrationGetRecord(virMigrationPtr m)
         return NULL;
     pthread_mutex_lock(&m->lock);
     domain = m->domain != NULL ? m->domain : m->guest;
-    if (domain != NULL)
-        virUuidFormat(domain->uuid, uuid);
+    guest = domain != NULL ? domain->uuid : m->name != NULL ? m->guestUuid : NULL;
+    if (guest != NULL)
+        virUuidFormat(guest, uuid);
     if (m->uuid[0] == '\0')
         virReportError(VIR_ERR_OPERATION_INVALID, "this destination has not been asked anything yet: there is nothing to record");
     else if (m->stepping)
         virReportError(VIR_ERR_OPERATION_INVALID, "another thread is stepping migration %s", m->uuid);
     else
         json = virJsonObject("i:version", VIR_MIGRATION_VERSION, "s:migration", m->uuid, "s:phase", virMigrationPhaseGetName(m->phase),
-                             "S:name", domain != NULL ? domain->name : NULL, "S:uuid", domain != NULL ? uuid : NULL,
+                             "S:name", domain != NULL ? domain->name : m->name, "S:uuid", guest != NULL ? uuid : NULL,
                              "u:flags", (unsigned long long)m->flags, "a:params", virTypedParamsToJson(m->params, m->nparams),
                              "a:cookies", virMigrationCookiesToJson(m), "S:uri", m->uri, "B:asked", m->entered != 0, "B:aborted", m->abort,
                              "B:performed", m->performed, "s:outcome", virMigrationOutcomes[m->outcome],
@@ -290,6 +292,19 @@ virMigrationReadProgress(const cJSON *json, virMigrationPtr m)
     return 0;
 }
 
+/* A destination alone has no handle of its guest: what the record says of it. */
+static int
+virMigrationReadGuest(const cJSON *json, virMigrationPtr m)
+{
+    const char *uuid = virJsonString(json, "uuid");
+
+    if (m->domain != NULL || uuid == NULL)
+        return 0;
+    if (virUuidParse(uuid, m->guestUuid) < 0)
+        return virReportError(VIR_ERR_INVALID_ARG, "a migration record that does not name its guest");
+    return virMigrationTakeString(json, "name", &m->name);
+}
+
 /* The object of a record; the guest's handle is the caller's. */
 static virMigrationPtr
 virMigrationFromJson(const cJSON *json, const char *uuid, virDomainPtr domain, virConnectPtr dconn)
@@ -305,7 +320,7 @@ virMigrationFromJson(const cJSON *json, const char *uuid, virDomainPtr domain, v
         snprintf(m->uuid, sizeof(m->uuid), "%s", uuid);
         if (m->ends == VIR_MIGRATION_ENDS_DESTINATION)
             virMigrationEnter(m, VIR_MIGRATION_PHASE_PREPARE);
-        if (virMigrationReadProgress(json, m) < 0) {
+        if (virMigrationReadGuest(json, m) < 0 || virMigrationReadProgress(json, m) < 0) {
             virError error = { 0 };
 
             virErrorCopy(&error, virThreadError());

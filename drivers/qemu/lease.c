@@ -354,9 +354,13 @@ qemuLeaseDecide(struct qemuMigration *m)
 VIRT_INTERNAL int
 qemuMigrationDecide(virDomainPtr domain, const struct virMigrationCall *call, int *started)
 {
-    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
-    int rc = m != NULL ? qemuLeaseDecide(m) : -1;
+    struct qemuMigration *m;
+    int rc;
 
+    if (qemuMigrationCheckOwn(qemuHostOf(domain->conn), call) < 0)
+        return VIR_MIGRATION_FAILED;
+    m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
+    rc = m != NULL ? qemuLeaseDecide(m) : -1;
     /* on record before it is said */
     if (rc > 0 && m->stage == QEMU_STAGE_TRANSFERRED
         && !qemuMigrationIsPostCopy(m->vm != NULL && !atomic_load(&m->ended) ? atomic_load(&qemuDomainPeek(m->vm)->migrationStatus) : 0)

@@ -297,6 +297,8 @@ qemuMigrationDrop(virConnectPtr conn, const struct virMigrationCall *call)
     struct qemuHost *host = qemuHostOf(conn);
     struct qemuMigration *m;
 
+    if (qemuMigrationCheckOwn(host, call) < 0)
+        return -1;
     for (int incoming = 0; incoming < 2; incoming++) {
         pthread_mutex_lock(&host->lock);
         for (m = host->migrationList; m != NULL && (m->incoming != (incoming != 0) || strcmp(m->uuid, call->uuid) != 0); m = m->next)

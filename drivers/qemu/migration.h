@@ -331,6 +331,8 @@ VIRT_INTERNAL bool qemuMigrationIsPostCopy(int status);
 VIRT_INTERNAL struct qemuMigration *qemuMigrationNew(struct qemuHost *host, struct virDomainObj *vm, const struct virMigrationCall *call,
                                                      const char *name, const char *guest, bool incoming, enum qemuMigrationStage stage);
 VIRT_INTERNAL struct qemuMigration *qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming);
+/* Whether the migration, if it is known here, is of the guest that the call names. 0 or -1. */
+VIRT_INTERNAL int qemuMigrationCheckOwn(struct qemuHost *host, const struct virMigrationCall *call);
 VIRT_INTERNAL void qemuMigrationUnlock(struct qemuMigration *m);
 VIRT_INTERNAL struct qemuMigration *qemuMigrationOf(struct virDomainObj *vm);
 VIRT_INTERNAL void qemuMigrationPut(struct qemuMigration *m);

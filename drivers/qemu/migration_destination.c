@@ -107,6 +107,8 @@ qemuMigrationPrepareNew(struct qemuHost *host, const struct virMigrationCall *ca
         virReportError(VIR_ERR_OPERATION_FAILED, "the migration cookie's document has no uuid");
         return NULL;
     }
+    if (virMigrationCallIsOf(call, raw, virXmlString(virXmlRoot(doc), "name")) < 0)
+        return NULL;
     virUuidFormat(raw, guest);
     if (cookie->definition != NULL
         && (kept = qemuMigrationIncomingDocument(host, call, cookie, cookie->definition)) == NULL)
@@ -473,7 +475,7 @@ qemuMigrationPrepare(virConnectPtr dconn, const struct virMigrationCall *call, c
 
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0)
         return qemuPostcopyPrepare(dconn, call, cookiein, cookieout, uri);
-    if (qemuMigrationParseCookie(cookiein, call->uuid, &cookie) < 0)
+    if (qemuMigrationCheckOwn(host, call) < 0 || qemuMigrationParseCookie(cookiein, call->uuid, &cookie) < 0)
         return VIR_MIGRATION_FAILED;
     if ((m = qemuMigrationLock(host, call->uuid, true)) == NULL)
         m = qemuMigrationPrepareNew(host, call, &cookie);
@@ -771,9 +773,12 @@ qemuMigrationFinish(virConnectPtr dconn, const struct virMigrationCall *call, co
 {
     const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuHost *host = qemuHostOf(dconn);
-    struct qemuMigration *m = qemuMigrationLock(host, call->uuid, true);
+    struct qemuMigration *m;
     int rc;
 
+    if (qemuMigrationCheckOwn(host, call) < 0)
+        return VIR_MIGRATION_FAILED;
+    m = qemuMigrationLock(host, call->uuid, true);
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
         qemuMigrationUnlock(m);
         return qemuPostcopyFinish(dconn, call, cookiein, cancelled, cookieout, guest);

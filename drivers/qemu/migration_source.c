@@ -82,10 +82,13 @@ VIRT_INTERNAL int
 qemuMigrationBegin(virDomainPtr domain, const struct virMigrationCall *call, char **cookieout)
 {
     struct qemuHost *host = qemuHostOf(domain->conn);
-    struct qemuMigration *m = qemuMigrationLock(host, call->uuid, false);
+    struct qemuMigration *m;
     struct virDomainObj *vm;
     int rc;
 
+    if (qemuMigrationCheckOwn(host, call) < 0)
+        return VIR_MIGRATION_FAILED;
+    m = qemuMigrationLock(host, call->uuid, false);
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
         qemuMigrationUnlock(m);
         return qemuPostcopyBegin(domain, call, cookieout);
@@ -401,9 +404,12 @@ qemuMigrationPerform(virDomainPtr domain, const struct virMigrationCall *call, c
                      char **cookieout)
 {
     const unsigned long long end = qemuMigrationUntil(call->timeout);
-    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
+    struct qemuMigration *m;
     int rc;
 
+    if (qemuMigrationCheckOwn(qemuHostOf(domain->conn), call) < 0)
+        return VIR_MIGRATION_FAILED;
+    m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
         qemuMigrationUnlock(m);
         return qemuPostcopyPerform(domain, call, uri, cookieout);
@@ -513,9 +519,12 @@ qemuMigrationHalt(virDomainPtr domain, const struct virMigrationCall *call)
 {
     const unsigned long long end = qemuMigrationUntil(call->timeout);
     struct qemuHost *host = qemuHostOf(domain->conn);
-    struct qemuMigration *m = qemuMigrationLock(host, call->uuid, false);
+    struct qemuMigration *m;
     int rc;
 
+    if (qemuMigrationCheckOwn(host, call) < 0)
+        return VIR_MIGRATION_FAILED;
+    m = qemuMigrationLock(host, call->uuid, false);
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
         qemuMigrationUnlock(m);
         return qemuPostcopyHalt(domain);
@@ -671,10 +680,13 @@ VIRT_INTERNAL int
 qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, const char *cookiein, int cancelled)
 {
     const unsigned long long end = qemuMigrationUntil(call->timeout);
-    struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
+    struct qemuMigration *m;
     int rc = 1;
 
     (void)cookiein;
+    if (qemuMigrationCheckOwn(qemuHostOf(domain->conn), call) < 0)
+        return VIR_MIGRATION_FAILED;
+    m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
         qemuMigrationUnlock(m);
         return qemuPostcopyConfirm(domain, call, cookiein, cancelled);

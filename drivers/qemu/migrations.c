@@ -158,6 +158,20 @@ qemuMigrationOf(struct virDomainObj *vm)
     return m;
 }
 
+VIRT_INTERNAL int
+qemuMigrationCheckOwn(struct qemuHost *host, const struct virMigrationCall *call)
+{
+    unsigned char guest[VIR_UUID_BUFLEN];
+    int rc = 0;
+
+    pthread_mutex_lock(&host->lock);
+    for (const struct qemuMigration *m = host->migrationList; m != NULL && rc == 0; m = m->next)
+        if (strcmp(m->uuid, call->uuid) == 0 && virUuidParse(m->guest, guest) == 0 && !virMigrationCallNamesNone(guest))
+            rc = virMigrationCallIsOf(call, guest, m->incoming ? m->name : NULL);
+    pthread_mutex_unlock(&host->lock);
+    return rc;
+}
+
 VIRT_INTERNAL struct qemuMigration *
 qemuMigrationLock(struct qemuHost *host, const char *uuid, bool incoming)
 {

@@ -248,6 +248,8 @@ qemuPostcopyParse(const char *text, const struct virMigrationCall *call, unsigne
         return -1;
     if (migration == NULL || strcmp(migration, call->uuid) != 0 || uuid == NULL || virUuidParse(uuid, guest) < 0 || theirs == NULL)
         return virReportError(VIR_ERR_OPERATION_FAILED, "the migration cookie is of another migration, or lacks uuid or place");
+    if (virMigrationCallIsOf(call, guest, NULL) < 0)
+        return -1;
     *sameHost = strcmp(place, theirs) == 0;
     return 0;
 }

@@ -246,6 +246,8 @@ qemuMigrationProgress(virConnectPtr conn, const struct virMigrationCall *call, v
 
     *params = NULL;
     *nparams = 0;
+    if (qemuMigrationCheckOwn(host, call) < 0)
+        return -1;
     pthread_mutex_lock(&host->lock);
     for (m = host->migrationList; m != NULL && strcmp(m->uuid, call->uuid) != 0; m = m->next)
         ;

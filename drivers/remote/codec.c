@@ -270,6 +270,62 @@ remoteGuestOf(struct remoteArgument *a, size_t n)
 }
 
 /*
+ * A phase is about the guest that its `call` names, by the name that it has at this host or will have: whoever may move one guest says nothing
+ * of another by a phase on the connection. The driver refuses a migration that is another guest's, so this one cannot be a pretence.
+ */
+static int
+remoteServeAskMigration(struct remoteServing *serving, const struct virMigrationCall *call)
+{
+    const virTypedParameter *named = virTypedParamsGet(call->params, call->nparams, VIR_MIGRATE_PARAM_DEST_NAME);
+    const char *names[2] = { call->name, named != NULL && named->type == VIR_TYPED_PARAM_STRING ? named->value.s : NULL };
+    virDomainPtr here = NULL;
+    int rc = 0;
+
+    if (serving->conn->driver->domain.lookupByUUID != NULL && (here = serving->conn->driver->domain.lookupByUUID(serving->conn, call->guest)) == NULL) {
+        if (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+            return -1;
+        virResetLastError();
+    }
+    if (here != NULL) {
+        names[0] = here->name;
+        names[1] = NULL;
+    }
+    for (size_t i = 0; i < 2 && names[i] != NULL && rc == 0; i++) {
+        virDomainPtr domain = virNewDomain(serving->conn, names[i], call->guest, -1, NULL, NULL);
+
+        rc = domain != NULL ? remoteAllowed(serving, domain, serving->method->permission) : -1;
+        if (domain != NULL)
+            virDomainUnref(domain);
+    }
+    if (here != NULL)
+        virDomainUnref(here);
+    return rc;
+}
+
+/* 1: the permission has been asked for; 0: it is still to be, if at all; -1: the error is set. */
+static int
+remoteServeCheckMigration(struct remoteServing *serving, struct remoteArgument *a, size_t n)
+{
+    struct virMigrationCall *call = NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (a[i].kind == &remoteKind_MIGRATION)
+            call = &a[i].out.call;
+    if (call == NULL)
+        return 0;
+    if (a->kind == &remoteKind_DOMAIN) {
+        if (virMigrationCallNamesNone(call->guest))
+            memcpy((unsigned char *)(uintptr_t)call->guest, a->out.domain->uuid, VIR_UUID_BUFLEN);
+        return virMigrationCallIsOf(call, a->out.domain->uuid, NULL);
+    }
+    if (virMigrationCallNamesNone(call->guest) || call->name[0] == '\0')
+        return virReportError(VIR_ERR_INVALID_ARG, "'call' of %s does not say the name and uuid ('name', 'guest') of the guest", serving->method->name);
+    if (serving->allowed == NULL)
+        return 0;
+    return remoteServeAskMigration(serving, call) < 0 ? -1 : 1;
+}
+
+/*
  * Whether the client may make this call. A guest that it may not know of is not there for it, in the same words as one that is not: neither
  * gets as far as the driver, except in a migration, whose phases go on when the guest is gone; for those the permission decides alone.
  */
@@ -280,12 +336,15 @@ remoteServeAsk(struct remoteServing *serving, struct remoteArgument *a, size_t n
     struct remoteArgument *guest = remoteGuestOf(a, n);
     virDomainPtr domain = guest != NULL ? guest->out.domain : NULL;
     bool gone = guest != NULL && guest->kind == &remoteKind_DOMAIN && guest->count == 0;
+    int asked;
 
     if (gone && !method->phase)
         return remoteNoDomain(domain);
+    if ((asked = remoteServeCheckMigration(serving, a, n)) < 0)
+        return -1;
     if (serving->allowed == NULL)
         return 0;
-    if (remoteAllowed(serving, domain, method->permission) < 0)
+    if (asked == 0 && remoteAllowed(serving, domain, method->permission) < 0)
         return gone ? remoteNoDomain(domain) : -1;
     for (size_t i = 0; i < n; i++)
         if (a[i].permission != NULL && (a[i].guarded & (unsigned long long)a[i].number[0] || a[i].guarded == ~0u)

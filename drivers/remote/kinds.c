@@ -269,16 +269,19 @@ remoteStringDecodeIn(struct remoteServing *serving, struct remoteArgument *a, co
     return 0;
 }
 
-/* With access control there is a handle on the guest that is described, for whoever decides. What cannot be read has none, and is refused by the call. */
+/*
+ * With access control there is a handle on the guest that is described, for whoever decides. What cannot be read has none, and is refused by the
+ * call. The handle has no object, also where there is such a guest: who may not make it is told the same whether it is there or not.
+ */
 static int
 remoteXmlDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params)
 {
-    static const unsigned char none[VIR_UUID_BUFLEN];
+    const struct virDriver *driver = serving->conn->driver;
     VIRT_CLEANUP_XML xmlDocPtr doc = NULL;
-    unsigned char uuid[VIR_UUID_BUFLEN];
-    virDomainPtr domain = NULL;
+    unsigned char uuid[VIR_UUID_BUFLEN] = { 0 };
+    virDomainPtr there = NULL;
     const char *name;
-    bool named;
+    bool named, taken;
 
     if (remoteStringDecodeIn(serving, a, params) < 0)
         return -1;
@@ -289,11 +292,19 @@ remoteXmlDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const
         return 0;
     }
     named = virXmlUuid(virXmlRoot(doc), "uuid", uuid) > 0;
-    /* without a uuid it is the one of that name, where there is one */
-    if (!named && serving->conn->driver->domain.lookupByName != NULL)
-        domain = serving->conn->driver->domain.lookupByName(serving->conn, name);
+    if (named && driver->domain.lookupByUUID != NULL)
+        there = driver->domain.lookupByUUID(serving->conn, uuid);
+    else if (!named && driver->domain.lookupByName != NULL)        /* without a uuid it is the one of that name, where there is one */
+        there = driver->domain.lookupByName(serving->conn, name);
     virResetLastError();
-    a->out.domain = domain != NULL ? domain : virNewDomain(serving->conn, name, named ? uuid : none, -1, NULL, NULL);
+    taken = there != NULL && strcmp(there->name, name) != 0 && !remoteSees(serving, there);
+    if (there != NULL) {
+        memcpy(uuid, there->uuid, sizeof(uuid));
+        virDomainUnref(there);
+    }
+    if (taken)                        /* the driver would say by whom */
+        return virReportError(VIR_ERR_ACCESS_DENIED, "%s: domain '%s' cannot have this uuid", serving->method->name, name);
+    a->out.domain = virNewDomain(serving->conn, name, uuid, -1, NULL, NULL);
     return a->out.domain != NULL ? 0 : -1;
 }
 

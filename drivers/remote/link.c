@@ -24,6 +24,7 @@
 #define VIRT_FROM VIR_FROM_RPC
 
 #define REMOTE_SECOND   1000000ull                /* us, as all times here */
+#define REMOTE_FIGURES (REMOTE_SECOND / 5)       /* us that a migration's figures are waited for, also in a step that is not to wait */
 #define REMOTE_ASK      (1 * REMOTE_SECOND)       /* the server is asked about a call after this, */
 #define REMOTE_ASK_MOST (5 * REMOTE_SECOND)       /* then less often, up to this */
 #define REMOTE_POLL     (10 * REMOTE_SECOND)      /* virt.events is answered within this */
@@ -1126,7 +1127,7 @@ remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *par
 {
     struct remoteLink *link = remoteConnectionOf(conn)->link;
     cJSON *wait = phase != NULL ? virJsonGet(virJsonGet(params, "call"), "timeout") : NULL;
-    /* these two go with a migration and are no steps of it, and must not wait */
+    /* these two go with a migration and are no steps of it, and must not wait: figures that do not come at once are left out */
     bool drop = phase != NULL && method->slot == offsetof(struct virDriver, migration.drop);
     bool aside = drop || (phase != NULL && method->slot == offsetof(struct virDriver, migration.stats));
     struct remoteCall *call;
@@ -1149,7 +1150,7 @@ remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *par
         rc = remoteLinkRunPhase(link, method, text, phase, result);
         free(text);
     } else if ((call = remoteCallNew(method, method->name, text)) != NULL) {
-        rc = remoteLinkRun(link, call, aside ? virTimeNowUs() + REMOTE_SECOND : 0, result);
+        rc = remoteLinkRun(link, call, aside ? virTimeNowUs() + (drop ? REMOTE_SECOND : REMOTE_FIGURES) : 0, result);
     } else {
         rc = -1;
     }
@@ -1191,6 +1192,7 @@ remoteLinkWait(virConnectPtr conn, const struct virMigrationCall *phase, int *fd
 }
 
 #undef REMOTE_SECOND
+#undef REMOTE_FIGURES
 #undef REMOTE_ASK
 #undef REMOTE_ASK_MOST
 #undef REMOTE_POLL

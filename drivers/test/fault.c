@@ -231,6 +231,10 @@ testPhaseEnter(virConnectPtr conn, const struct virMigrationCall *call, enum tes
         return VIR_MIGRATION_AGAIN;
     }
     testHostSettle(test->host);
+    if (testMigrationCheckOwn(test->host, call) < 0) {
+        pthread_mutex_unlock(&test->host->lock);
+        return VIR_MIGRATION_FAILED;
+    }
     testMigrationSetStepped(test->host, call->uuid);
     return 1;
 }

@@ -635,6 +635,15 @@ testMigrationPrepare(struct testConnect *test, const struct virMigrationCall *ca
     return testMigrationReached(host, m, TEST_MARK_LISTENS) ? VIR_MIGRATION_AGAIN : VIR_MIGRATION_DONE;
 }
 
+/* What arrives must be the guest that the call names. */
+static int
+testMigrationCheckDocument(const struct virMigrationCall *call, xmlDocPtr doc)
+{
+    unsigned char guest[VIR_UUID_BUFLEN];
+
+    return virXmlUuid(virXmlRoot(doc), "uuid", guest) <= 0 ? 0 : virMigrationCallIsOf(call, guest, virXmlString(virXmlRoot(doc), "name"));
+}
+
 /* The host is locked, also on return; meanwhile it is not, because the guest's job comes first. */
 static int
 testDestinationTake(struct testConnect *test, const struct virMigrationCall *call, const char *cookiein, enum testFaultKind kind)
@@ -650,7 +659,7 @@ testDestinationTake(struct testConnect *test, const struct virMigrationCall *cal
     if (kind == TEST_FAULT_FAIL)
         virReportError(VIR_ERR_OPERATION_FAILED, "host '%s': a fault was injected into prepare", host->name);
     else if (testMigrationCheckCall(call, NULL) == 0 && testGuestParse(cookiein, call, &guest) == 0 &&
-             (doc = virDocumentParse(guest.document, NULL)) != NULL)
+             (doc = virDocumentParse(guest.document, NULL)) != NULL && testMigrationCheckDocument(call, doc) == 0)
         vm = virDomainListAdd(host->domains, doc, VIR_DOMAIN_ADD_CREATE, "migration", &isNew);
     pthread_mutex_lock(&host->lock);
     if (vm != NULL) {
@@ -1109,6 +1118,10 @@ testDomainMigrateDecide(virDomainPtr domain, const struct virMigrationCall *call
 
     pthread_mutex_lock(&test->host->lock);
     testHostSettle(test->host);
+    if (testMigrationCheckOwn(test->host, call) < 0) {
+        pthread_mutex_unlock(&test->host->lock);
+        return VIR_MIGRATION_FAILED;
+    }
     if ((m = testMigrationFind(test->host, call->uuid, true)) != NULL) {
         m->at = test;
         there = testSourceAsksLease(test->host, m);
@@ -1145,14 +1158,16 @@ VIRT_INTERNAL int
 testDomainMigrateDrop(virConnectPtr conn, const struct virMigrationCall *call)
 {
     struct testHost *host = testHostOf(conn);
+    int rc;
 
     pthread_mutex_lock(&host->lock);
-    for (struct testMigration *m = host->migrations; m != NULL; m = m->next) {
+    rc = testMigrationCheckOwn(host, call);
+    for (struct testMigration *m = rc == 0 ? host->migrations : NULL; m != NULL; m = m->next) {
         if (strcmp(m->uuid, call->uuid) == 0)
             m->mind.dropped = true;
     }
     pthread_mutex_unlock(&host->lock);
-    return 0;
+    return rc;
 }
 
 VIRT_INTERNAL void

@@ -79,6 +79,17 @@ testMigrationFind(struct testHost *host, const char *uuid, bool source)
     return m;
 }
 
+VIRT_INTERNAL int
+testMigrationCheckOwn(struct testHost *host, const struct virMigrationCall *call)
+{
+    for (const struct testMigration *m = host->migrations; m != NULL; m = m->next)
+        if (strcmp(m->uuid, call->uuid) == 0 && (m->vm != NULL || !virMigrationCallNamesNone(m->guest))
+            && virMigrationCallIsOf(call, m->vm != NULL ? m->vm->uuid : m->guest,
+                                    m->source ? NULL : m->vm != NULL ? m->vm->name : m->name) < 0)
+            return -1;
+    return 0;
+}
+
 VIRT_INTERNAL struct testMigration *
 testMigrationOf(struct testHost *host, const struct virDomainObj *vm)
 {

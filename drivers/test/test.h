@@ -308,6 +308,8 @@ VIRT_INTERNAL bool testMigrationIsOver(const struct testMigration *m);
 /* The one way in which a stage changes: as testStages has it. */
 VIRT_INTERNAL void testMigrationEnter(struct testMigration *m, enum testStage stage);
 VIRT_INTERNAL struct testMigration *testMigrationFind(struct testHost *host, const char *uuid, bool source);
+/* Whether the migration, if it is known here, is of the guest that the call names. 0 or -1. */
+VIRT_INTERNAL int testMigrationCheckOwn(struct testHost *host, const struct virMigrationCall *call);
 VIRT_INTERNAL struct testMigration *testMigrationOf(struct testHost *host, const struct virDomainObj *vm);   /* the one that has the guest now */
 /* A new record, not in the list yet; vm may be NULL. Insert puts it in, and drops what is too old. */
 VIRT_INTERNAL struct testMigration *testMigrationNew(const struct virMigrationCall *call, enum testStage stage, struct virDomainObj *vm);
