@@ -931,13 +931,12 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *      qemu+tcp://HOST/system   encrypted, by keys (chapter 14), port 16510; needs VIRT_WITH_NOISE
  *      qemu+ws://HOST/system    the same over WebSockets, port 16511
  *
- *  The rest of the URI names one of the server's connections, as the server knows it. It may say less
- *  than that one's URI, where this fits one only: test+unix:///default may be test:///default?host=left
- *  there. Parameters of such a URI:
+ *  Scheme and path name one of the server's connections, the first that has them, whatever its
+ *  parameters: test+unix:///default may be test:///default?host=left there. Parameters of such a URI:
  *
  *      socket=PATH              of the server, unix and ssh
- *      name=URI                 the server's connection, where scheme and path do not say which: the URI
- *                               that it was opened by, each & in it written %26
+ *      name=URI                 the server's connection, where scheme and path do not say which: the whole
+ *                               URI that it was opened by, each & in it written %26
  *      reconnect=SECONDS        how long the server may be away before the connection is lost, 10
  *      keyfile=FILE             the client's secret key (tcp, ws), or ssh's
  *      known_hosts=FILE         the servers' public keys (tcp, ws), or ssh's
