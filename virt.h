@@ -849,8 +849,9 @@ VIRT_API int virEventRegisterDefaultImpl(void);
 /*
  * Runs one turn of the default loop: waits until a descriptor is ready or a timer expires, calls
  * what is due, and returns. It waits for ever if there is nothing to wait for;
- * virEventAddTimeout() is the way to bound it. One thread at a time; other threads may add and
- * remove meanwhile, and wake it by doing so.
+ * virEventAddTimeout() is the way to bound it. A signal does not end the turn, as in libvirt: a
+ * handler that is to end the program writes to a pipe, whose other end is watched. One thread at a
+ * time; other threads may add and remove meanwhile, and wake it by doing so.
  *
  * Returns 0, or -1 if waiting failed or the default loop is not registered.
  * Since libvirt 0.9.0.
@@ -917,9 +918,34 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *      qemu:///session          QEMU, with the user's own directories
  *      qemu:///system           QEMU, with the host's directories; needs root
  *
- *  All of them run in the calling process; there is no daemon. One process at a time owns a
+ *  All of these run in the calling process; there is no daemon. One process at a time owns a
  *  directory of the QEMU driver, with any number of connections to it. Guests outlive the process:
  *  whoever opens the directory next finds them as they are.
+ *
+ *  A transport behind the scheme has a server do it, in another process (chapter 13, or virtd), where
+ *  the library is built with the remote driver (VIRT_WITH_REMOTE, which needs nanomsg):
+ *
+ *      qemu+unix:///system      a server of this host, at /run/virt/virt-sock, or for users other than
+ *                               root at $XDG_RUNTIME_DIR/virt/virt-sock
+ *      qemu+ssh://U@HOST/system the same on another host, through ssh
+ *      qemu+tcp://HOST/system   encrypted, by keys (chapter 14), port 16510; needs VIRT_WITH_NOISE
+ *      qemu+ws://HOST/system    the same over WebSockets, port 16511
+ *
+ *  Scheme and path name one of the server's connections, the first that has them, whatever its
+ *  parameters: test+unix:///default may be test:///default?host=left there. Parameters of such a URI:
+ *
+ *      socket=PATH              of the server, unix and ssh
+ *      name=URI                 the server's connection, where scheme and path do not say which: the whole
+ *                               URI that it was opened by, each & in it written %26
+ *      reconnect=SECONDS        how long the server may be away before the connection is lost, 10
+ *      keyfile=FILE             the client's secret key (tcp, ws), or ssh's
+ *      known_hosts=FILE         the servers' public keys (tcp, ws), or ssh's
+ *      command=, no_tty=1, no_verify=1     for ssh, as libvirt has them
+ *
+ *  A server that is started again within that time is found again, registered events included; handles
+ *  stay valid, as far as its guests do. A call that was to change something and was under way just then
+ *  fails with VIR_ERR_RPC, since nobody knows whether it was carried out; others are repeated. A server
+ *  that stays away is lost: the close callback is called, virConnectIsAlive() gives 0, every call fails.
  *
  *  qemu:///embed takes more parameters, for all connections of the process to that directory:
  *
@@ -946,7 +972,8 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *                               a device with its index, where this host has the number N, and joins
  *                               by it if it has not joined; where the library is built with it
  *                               (VIRT_WITH_SANLOCK, which needs libsanlock_client)
- *      lock-owner=NAME          who this host is to the others: its name and its directory, if not given
+ *      lock-owner=NAME          who this host is to the others, in errors too: its name and its directory,
+ *                               if not given; of a test: URI something new in each process
  *      lock-disks=no            leases for the guest and its <lease> elements only, not for its disks
  *
  *  A guest starts if its lease is nobody's, or that of a host on which its hypervisor is gone; else
@@ -958,7 +985,8 @@ VIRT_API int virEventRemoveTimeout(int timer);
  *
  *  The test driver's URIs take parameters, so that migrations can be tried and broken:
  *
- *      host=NAME                another default host, of this name: somewhere to migrate to
+ *      host=NAME                another default host, of this name: somewhere to migrate to. Both are in
+ *                               one process, or are served by one: there is no wire between two
  *      memory-mib=N             what a migration from here has to move
  *      dirty-rate=N             MiB/s that the guest writes meanwhile
  *      bandwidth=N              MiB/s of the wire
@@ -4685,8 +4713,20 @@ struct _virServerWho {
 
 /*
  * Says whether a client may do something. call is the function's name ("virDomainDestroyFlags"),
- * permission its kind, in libvirt's words ("domain.stop"); "domain.getattr" is asked of each guest
- * that it would see. name and uuid are the guest's, and NULL where it is about the host.
+ * permission its kind, in libvirt's words ("domain.stop"; virtd(8) has a list); "domain.getattr" is
+ * asked of each guest that it would see. name and uuid are the guest's; of one that a document defines,
+ * as that has them (a uuid it does not have is zeros); NULL where it is about the host. About the host are
+ * lists ("connect.search-domains"), and of a migration ("domain.migrate") the phases at the
+ * destination and the figures on both sides: which guests come in cannot be told apart.
+ *
+ *     static int
+ *     onlyWeb(const virServerWho *who, const char *call, const char *permission, const char *name,
+ *             const unsigned char *uuid, void *opaque)
+ *     {
+ *         if (name == NULL)
+ *             return strncmp(permission, "connect.", 8) == 0;
+ *         return strncmp(name, "web", 3) == 0;
+ *     }
  *
  * Returns 1 if it may, and 0 if not. Called from the threads that serve, also from several at once,
  * with no lock held; it may call any function of this API.

@@ -635,8 +635,8 @@ remoteSessionHello(const struct remoteFrom *from, unsigned long long id, const c
             atomic_fetch_add(&listener->server->stats.clients, 1);
             if (session->expires)
                 remoteServerDue(session->server, virTimeNowUs() + session->server->limits.expiry * 1000ULL);
-            virLog(VIR_LOG_INFO, "remote.server", "%s: client %s: %s %s, user %lld, process %lld, %s%s", listener->address,
-                   session->program != NULL ? session->program : "without a name", who.key != NULL ? "key" : "without a key",
+            virLog(VIR_LOG_INFO, "remote.server", "%s: client %s: %s%s, user %lld, process %lld, %s%s", listener->address,
+                   session->program != NULL ? session->program : "without a name", who.key != NULL ? "key " : "without a key",
                    who.key != NULL ? who.key : "", who.uid, who.pid, session->host->uri, session->who.readonly ? ", read-only" : "");
         }
     }

@@ -223,13 +223,11 @@ virtdUuid(const unsigned char *uuid, char text[VIR_UUID_STRING_BUFLEN])
 
 /* The guest, or the host if there is none. */
 static bool
-virtdIsGuest(const struct virtdRule *rule, const char *permission, const char *name, const char *uuid)
+virtdIsGuest(const struct virtdRule *rule, const char *name, const char *uuid)
 {
     if (rule->guests.count == 0)
         return true;
-    if (name == NULL)
-        return rule->allow && strcmp(permission, "domain.getattr") == 0;
-    return virtdIsOneOf(&rule->guests, name) || virtdIsOneOf(&rule->guests, uuid);
+    return name != NULL && (virtdIsOneOf(&rule->guests, name) || virtdIsOneOf(&rule->guests, uuid));
 }
 
 int
@@ -243,7 +241,7 @@ virtdPolicyAllows(const virServerWho *who, const char *call, const char *permiss
     for (size_t i = 0; i < policy->count; i++) {
         const struct virtdRule *rule = &policy->rules[i];
 
-        if (virtdIsWho(&rule->who, who) && virtdIsWhat(&rule->what, call, permission) && virtdIsGuest(rule, permission, name, text))
+        if (virtdIsWho(&rule->who, who) && virtdIsWhat(&rule->what, call, permission) && virtdIsGuest(rule, name, text))
             return rule->allow;
     }
     return 0;

@@ -1356,6 +1356,7 @@ mayLook(const virServerWho *who, const char *call, const char *permission, const
     CHECK_INT(who->pid, getpid());
     CHECK_STR(who->program, "looker");
     CHECK(name == NULL || uuid != NULL);
+    CHECK(name != NULL || strcmp(permission, "domain.getattr") != 0);
     CHECK_STR(opaque, "mine");
     if (name != NULL && strcmp(name, "hidden") == 0)
         return 0;
