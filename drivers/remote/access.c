@@ -244,6 +244,14 @@ remoteAccessOldestSilent(virServerPtr server)
     return peer;
 }
 
+/* Its buffer is empty: it fails only for one who has gone again, which must not raise SIGPIPE. */
+static void
+remoteAccessTell(const struct remotePeer *peer, const char *line)
+{
+    if (send(peer->fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+        virLog(VIR_LOG_DEBUG, "remote.server", "%s: process %lld has gone again", peer->listener->address, peer->pid);
+}
+
 /* Takes one who has connected; fd is taken over. */
 static void
 remoteAccessMeet(struct remoteListener *listener, int fd)
@@ -267,7 +275,7 @@ remoteAccessMeet(struct remoteListener *listener, int fd)
     if (!remoteAccessMayConnect(listener, fd, peer->uid, peer->gid)) {
         virLog(VIR_LOG_WARN, "remote.server", "%s: user %lld, process %lld may not connect", listener->address, peer->uid, peer->pid);
         atomic_fetch_add(&server->stats.refused, 1);
-        (void)!write(fd, "refused\n", 8);
+        remoteAccessTell(peer, "refused\n");
         remoteAccessPeerFree(peer);
         return;
     }
@@ -284,8 +292,7 @@ remoteAccessMeet(struct remoteListener *listener, int fd)
         server->peers = peer;
         server->npeers++;
         remoteServerDue(server, peer->due);
-        if (write(fd, line, strlen(line)) < 0)               /* its buffer is empty: only one who has gone again */
-            virLog(VIR_LOG_DEBUG, "remote.server", "%s: process %lld has gone again", listener->address, peer->pid);
+        remoteAccessTell(peer, line);
         pthread_mutex_unlock(&server->lock);
     }
     virPlatformErase(line, sizeof(line));

@@ -516,6 +516,27 @@ TEST(who_says_nothing_is_sent_away)
     end(&s);
 }
 
+TEST(who_goes_before_he_is_met_does_no_harm)
+{
+    struct served s;
+    struct client c;
+    char *who = format("%s.who", scratchPath("sock"));
+
+    signal(SIGPIPE, SIG_DFL);                     /* a program that serves need not know of it */
+    make(&s, NULL, 0);
+    for (int i = 0; i < 20; i++) {
+        int fd = virFileConnect(who);
+
+        CHECK_OK(fd);
+        close(fd);
+    }
+    start(&s, 1);
+    join(&c, "");
+    checkDone(ask(&c, "virt.ping", "{}"));
+    hangUp(&c);
+    end(&s);
+}
+
 TEST(many_who_say_nothing_keep_nobody_out)
 {
     struct served s;
