@@ -719,12 +719,28 @@ TEST(a_call_asked_twice_is_carried_out_once)
     end(&s);
 }
 
+/* Bytes that the server keeps for its one client. */
+static size_t
+keptBy(struct served *s)
+{
+    struct remoteSession **all = remoteSessionsAll(s->server, NULL);
+    size_t kept;
+
+    CHECK(all != NULL && all[0] != NULL && all[1] == NULL);
+    pthread_mutex_lock(&all[0]->lock);
+    kept = all[0]->kept;
+    pthread_mutex_unlock(&all[0]->lock);
+    remoteSessionUnref(all[0]);
+    free(all);
+    return kept;
+}
+
 TEST(what_was_seen_is_forgotten_and_never_repeated)
 {
     struct served s;
     struct client c;
     char *params, *text;
-    unsigned long long id;
+    unsigned long long id, later, calls;
 
     make(&s, NULL, 0);
     start(&s, 1);
@@ -741,10 +757,20 @@ TEST(what_was_seen_is_forgotten_and_never_repeated)
     c.id = id + 10;
     checkDone(ask(&c, "virDomainResume", params));
     id = c.id;
+    calls = counted(&s, "calls");
     text = format("{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":[3,%llu],\"method\":\"virt.ping\"}", ++c.id, c.session, id);
     sendText(c.socket, c.id, text, strlen(text));                        /* one by itself */
     checkDone(hear(&c));
-    checkError(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), -32004, "not known");
+    checkError(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), -32602, "is over");
+    later = c.id;
+    c.id = id - 1;                                                       /* a copy of it that comes late */
+    checkError(ask(&c, "virDomainResume", params), -32600, "is over");
+    CHECK_UINT(counted(&s, "calls"), calls);
+    c.id = later;
+    text = format("{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%llu,\"method\":\"virt.ping\"}", c.id + 1, c.session, later);
+    sendText(c.socket, ++c.id, text, strlen(text));                      /* nothing is left of it */
+    checkDone(hear(&c));
+    CHECK_UINT(keptBy(&s), 0);
     hangUp(&c);
     end(&s);
 }
