@@ -260,13 +260,20 @@ remoteSessionUnref(struct remoteSession *session)
     free(session);
 }
 
-/* Whether the session is that of who sends this: of his key, where he has proved to have one. */
+/*
+ * Whether the session is that of who sends this: of his key, where he has proved to have one, and of the name and the rights that its line in the
+ * file of authorized keys gives it now.
+ */
 static bool
 remoteSessionIsOf(const struct remoteSession *session, const struct remoteFrom *from)
 {
 #if VIRT_WITH_NOISE
-    if (from->noise != NULL)
-        return memcmp(session->key, remoteNoiseSessionPeer(from->noise)->key, sizeof(session->key)) == 0;
+    if (from->noise != NULL) {
+        const struct remoteIdentity *peer = remoteNoiseSessionPeer(from->noise);
+
+        return memcmp(session->key, peer->key, sizeof(session->key)) == 0 && strcmp(session->keyName, peer->name) == 0
+            && (session->who.readonly || !peer->readOnly);
+    }
 #endif
     return session->listener->noise == NULL && from->noise == NULL;
 }

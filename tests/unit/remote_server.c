@@ -1565,7 +1565,7 @@ static void
 overNet(const char *transport)
 {
     struct served s;
-    struct secret c, d, e;
+    struct secret c, d, e, f;
     struct remoteKey mine, other, servers;
     virTypedParameterPtr params = NULL;
     char text[REMOTE_KEY_TEXT], otherText[REMOTE_KEY_TEXT], session[40];
@@ -1610,6 +1610,14 @@ overNet(const char *transport)
     reply = secretly(&d, "virt.hello", "{\"version\":1}");
     CHECK(cJSON_IsTrue(virJsonGet(virJsonGet(reply, "result"), "readonly")));
     cJSON_Delete(reply);
+
+    line = format("%s alice readonly\n%s bob readonly\n", text, otherText);              /* nor alice hers, when she may less than before */
+    CHECK_OK(virFileWrite(scratchPath("authorized"), line, strlen(line), 0600));
+    usleep(600000);                               /* the server looks at the file every half second */
+    CHECK_INT(shakeHands(&f, address, &mine, servers.open), REMOTE_NOISE_READY);
+    snprintf(f.session, sizeof(f.session), "%s", session);
+    checkError(secretly(&f, "virt.ping", "{}"), -32001, "session");
+    vanish(&f);
 
     CHECK_OK(remoteKeyGenerate(&other));          /* nobody's */
     CHECK_INT(shakeHands(&e, address, &other, servers.open), REMOTE_NOISE_REFUSED);
