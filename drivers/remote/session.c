@@ -1136,7 +1136,7 @@ VIRT_INTERNAL unsigned long long
 remoteSessionTick(virServerPtr server, unsigned long long now)
 {
     struct remoteSession **sessions = remoteSessionsAll(server, NULL);
-    unsigned long long due = UINT64_MAX, expiry = server->limits.expiry * 1000ULL;
+    unsigned long long due = UINT64_MAX, expiry = server->limits.expiry * 1000ULL, ends;
 
     if (sessions == NULL)
         return now + 1000000;
@@ -1151,8 +1151,8 @@ remoteSessionTick(virServerPtr server, unsigned long long now)
             due = session->poll.due;
         if (session->expires && session->running == 0 && session->heard + expiry <= now)
             expired = true;
-        else if (session->expires && session->heard + expiry < due)
-            due = session->heard + expiry > now ? session->heard + expiry : now + expiry;
+        else if (session->expires && (ends = session->heard + expiry > now ? session->heard + expiry : now + expiry) < due)
+            due = ends;
         pthread_mutex_unlock(&session->lock);
         if (expired)
             remoteSessionEnd(session, "it was silent for too long");

@@ -1448,6 +1448,48 @@ TEST(silence_ends_a_session_that_nobody_sees_close)
     end(&s);
 }
 
+TEST(the_times_of_one_client_do_not_hide_those_of_another)
+{
+    struct served s;
+    struct client c[2];
+    struct remoteSession **all;
+    unsigned long long now;
+
+    make(&s, NULL, 0);
+    start(&s, 1);
+    join(&c[0], "");
+    join(&c[1], "");
+    CHECK_PTR(all = remoteSessionsAll(s.server, NULL));
+    for (int i = 0; i < 2; i++) {
+        struct remoteSession *waits = all[i], *runs = all[1 - i];         /* the one for events, the other's call takes long */
+
+        pthread_mutex_lock(&waits->lock);
+        now = virTimeNowUs();
+        waits->poll.waits = true;
+        waits->poll.due = now + 1000000000;
+        pthread_mutex_unlock(&waits->lock);
+        pthread_mutex_lock(&runs->lock);
+        runs->expires = true;
+        runs->running = 1;
+        runs->heard = now - 1000000000;
+        pthread_mutex_unlock(&runs->lock);
+        CHECK(remoteSessionTick(s.server, now + 999000000) <= now + 1000000000);
+        pthread_mutex_lock(&waits->lock);
+        waits->poll.waits = false;
+        pthread_mutex_unlock(&waits->lock);
+        pthread_mutex_lock(&runs->lock);
+        runs->expires = false;
+        runs->running = 0;
+        pthread_mutex_unlock(&runs->lock);
+    }
+    remoteSessionUnref(all[0]);
+    remoteSessionUnref(all[1]);
+    free(all);
+    hangUp(&c[0]);
+    hangUp(&c[1]);
+    end(&s);
+}
+
 TEST(free_ends_clients_that_are_there)
 {
     struct served s;
