@@ -68,24 +68,23 @@ remoteAccessName(struct remoteCarrying *carrying, const char *name)
     carrying->name[length] = '\0';
 }
 
-/* A guest that it may not even see is answered for as the driver does for one that is not there. */
+/*
+ * A guest that it may not even see comes here where it is described only (codec.c): it gets the same answer as one that is not there and may not
+ * be made, with nothing in it but the name that the client has given.
+ */
 VIRT_INTERNAL int
 remoteAccessAllowed(struct remoteServing *serving, virDomainPtr domain, const char *permission)
 {
     struct remoteCarrying *carrying = serving->client;
     const char *name = domain != NULL ? domain->name : NULL;
     const unsigned char *uuid = domain != NULL ? domain->uuid : NULL;
-    char text[VIR_UUID_STRING_BUFLEN];
+    bool hidden = domain != NULL && domain->obj != NULL && !remoteAccessVisible(serving, domain);
 
     if (domain != NULL) {
         remoteAccessName(carrying, name);
         memcpy(carrying->uuid, uuid, VIR_UUID_BUFLEN);
     }
-    if (domain != NULL && domain->obj != NULL && !remoteAccessVisible(serving, domain)) {
-        virUuidFormat(uuid, text);
-        return virReportError(VIR_ERR_NO_DOMAIN, "no domain with matching uuid '%s' (%s)", text, name);
-    }
-    if (remoteAccessAsk(carrying->server, carrying->who, carrying->call, permission, name, uuid))
+    if (!hidden && remoteAccessAsk(carrying->server, carrying->who, carrying->call, permission, name, uuid))
         return 0;
     return virReportError(VIR_ERR_ACCESS_DENIED, "%s needs '%s'%s%s", carrying->call, permission, name != NULL ? " for domain " : "",
                           name != NULL ? name : "");

@@ -1334,7 +1334,7 @@ TEST(access_is_asked_and_changes_are_written_down)
 {
     struct served s;
     struct client c;
-    char *domain, *expected;
+    char *domain, *expected, uuid[VIR_UUID_STRING_BUFLEN];
     virDomainPtr hidden;
     cJSON *reply;
 
@@ -1349,11 +1349,16 @@ TEST(access_is_asked_and_changes_are_written_down)
     checkDone(ask(&c, "virDomainGetInfo", domain));
     checkError(ask(&c, "virDomainSuspend", domain), VIR_ERR_ACCESS_DENIED, "domain.suspend");
     checkError(ask(&c, "virDomainLookupByName", "{\"name\":\"hidden\"}"), VIR_ERR_NO_DOMAIN, "hidden");
+    virUuidFormat(hidden->uuid, uuid);            /* described, it does not come to light either */
+    reply = ask(&c, "virDomainDefineXMLFlags", "{\"xml\":\"<domain type='test'><name>hidden</name></domain>\",\"flags\":0}");
+    CHECK(strstr(shown(reply), uuid) == NULL);
+    checkError(reply, VIR_ERR_ACCESS_DENIED, "for domain hidden");
     reply = ask(&c, "virConnectListAllDomains", "{\"domains\":true,\"flags\":0}");
     CHECK(strstr(shown(reply), "hidden") == NULL);
     CHECK(strstr(shown(reply), "test") != NULL);
     cJSON_Delete(reply);
-    expected = format("virDomainSuspend test %d %d\n", VIR_ERR_ACCESS_DENIED, (int)geteuid());
+    expected = format("virDomainSuspend test %d %d\nvirDomainDefineXMLFlags hidden %d %d\n", VIR_ERR_ACCESS_DENIED, (int)geteuid(),
+                      VIR_ERR_ACCESS_DENIED, (int)geteuid());
     CHECK_STR(seenByAudit.lines, expected);
     CHECK_OK(virDomainUndefine(hidden));
     virDomainFree(hidden);
