@@ -62,6 +62,7 @@
 /* what goes in; a STRING must be there, a STRING_OR_NULL need not */
 #define VIRT_DECLARE_STRING(name)               const char *name
 #define VIRT_DECLARE_STRING_OR_NULL(name)       const char *name
+#define VIRT_DECLARE_URI(name)                  const char *name               /* a STRING that says where the driver is to connect to */
 #define VIRT_DECLARE_XML(name)                  const char *name               /* a STRING that describes a guest */
 #define VIRT_DECLARE_UUID(name)                 const unsigned char *name
 #define VIRT_DECLARE_INT(name)                  int name
@@ -121,6 +122,7 @@
 #define VIRT_PASS_STREAM(name)                  name
 #define VIRT_PASS_STRING(name)                  name
 #define VIRT_PASS_STRING_OR_NULL(name)          name
+#define VIRT_PASS_URI(name)                     name
 #define VIRT_PASS_XML(name)                     name
 #define VIRT_PASS_UUID(name)                    name
 #define VIRT_PASS_INT(name)                     name
@@ -174,6 +176,7 @@
 #define VIRT_CHECK_STREAM(name)                 && virCallHasStream(__func__, name, connection)
 #define VIRT_CHECK_STRING(name)                 VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_STRING_OR_NULL(name)
+#define VIRT_CHECK_URI(name)                    VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_XML(name)                    VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_UUID(name)                   VIRT_CHECK_POINTER(name)
 #define VIRT_CHECK_INT(name)

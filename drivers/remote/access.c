@@ -68,24 +68,23 @@ remoteAccessName(struct remoteCarrying *carrying, const char *name)
     carrying->name[length] = '\0';
 }
 
-/* A guest that it may not even see is answered for as the driver does for one that is not there. */
+/*
+ * A guest that it may not even see comes here where it is described only (codec.c): it gets the same answer as one that is not there and may not
+ * be made, with nothing in it but the name that the client has given.
+ */
 VIRT_INTERNAL int
 remoteAccessAllowed(struct remoteServing *serving, virDomainPtr domain, const char *permission)
 {
     struct remoteCarrying *carrying = serving->client;
     const char *name = domain != NULL ? domain->name : NULL;
     const unsigned char *uuid = domain != NULL ? domain->uuid : NULL;
-    char text[VIR_UUID_STRING_BUFLEN];
+    bool hidden = domain != NULL && domain->obj != NULL && !remoteAccessVisible(serving, domain);
 
     if (domain != NULL) {
         remoteAccessName(carrying, name);
         memcpy(carrying->uuid, uuid, VIR_UUID_BUFLEN);
     }
-    if (domain != NULL && domain->obj != NULL && !remoteAccessVisible(serving, domain)) {
-        virUuidFormat(uuid, text);
-        return virReportError(VIR_ERR_NO_DOMAIN, "no domain with matching uuid '%s' (%s)", text, name);
-    }
-    if (remoteAccessAsk(carrying->server, carrying->who, carrying->call, permission, name, uuid))
+    if (!hidden && remoteAccessAsk(carrying->server, carrying->who, carrying->call, permission, name, uuid))
         return 0;
     return virReportError(VIR_ERR_ACCESS_DENIED, "%s needs '%s'%s%s", carrying->call, permission, name != NULL ? " for domain " : "",
                           name != NULL ? name : "");
@@ -244,6 +243,14 @@ remoteAccessOldestSilent(virServerPtr server)
     return peer;
 }
 
+/* Its buffer is empty: it fails only for one who has gone again, which must not raise SIGPIPE. */
+static void
+remoteAccessTell(const struct remotePeer *peer, const char *line)
+{
+    if (send(peer->fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+        virLog(VIR_LOG_DEBUG, "remote.server", "%s: process %lld has gone again", peer->listener->address, peer->pid);
+}
+
 /* Takes one who has connected; fd is taken over. */
 static void
 remoteAccessMeet(struct remoteListener *listener, int fd)
@@ -267,7 +274,7 @@ remoteAccessMeet(struct remoteListener *listener, int fd)
     if (!remoteAccessMayConnect(listener, fd, peer->uid, peer->gid)) {
         virLog(VIR_LOG_WARN, "remote.server", "%s: user %lld, process %lld may not connect", listener->address, peer->uid, peer->pid);
         atomic_fetch_add(&server->stats.refused, 1);
-        (void)!write(fd, "refused\n", 8);
+        remoteAccessTell(peer, "refused\n");
         remoteAccessPeerFree(peer);
         return;
     }
@@ -284,8 +291,7 @@ remoteAccessMeet(struct remoteListener *listener, int fd)
         server->peers = peer;
         server->npeers++;
         remoteServerDue(server, peer->due);
-        if (write(fd, line, strlen(line)) < 0)               /* its buffer is empty: only one who has gone again */
-            virLog(VIR_LOG_DEBUG, "remote.server", "%s: process %lld has gone again", listener->address, peer->pid);
+        remoteAccessTell(peer, line);
         pthread_mutex_unlock(&server->lock);
     }
     virPlatformErase(line, sizeof(line));

@@ -7,6 +7,7 @@
 #if VIRT_WITH_REMOTE
 
 #include "../common/text.h"
+#include "../common/uri.h"
 #include "../common/xml.h"
 
 #include <limits.h>
@@ -267,6 +268,31 @@ remoteStringDecodeIn(struct remoteServing *serving, struct remoteArgument *a, co
         return remoteWrong(a, a->name[0]);
     a->in = cJSON_IsString(item) ? item->valuestring : NULL;
     return 0;
+}
+
+static int
+remoteUriEncodeIn(struct remoteArgument *a, cJSON *params)
+{
+    return remoteStringEncodeIn(a, params);
+}
+
+/* The server connects there as itself: what program it runs for that is no client's to say, whatever the client may do to its guests. */
+static int
+remoteUriDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params)
+{
+    struct virUri *uri;
+    bool runs;
+
+    if (remoteStringDecodeIn(serving, a, params) < 0)
+        return -1;
+    if (a->in == NULL)
+        return 0;
+    if ((uri = virUriParse(a->in)) == NULL)
+        return -1;
+    runs = virUriParam(uri, "command") != NULL;
+    virUriFree(uri);
+    return runs ? virReportError(VIR_ERR_ACCESS_DENIED, "%s: the URI '%s' names a command, which the server runs for no client", a->method->name,
+                                 (const char *)a->in) : 0;
 }
 
 /*
@@ -771,6 +797,7 @@ REMOTE_SCALAR(STRING_OR_NULL, String);
 VIRT_INTERNAL const struct remoteKind remoteKind_XML = {
     remoteStringEncodeIn, remoteXmlDecodeIn, NULL, NULL, NULL, remoteDomainClean, NULL,
 };
+REMOTE_SCALAR(URI, Uri);
 REMOTE_SCALAR(UUID, Uuid);
 VIRT_INTERNAL const struct remoteKind remoteKind_INT = {
     remoteSignedEncodeIn, remoteIntDecodeIn, NULL, NULL, NULL, NULL, NULL,

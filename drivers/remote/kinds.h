@@ -100,7 +100,7 @@ VIRT_INTERNAL int remoteNothingDecodeIn(struct remoteServing *serving, struct re
 /* ---- the kinds ---- */
 
 #define REMOTE_KINDS(X)                                                                                                               \
-    X(CONNECT) X(DOMAIN) X(DOMAINS) X(STREAM) X(STRING) X(STRING_OR_NULL) X(XML) X(UUID) X(INT) X(UINT) X(ULONG) X(ULL) X(KEYCODES)             \
+    X(CONNECT) X(DOMAIN) X(DOMAINS) X(STREAM) X(STRING) X(STRING_OR_NULL) X(URI) X(XML) X(UUID) X(INT) X(UINT) X(ULONG) X(ULL) X(KEYCODES)             \
     X(IN_PARAMS) X(FLAGS) X(FLAGS_AFFECT) X(MIGRATION) X(OUT_INT) X(OUT_INT_OR_NULL) X(OUT_ULONG) X(OUT_ULL) X(OUT_STRING)            \
     X(OUT_DOMAIN) X(OUT_NODE_INFO) X(OUT_DOMAIN_INFO) X(OUT_JOB_INFO) X(OUT_CONTROL_INFO) X(OUT_BLOCK_INFO) X(OUT_SECURITY_MODEL)     \
     X(OUT_BLOCK_STATS) X(OUT_INTERFACE_STATS) X(OUT_INTS) X(OUT_NAMES) X(OUT_CELLS) X(OUT_DOMAINS_OR_NULL) X(OUT_STRINGS_OR_NULL)     \
@@ -128,6 +128,7 @@ REMOTE_KINDS(REMOTE_KIND)
 #define REMOTE_SAYS_STREAM(V, name)                .in = V(name)
 #define REMOTE_SAYS_STRING(V, name)                .in = V(name)
 #define REMOTE_SAYS_STRING_OR_NULL(V, name)        .in = V(name)
+#define REMOTE_SAYS_URI(V, name)                   .in = V(name)
 #define REMOTE_SAYS_XML(V, name)                   .in = V(name)
 #define REMOTE_SAYS_UUID(V, name)                  .in = V(name)
 #define REMOTE_SAYS_INT(V, name)                   .number = { V(name) }
@@ -186,6 +187,7 @@ REMOTE_KINDS(REMOTE_KIND)
 #define REMOTE_PASS_STREAM(name)                a[at_##name].out.stream
 #define REMOTE_PASS_STRING(name)                a[at_##name].in
 #define REMOTE_PASS_STRING_OR_NULL(name)        a[at_##name].in
+#define REMOTE_PASS_URI(name)                   a[at_##name].in
 #define REMOTE_PASS_XML(name)                   a[at_##name].in
 #define REMOTE_PASS_UUID(name)                  a[at_##name].out.uuid
 #define REMOTE_PASS_INT(name)                   (int)a[at_##name].number[0]

@@ -491,7 +491,7 @@ remoteServerTurn(virServerPtr server)
     unsigned int turn = 0;
 
     remoteServerLook(server, true);
-    for (int i = 0; i < 64 && !atomic_load(&server->stopped) && remoteServerOne(server, &turn); i++)
+    for (int i = 0; i < REMOTE_SERVER_TURN && !atomic_load(&server->stopped) && remoteServerOne(server, &turn); i++)
         ;
     pthread_mutex_lock(&server->lock);
     if (server->first != NULL)
@@ -817,6 +817,7 @@ virServerRun(virServerPtr server)
     struct remoteWorker worker = { .epoll = -1 };
     unsigned int turn = 0;
     bool who = true, waits = true;
+    int n;
 
     if (!remoteServerIs(__func__, server))
         return -1;
@@ -827,11 +828,11 @@ virServerRun(virServerPtr server)
     }
     while (waits && !atomic_load(&server->stopped)) {
         remoteServerLook(server, who);
-        while (!atomic_load(&server->stopped) && remoteServerOne(server, &turn))
+        for (n = 0; n < REMOTE_SERVER_TURN && !atomic_load(&server->stopped) && remoteServerOne(server, &turn); n++)
             if (virTimeNowUs() >= atomic_load(&server->due))
                 remoteServerTick(server);
-        who = false;
-        if (!remoteServerIdle(server))
+        /* clients that always have something to say keep neither events from others nor the server from seeing who comes and goes */
+        if ((who = n == REMOTE_SERVER_TURN) || !remoteServerIdle(server))
             continue;
         waits = remoteWorkerWait(server, &worker, remoteServerTimeout(server), &who);
         atomic_fetch_sub(&server->idle, 1);

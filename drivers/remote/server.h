@@ -19,6 +19,7 @@ enum {
     REMOTE_SERVER_PROTOCOL = 1,
     REMOTE_SERVER_LISTENERS = 16,            /* addresses of one server */
     REMOTE_SERVER_BUCKETS = 256,             /* of the table of sessions, and of each one's calls */
+    REMOTE_SERVER_TURN = 64,                 /* messages that a thread takes before it looks after all else */
     REMOTE_SERVER_CONTROL = 192,             /* room for a request's header, as nanomsg gives it */
     REMOTE_SERVER_PART = 256 << 10,          /* text of one part */
     REMOTE_SERVER_HELLO_MS = 10 * 1000,      /* who has connected and does not say hello is gone after that */

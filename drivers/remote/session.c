@@ -135,6 +135,24 @@ remoteAnswerForget(struct remoteSession *session, struct remoteAnswer *answer)
     free(answer);
 }
 
+/*
+ * The client needs the reply no more. Its call is only forgotten when that does no harm: a copy of one that was sent twice may come later, and
+ * is known by `floor` or by what stays here, which counts as kept for what it takes.
+ */
+static void
+remoteAnswerRelease(struct remoteSession *session, struct remoteAnswer *answer)
+{
+    if (answer->repeats || answer->id <= session->floor) {
+        remoteAnswerForget(session, answer);
+        return;
+    }
+    free(answer->reply);
+    answer->reply = NULL;
+    session->kept += sizeof(*answer) - answer->length;
+    answer->length = sizeof(*answer);
+    answer->over = true;
+}
+
 static void
 remoteAnswerSeen(struct remoteSession *session, struct remoteAnswer *answer)
 {
@@ -143,7 +161,7 @@ remoteAnswerSeen(struct remoteSession *session, struct remoteAnswer *answer)
     if (answer->running)
         answer->unwanted = true;
     else
-        remoteAnswerForget(session, answer);
+        remoteAnswerRelease(session, answer);
 }
 
 /* Takes a call in parts off the session: its text, the caller's. */
@@ -168,11 +186,13 @@ remoteSessionSeen(struct remoteSession *session, unsigned long long seen)
 {
     struct remoteAnswer *answer, *next;
     struct remoteParts **parts, *dropped;
+    unsigned long long floor = session->floor;
 
-    if (seen <= session->floor)
+    if (seen <= floor)
         return;
-    if (seen - session->floor <= REMOTE_SERVER_BUCKETS)
-        for (unsigned long long id = session->floor + 1; id <= seen; id++)
+    session->floor = seen;
+    if (seen - floor <= REMOTE_SERVER_BUCKETS)
+        for (unsigned long long id = floor + 1; id <= seen; id++)
             remoteAnswerSeen(session, *remoteAnswerLink(session, id));
     else
         for (size_t i = 0; i < REMOTE_SERVER_BUCKETS; i++)
@@ -181,7 +201,6 @@ remoteSessionSeen(struct remoteSession *session, unsigned long long seen)
                 if (answer->id <= seen)
                     remoteAnswerSeen(session, answer);
             }
-    session->floor = seen;
     for (parts = &session->parts; (dropped = *parts) != NULL;) {
         if (dropped->call > seen) {
             parts = &dropped->next;
@@ -293,13 +312,20 @@ remoteSessionUnref(struct remoteSession *session)
     free(session);
 }
 
-/* Whether the session is that of who sends this: of his key, where he has proved to have one. */
+/*
+ * Whether the session is that of who sends this: of his key, where he has proved to have one, and of the name and the rights that its line in the
+ * file of authorized keys gives it now.
+ */
 static bool
 remoteSessionIsOf(const struct remoteSession *session, const struct remoteFrom *from)
 {
 #if VIRT_WITH_NOISE
-    if (from->noise != NULL)
-        return memcmp(session->key, remoteNoiseSessionPeer(from->noise)->key, sizeof(session->key)) == 0;
+    if (from->noise != NULL) {
+        const struct remoteIdentity *peer = remoteNoiseSessionPeer(from->noise);
+
+        return memcmp(session->key, peer->key, sizeof(session->key)) == 0 && strcmp(session->keyName, peer->name) == 0
+            && (session->who.readonly || !peer->readOnly);
+    }
 #endif
     return session->listener->noise == NULL && from->noise == NULL;
 }
@@ -684,9 +710,9 @@ remoteSessionAnswered(struct remoteSession *session, const struct remoteFrom *fr
         remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'call' must be the id of a call");
     else if ((answer = *remoteAnswerLink(session, call)) != NULL && answer->running)
         remoteReplyError(from, id, REMOTE_SERVER_RUNNING, "call %llu is being carried out", call);
-    else if (answer != NULL)
+    else if (answer != NULL && !answer->over)
         return answer;
-    else if (call <= session->floor)
+    else if (answer != NULL || call <= session->floor)
         remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "call %llu is over: its reply was said to have been seen", call);
     else
         remoteReplyError(from, id, REMOTE_SERVER_NEVER_HEARD, "call %llu is not known: it may be sent again", call);
@@ -808,7 +834,8 @@ remoteCallCarryOut(struct remoteSession *session, const struct remoteFrom *from,
     session->running--;
     answer = session->gone ? NULL : *remoteAnswerLink(session, id);
     if (answer != NULL && answer->unwanted) {
-        remoteAnswerForget(session, answer);
+        remoteAnswerKeep(session, answer, NULL, 0);
+        remoteAnswerRelease(session, answer);
     } else if (answer != NULL) {
         remoteAnswerKeep(session, answer, reply, length);
         reply = NULL;
@@ -855,10 +882,10 @@ remoteCallEnter(struct remoteSession *session, const struct remoteFrom *from, un
         remoteReplyError(from, id, REMOTE_SERVER_UNKNOWN_SESSION, "the session is over");
     else if (answer != NULL && answer->running)
         remoteReplyError(from, id, REMOTE_SERVER_RUNNING, "call %llu is being carried out", id);
+    else if (id <= session->floor || (answer != NULL && answer->over))
+        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over: its reply was said to have been seen", id);
     else if (answer != NULL)
         remoteReplyWhole(from, answer);
-    else if (id <= session->floor)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over: ids up to %llu were said to be", id, session->floor);
     else if (session->running + session->waiting >= limits->parallel)
         remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%u calls of this client are under way, as many as it may have", limits->parallel);
     else if (session->kept >= limits->memory)
@@ -1178,7 +1205,7 @@ VIRT_INTERNAL unsigned long long
 remoteSessionTick(virServerPtr server, unsigned long long now)
 {
     struct remoteSession **sessions = remoteSessionsAll(server, NULL);
-    unsigned long long due = UINT64_MAX, expiry = server->limits.expiry * 1000ULL;
+    unsigned long long due = UINT64_MAX, expiry = server->limits.expiry * 1000ULL, ends;
 
     if (sessions == NULL)
         return now + 1000000;
@@ -1195,8 +1222,8 @@ remoteSessionTick(virServerPtr server, unsigned long long now)
             due = session->poll.due;
         if (session->expires && session->running == 0 && session->heard + expiry <= now)
             expired = true;
-        else if (session->expires && session->heard + expiry < due)
-            due = session->heard + expiry > now ? session->heard + expiry : now + expiry;
+        else if (session->expires && (ends = session->heard + expiry > now ? session->heard + expiry : now + expiry) < due)
+            due = ends;
         pthread_mutex_unlock(&session->lock);
         if (expired)
             remoteSessionEnd(session, "it was silent for too long");

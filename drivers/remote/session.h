@@ -14,6 +14,7 @@ struct remoteAnswer {
     bool repeats;
     bool running;                     /* or waiting for its turn */
     bool unwanted;                    /* the client has given it up: the reply is not kept */
+    bool over;                        /* the client has its reply, but a copy of the call may still be on its way: it stays until `floor` is past it */
     char *reply;                      /* the whole message */
     size_t length;
 };

@@ -208,6 +208,7 @@ someText(void)
 #define SEEN_DOMAINS(name)              virConnectPtr on = name[0]->conn; for (size_t i = 0; name[i] != NULL; i++) noteDomain(seen, name[i]);
 #define SEEN_STRING(name)               note(seen, "%s;", name != NULL ? name : "(null)");
 #define SEEN_STRING_OR_NULL(name)       SEEN_STRING(name)
+#define SEEN_URI(name)                  SEEN_STRING(name)
 #define SEEN_XML(name)                  SEEN_STRING(name)
 #define SEEN_UUID(name)                 noteBytes(seen, name, VIR_UUID_BUFLEN);
 #define SEEN_INT(name)                  note(seen, "%d;", name);
@@ -304,6 +305,7 @@ someText(void)
 #define LOCAL_DOMAINS(name)             virDomainPtr name##_[] = { domain_, domain_, NULL }, *name = name##_;
 #define LOCAL_STRING(name)              const char *name = "in \"quoted\" \\u0000 \xc3\xa4 " #name;
 #define LOCAL_STRING_OR_NULL(name)      const char *name = nulls ? NULL : "in " #name;
+#define LOCAL_URI(name)                 const char *name = "test+ssh://there/default?socket=/in";
 #define LOCAL_XML(name)                 const char *name = "<domain type='test'><name>made</name><memory>1</memory><os><type>hvm</type></os></domain>";
 #define LOCAL_UUID(name)                const unsigned char *name = guestUuid;
 #define LOCAL_INT(name)                 int name = INT_MIN + 1;
@@ -360,6 +362,7 @@ someText(void)
 #define SHOW_DOMAINS(name)
 #define SHOW_STRING(name)
 #define SHOW_STRING_OR_NULL(name)
+#define SHOW_URI(name)
 #define SHOW_XML(name)
 #define SHOW_UUID(name)
 #define SHOW_INT(name)
@@ -911,6 +914,10 @@ TEST(peer_to_peer_is_carried_out_at_the_server)
     CHECK_FAILS(virDomainMigrateToURI(domain, "nowhere:///", VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_LIVE, "other", 0), VIR_ERR_NO_CONNECT);
     CHECK_CONTAINS(lastParams, "\"dconnuri\":\"nowhere:///\"");
     CHECK_CONTAINS(lastParams, "other");
+    /* it is the server that would run this */
+    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?command=/bin/false", VIR_MIGRATE_PEER2PEER, NULL, 0), VIR_ERR_ACCESS_DENIED);
+    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?no_tty=1&%63ommand=/bin/false", VIR_MIGRATE_PEER2PEER, NULL, 0),
+                VIR_ERR_ACCESS_DENIED);
     virDomainFree(domain);
     end();
 }

@@ -516,6 +516,27 @@ TEST(who_says_nothing_is_sent_away)
     end(&s);
 }
 
+TEST(who_goes_before_he_is_met_does_no_harm)
+{
+    struct served s;
+    struct client c;
+    char *who = format("%s.who", scratchPath("sock"));
+
+    signal(SIGPIPE, SIG_DFL);                     /* a program that serves need not know of it */
+    make(&s, NULL, 0);
+    for (int i = 0; i < 20; i++) {
+        int fd = virFileConnect(who);
+
+        CHECK_OK(fd);
+        close(fd);
+    }
+    start(&s, 1);
+    join(&c, "");
+    checkDone(ask(&c, "virt.ping", "{}"));
+    hangUp(&c);
+    end(&s);
+}
+
 TEST(many_who_say_nothing_keep_nobody_out)
 {
     struct served s;
@@ -783,12 +804,28 @@ TEST(data_of_streams_is_given_and_taken_once)
     end(&s);
 }
 
+/* Bytes that the server keeps for its one client. */
+static size_t
+keptBy(struct served *s)
+{
+    struct remoteSession **all = remoteSessionsAll(s->server, NULL);
+    size_t kept;
+
+    CHECK(all != NULL && all[0] != NULL && all[1] == NULL);
+    pthread_mutex_lock(&all[0]->lock);
+    kept = all[0]->kept;
+    pthread_mutex_unlock(&all[0]->lock);
+    remoteSessionUnref(all[0]);
+    free(all);
+    return kept;
+}
+
 TEST(what_was_seen_is_forgotten_and_never_repeated)
 {
     struct served s;
     struct client c;
     char *params, *text;
-    unsigned long long id;
+    unsigned long long id, later, calls;
 
     make(&s, NULL, 0);
     start(&s, 1);
@@ -805,10 +842,20 @@ TEST(what_was_seen_is_forgotten_and_never_repeated)
     c.id = id + 10;
     checkDone(ask(&c, "virDomainResume", params));
     id = c.id;
+    calls = counted(&s, "calls");
     text = format("{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":[3,%llu],\"method\":\"virt.ping\"}", ++c.id, c.session, id);
     sendText(c.socket, c.id, text, strlen(text));                        /* one by itself */
     checkDone(hear(&c));
-    checkError(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), -32004, "not known");
+    checkError(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), -32602, "is over");
+    later = c.id;
+    c.id = id - 1;                                                       /* a copy of it that comes late */
+    checkError(ask(&c, "virDomainResume", params), -32600, "is over");
+    CHECK_UINT(counted(&s, "calls"), calls);
+    c.id = later;
+    text = format("{\"jsonrpc\":\"2.0\",\"id\":%llu,\"session\":\"%s\",\"seen\":%llu,\"method\":\"virt.ping\"}", c.id + 1, c.session, later);
+    sendText(c.socket, ++c.id, text, strlen(text));                      /* nothing is left of it */
+    checkDone(hear(&c));
+    CHECK_UINT(keptBy(&s), 0);
     hangUp(&c);
     end(&s);
 }
@@ -1373,7 +1420,7 @@ TEST(access_is_asked_and_changes_are_written_down)
 {
     struct served s;
     struct client c;
-    char *domain, *expected;
+    char *domain, *expected, uuid[VIR_UUID_STRING_BUFLEN];
     virDomainPtr hidden;
     cJSON *reply;
 
@@ -1388,11 +1435,16 @@ TEST(access_is_asked_and_changes_are_written_down)
     checkDone(ask(&c, "virDomainGetInfo", domain));
     checkError(ask(&c, "virDomainSuspend", domain), VIR_ERR_ACCESS_DENIED, "domain.suspend");
     checkError(ask(&c, "virDomainLookupByName", "{\"name\":\"hidden\"}"), VIR_ERR_NO_DOMAIN, "hidden");
+    virUuidFormat(hidden->uuid, uuid);            /* described, it does not come to light either */
+    reply = ask(&c, "virDomainDefineXMLFlags", "{\"xml\":\"<domain type='test'><name>hidden</name></domain>\",\"flags\":0}");
+    CHECK(strstr(shown(reply), uuid) == NULL);
+    checkError(reply, VIR_ERR_ACCESS_DENIED, "for domain hidden");
     reply = ask(&c, "virConnectListAllDomains", "{\"domains\":true,\"flags\":0}");
     CHECK(strstr(shown(reply), "hidden") == NULL);
     CHECK(strstr(shown(reply), "test") != NULL);
     cJSON_Delete(reply);
-    expected = format("virDomainSuspend test %d %d\n", VIR_ERR_ACCESS_DENIED, (int)geteuid());
+    expected = format("virDomainSuspend test %d %d\nvirDomainDefineXMLFlags hidden %d %d\n", VIR_ERR_ACCESS_DENIED, (int)geteuid(),
+                      VIR_ERR_ACCESS_DENIED, (int)geteuid());
     CHECK_STR(seenByAudit.lines, expected);
     CHECK_OK(virDomainUndefine(hidden));
     virDomainFree(hidden);
@@ -1484,6 +1536,48 @@ TEST(silence_ends_a_session_that_nobody_sees_close)
     remoteSessionUnref(all[0]);
     free(all);
     hangUp(&c);
+    end(&s);
+}
+
+TEST(the_times_of_one_client_do_not_hide_those_of_another)
+{
+    struct served s;
+    struct client c[2];
+    struct remoteSession **all;
+    unsigned long long now;
+
+    make(&s, NULL, 0);
+    start(&s, 1);
+    join(&c[0], "");
+    join(&c[1], "");
+    CHECK_PTR(all = remoteSessionsAll(s.server, NULL));
+    for (int i = 0; i < 2; i++) {
+        struct remoteSession *waits = all[i], *runs = all[1 - i];         /* the one for events, the other's call takes long */
+
+        pthread_mutex_lock(&waits->lock);
+        now = virTimeNowUs();
+        waits->poll.waits = true;
+        waits->poll.due = now + 1000000000;
+        pthread_mutex_unlock(&waits->lock);
+        pthread_mutex_lock(&runs->lock);
+        runs->expires = true;
+        runs->running = 1;
+        runs->heard = now - 1000000000;
+        pthread_mutex_unlock(&runs->lock);
+        CHECK(remoteSessionTick(s.server, now + 999000000) <= now + 1000000000);
+        pthread_mutex_lock(&waits->lock);
+        waits->poll.waits = false;
+        pthread_mutex_unlock(&waits->lock);
+        pthread_mutex_lock(&runs->lock);
+        runs->expires = false;
+        runs->running = 0;
+        pthread_mutex_unlock(&runs->lock);
+    }
+    remoteSessionUnref(all[0]);
+    remoteSessionUnref(all[1]);
+    free(all);
+    hangUp(&c[0]);
+    hangUp(&c[1]);
     end(&s);
 }
 
@@ -1604,7 +1698,7 @@ static void
 overNet(const char *transport)
 {
     struct served s;
-    struct secret c, d, e;
+    struct secret c, d, e, f;
     struct remoteKey mine, other, servers;
     virTypedParameterPtr params = NULL;
     char text[REMOTE_KEY_TEXT], otherText[REMOTE_KEY_TEXT], session[40];
@@ -1649,6 +1743,14 @@ overNet(const char *transport)
     reply = secretly(&d, "virt.hello", "{\"version\":1}");
     CHECK(cJSON_IsTrue(virJsonGet(virJsonGet(reply, "result"), "readonly")));
     cJSON_Delete(reply);
+
+    line = format("%s alice readonly\n%s bob readonly\n", text, otherText);              /* nor alice hers, when she may less than before */
+    CHECK_OK(virFileWrite(scratchPath("authorized"), line, strlen(line), 0600));
+    usleep(600000);                               /* the server looks at the file every half second */
+    CHECK_INT(shakeHands(&f, address, &mine, servers.open), REMOTE_NOISE_READY);
+    snprintf(f.session, sizeof(f.session), "%s", session);
+    checkError(secretly(&f, "virt.ping", "{}"), -32001, "session");
+    vanish(&f);
 
     CHECK_OK(remoteKeyGenerate(&other));          /* nobody's */
     CHECK_INT(shakeHands(&e, address, &other, servers.open), REMOTE_NOISE_REFUSED);
