@@ -449,7 +449,7 @@ TEST_LIMIT(real_guests_start_and_migrate_by_it, 300)
         snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock=%s&lock-owner=q%d", scratchPath("q%d", i), sanlockPlace(), i);
         CHECK_PTR(conn[i] = virConnectOpen(uri));
     }
-    look = host("look");
+    CHECK_PTR(look = virLockOpen(sanlockPlace(), "look", "/", true));
     snprintf(serial, sizeof(serial), "%s", scratchPath("serial"));
     CHECK_PTR(domain = virDomainDefineXML(conn[0], countingDocument("guest", buildPath("guest/light.img"), serial, 64)));
     CHECK_OK(virDomainGetUUIDString(domain, key));

@@ -238,10 +238,13 @@ struct hosts {
 static void
 makeTransient(struct hosts *hosts)
 {
+    struct virLock *leases = testHostOf(hosts->conn[0])->leases;
     char *xml = virDomainGetXMLDesc(hosts->domain, 0);
 
     CHECK_PTR(xml);
     CHECK_OK(virDomainDestroy(hosts->domain));
+    if (leases != NULL)                   /* who keeps its seat gives it back a moment later */
+        WAIT_FOR(leases->manager->lives(leases, UUID, leases->owner) == 0, 10000);
     CHECK_OK(virDomainUndefine(hosts->domain));
     virDomainFree(hosts->domain);
     CHECK_PTR(hosts->domain = virDomainCreateXML(hosts->conn[0], xml, 0));
