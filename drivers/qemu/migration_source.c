@@ -674,7 +674,6 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
     struct qemuMigration *m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);
     int rc = 1;
 
-    (void)cookiein;
     if ((call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0) {
         qemuMigrationUnlock(m);
         return qemuPostcopyConfirm(domain, call, cookiein, cancelled);
