@@ -57,7 +57,7 @@ virFdStreamUnref(void *opaque)
 
 /* ---------- reading and writing ---------- */
 
-/* The descriptor for one use, or -1 with the error set. */
+/* The descriptor for one use, or -1, without an error: the stream is over. */
 static int
 virFdStreamEnter(struct virFdStream *end)
 {

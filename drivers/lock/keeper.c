@@ -128,10 +128,14 @@ virKeeperHearLine(struct virKeeper *k, pid_t sender)
     }
 }
 
-/* What came by the socket beside the text: the sender's pid is returned, a descriptor becomes the hypervisor's. */
+/*
+ * What came by the socket beside the text: the sender's pid is returned, a descriptor becomes the hypervisor's. That is the library process's to say:
+ * a hypervisor that named another process would have that killed in its place, or its own lease given back while it runs.
+ */
 static pid_t
 virKeeperTakeControl(struct virKeeper *k, struct msghdr *message)
 {
+    int given[2] = { -1, -1 };                 /* for so many the control data has room */
     pid_t sender = 0;
 
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
@@ -143,11 +147,20 @@ virKeeperTakeControl(struct virKeeper *k, struct msghdr *message)
             memcpy(&from, CMSG_DATA(part), sizeof(from));
             sender = from.pid;
         } else if (part->cmsg_type == SCM_RIGHTS) {
-            if (k->pidfd >= 0)
-                close(k->pidfd);
-            memcpy(&k->pidfd, CMSG_DATA(part), sizeof(k->pidfd));
+            const size_t bytes = part->cmsg_len - CMSG_LEN(0);
+
+            memcpy(given, CMSG_DATA(part), bytes < sizeof(given) ? bytes : sizeof(given));
         }
     }
+    if (given[0] >= 0 && sender == k->library) {
+        if (k->pidfd >= 0)
+            close(k->pidfd);
+        k->pidfd = given[0];
+        given[0] = -1;
+    }
+    for (size_t i = 0; i < 2; i++)
+        if (given[i] >= 0)
+            close(given[i]);
     return sender;
 }
 

@@ -306,6 +306,8 @@ struct qemuMigrationPlace {
 /* For QEMU, in malloc'd memory; *uri: for the source; *path: the Unix socket that will be made, or NULL. What they were before is freed. */
 VIRT_INTERNAL char *qemuMigrationListenAt(const struct qemuMigrationPlace *place, char **uri, char **path);
 VIRT_INTERNAL char *qemuMigrationOwnSocket(const struct qemuMigration *m, const char *ending);
+/* One that QEMU has made at this path, or was to make there; what is no socket is somebody else's. NULL: none. */
+VIRT_INTERNAL void qemuMigrationRemoveSocket(const char *path);
 VIRT_INTERNAL void qemuMigrationForgetSockets(const struct qemuMigration *m);
 /* Ends what Prepare has started, by `end`. The error that is set stays. 0, or -1: it is not gone. */
 VIRT_INTERNAL int qemuMigrationRemoveIncoming(struct qemuMigration *m, unsigned long long end);

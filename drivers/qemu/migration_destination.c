@@ -328,8 +328,7 @@ qemuMigrationListenUri(struct qemuMigration *m, const struct virMigrationCall *c
     return qemuMigrationListenAt(&place, &m->uri, &m->listening);
 }
 
-/* A socket that somebody has made at this path, or that was to be made there. */
-static void
+VIRT_INTERNAL void
 qemuMigrationRemoveSocket(const char *path)
 {
     struct stat info;

@@ -683,7 +683,6 @@ qemuMigrationConfirm(virDomainPtr domain, const struct virMigrationCall *call, c
     struct qemuMigration *m;
     int rc = 1;
 
-    (void)cookiein;
     if (qemuMigrationCheckOwn(qemuHostOf(domain->conn), call) < 0)
         return VIR_MIGRATION_FAILED;
     m = qemuMigrationLock(qemuHostOf(domain->conn), call->uuid, false);

@@ -446,8 +446,7 @@ qemuStorageRemove(struct qemuMigration *m, bool recorded)
 VIRT_INTERNAL void
 qemuStorageEnded(struct qemuMigration *m)
 {
-    if (m->nbdSocket != NULL)
-        unlink(m->nbdSocket);
+    qemuMigrationRemoveSocket(m->nbdSocket);
     free(m->nbdSocket);
     m->nbdSocket = NULL;
 }

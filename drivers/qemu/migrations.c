@@ -365,8 +365,7 @@ qemuMigrationEnd(struct qemuMigration *m, enum qemuMigrationStage stage)
     struct qemuHost *host = m->host;
     virErrorPtr error = virSaveLastError();
 
-    if (m->listening != NULL)
-        unlink(m->listening);
+    qemuMigrationRemoveSocket(m->listening);
     free(m->listening);
     free(m->begun);
     free(m->document);

@@ -234,10 +234,10 @@ remoteSessionKnows(struct remoteSession *session, const struct remoteFrom *from,
 
     if (session->gone)
         remoteReplyError(from, id, REMOTE_SERVER_UNKNOWN_SESSION, "the session is over");
+    else if (answer != NULL ? answer->over : id <= session->floor)
+        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over: its reply was said to have been seen", id);
     else if (answer != NULL && !answer->running)
         remoteReplyWhole(from, answer);
-    else if (answer == NULL && id <= session->floor)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over: ids up to %llu were said to be", id, session->floor);
     else
         return answer != NULL;
     return true;

@@ -780,6 +780,48 @@ TEST_LIMIT(failing_calls_take_a_seat_or_say_so, 300)
     WAIT_FOR(countProcesses(NULL, 0) == 1, 4000);
 }
 
+/* ---------- whom a keeper believes ---------- */
+
+static void
+keepNothing(struct virKeeper *k)
+{
+    while (virKeeperWait(k, -1, 0, virKeeperNow() + 100000000ULL) >= 0)
+        ;
+}
+
+/* A process that waits for its end. */
+static pid_t
+startIdle(void)
+{
+    pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    for (; pid == 0;)
+        pause();
+    return pid;
+}
+
+/* The hypervisor has the seat's socket, and may say what it likes there: also that another process is the hypervisor. */
+TEST(a_keeper_watches_the_process_that_the_library_has_named)
+{
+    pid_t hypervisor = startIdle(), other = startIdle(), liar;
+    struct virLockSeat seat;
+
+    CHECK_OK(virKeeperStart(keepNothing, "", 1, VIRT_LOCK_POWEROFF, &seat));
+    CHECK_OK(virKeeperSeated(&seat, hypervisor));
+    if ((liar = fork()) == 0)
+        _exit(virKeeperSeated(&seat, other) == 0 ? 0 : 1);
+    CHECK_INT(waitpid(liar, NULL, 0), liar);
+    CHECK_INT(kill(other, SIGKILL), 0);
+    CHECK_INT(waitpid(other, NULL, 0), other);
+    usleep(200000);
+    CHECK(!hasEnded(seat.keeper));
+    CHECK_INT(kill(hypervisor, SIGKILL), 0);
+    CHECK_INT(waitpid(hypervisor, NULL, 0), hypervisor);
+    WAIT_FOR(hasEnded(seat.keeper), 5000);
+    close(seat.fd);
+}
+
 #else
 
 TEST(leases_in_etcd)

@@ -568,6 +568,30 @@ TEST(a_prepare_that_a_crash_has_cut_short_leaves_no_sockets_and_no_images)
     CHECK_INT(virConnectClose(conn), 0);
 }
 
+/* A URI may name any path, and QEMU may have ended before it came to listen there. */
+TEST(a_file_where_a_socket_was_to_be_stays)
+{
+    virConnectPtr conn = openRoot("host0");
+    struct qemuMigration *m = malloc(sizeof(*m));
+    char path[2][1200];
+
+    make(m, qemuHostOf(conn), true);
+    atomic_store(&m->stage, QEMU_STAGE_REMOVING);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path[i], sizeof(path[i]), "%s", scratchPath("file%d", i));
+        CHECK_OK(virFileWrite(path[i], "theirs", 6, 0600));
+    }
+    CHECK_NOT_NULL(m->listening = strdup(path[0]));
+    CHECK_NOT_NULL(m->nbdSocket = strdup(path[1]));
+    qemuStorageRemove(m, false);
+    qemuMigrationEnd(m, QEMU_STAGE_REMOVED);
+    for (int i = 0; i < 2; i++)
+        CHECK_MSG(access(path[i], F_OK) == 0, "%s has gone", path[i]);
+    qemuMigrationRemoveRecord(m);
+    qemuMigrationFree(m);
+    CHECK_INT(virConnectClose(conn), 0);
+}
+
 TEST(only_an_image_that_was_made_here_is_removed)
 {
     virConnectPtr conn = openRoot("host0");
