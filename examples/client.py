@@ -63,7 +63,10 @@ class Client:
 
 
 def main(path="/run/virt/virt-sock", name=None):
-    client = Client(path)
+    try:
+        client = Client(path)
+    except OSError as error:
+        sys.exit("%s: %s" % (path, error.strerror))
     for domain in client.call("virConnectListAllDomains", flags=0)["domains"]:
         uuid, number, guest = domain.split(" ", 2)             # "UUID ID NAME"; ID is -1 if it does not run
         print("%-20s %s" % (guest, STATES[client.call("virDomainGetState", domain=domain, flags=0)["state"]]))

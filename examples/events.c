@@ -111,6 +111,7 @@ run(void)
     struct pollfd fds[MAX + 1] = { { .fd = wake[0], .events = POLLIN } };
     struct item item;
     int ids[MAX], wait = -1;
+    long long moment;
     char drain[64];
 
     pthread_mutex_lock(&lock);
@@ -128,20 +129,21 @@ run(void)
         return;
     while (read(wake[0], drain, sizeof(drain)) > 0)
         ;
+    moment = now();
     for (int i = 0; i < MAX; i++) {
         int got = fds[i + 1].revents, events = (got & POLLIN ? VIR_EVENT_HANDLE_READABLE : 0) | (got & POLLOUT ? VIR_EVENT_HANDLE_WRITABLE : 0)
                   | (got & POLLERR ? VIR_EVENT_HANDLE_ERROR : 0) | (got & POLLHUP ? VIR_EVENT_HANDLE_HANGUP : 0);
 
         pthread_mutex_lock(&lock);
         item = items[i];
-        if (item.state == USED && item.interval >= 0 && item.due <= now())
-            items[i].due = now() + item.interval;
+        if (item.state == USED && item.interval >= 0 && item.due <= moment)
+            items[i].due = moment + item.interval;
         if (item.state == GONE)
             items[i].state = FREE;
         pthread_mutex_unlock(&lock);
         if (item.state == USED && item.id == ids[i] && item.ready != NULL && events != 0)
             item.ready(item.id, item.fd, events, item.opaque);
-        else if (item.state == USED && item.expired != NULL && item.interval >= 0 && item.due <= now())
+        else if (item.state == USED && item.expired != NULL && item.interval >= 0 && item.due <= moment)
             item.expired(item.id, item.opaque);
         else if (item.state == GONE && item.ff != NULL)
             item.ff(item.opaque);

@@ -42,7 +42,8 @@ static void *
 testChannelMissing(const char *key, void *opaque)
 {
     (void)opaque;
-    virReportError(VIR_ERR_OPERATION_FAILED, "nobody listens at '%s'", key);
+    virReportError(VIR_ERR_OPERATION_FAILED, "nobody in this process listens at '%s': simulated hosts of two processes have no wire "
+                   "between them", key);
     return NULL;
 }
 
