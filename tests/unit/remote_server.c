@@ -420,7 +420,8 @@ TEST(data_of_streams_is_given_and_taken_once)
     checkMember(ask(&c, "virt.stream.read", "{\"stream\":7,\"max\":2}"), "data", "\"YWI=\"");
     c.id = id - 1;                    /* the same data again */
     checkMember(ask(&c, "virt.stream.read", "{\"stream\":7,\"max\":2}"), "data", "\"YWI=\"");
-    checkMember(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), "data", "\"YWI=\"");
+    say(&c, "virt.ask", format("{\"call\":%llu}", id));
+    checkMember(hear(&c), "data", "\"YWI=\"");
     checkMember(ask(&c, "virt.stream.read", "{\"stream\":7}"), "data", "\"Yw==\"");
 
     /* one that waits */
