@@ -105,6 +105,8 @@ addArgument(cJSON *params, const struct remoteMethod *method, const char *text, 
         item = cJSON_CreateString(guests[which].uuid);
     else if (strcmp(kind, "XML") == 0)
         item = cJSON_CreateString(documentOf(which));
+    else if (strcmp(kind, "URI") == 0)
+        item = cJSON_CreateString("nobody:///default");
     else if (strncmp(kind, "STRING", 6) == 0)
         item = cJSON_CreateString(strcmp(method->name, "virDomainLookupByName") == 0 ? guests[which].name : strcmp(name[0], "cookiein") == 0
                                   ? documentOf(which) : "x86_64");

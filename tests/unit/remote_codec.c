@@ -324,7 +324,7 @@ someText(void)
 #define LOCAL_IN_PARAMS(name, count)    virTypedParameterPtr name; int count##_; unsigned int count = (unsigned int)someParams(&name, &count##_);
 #define LOCAL_FLAGS(name, known, ...)   unsigned int name = known;
 #define LOCAL_FLAGS_AFFECT(name, known) unsigned int name = known;
-#define LOCAL_MIGRATION(which)          struct virMigrationCall which##_ = { .uuid = "00010203-0405-0607-0809-0a0b0c0d0e0f", .flags = 0xffffffff, .timeout = 250, .stream = -1, .name = "moved", .guest = (const unsigned char *)"0123456789abcdef" }; \
+#define LOCAL_MIGRATION(which)          struct virMigrationCall which##_ = { .uuid = "00010203-0405-0607-0809-0a0b0c0d0e0f", .flags = 0xffffffff, .timeout = 250, .stream = -1, .name = domain_->name, .guest = domain_->uuid }; \
     const struct virMigrationCall *which = &which##_; someParams(&which##_.params, &which##_.nparams);
 #define LOCAL_OUT_INT(name)             int name##_ = 0, *name = &name##_;
 #define LOCAL_OUT_INT_OR_NULL(name)     int name##_ = 0x55, *name = nulls ? NULL : &name##_;
