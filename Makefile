@@ -305,7 +305,7 @@ tests: $(TESTS:%=$(BUILD)/tests/%$(EXE))
 AGAIN = $(if $(WINDOWS)$(if $(strip $(REMOTE)),,none),,$(filter $(foreach transport,unix tcp ssh,$(TESTS:%=%@$(transport))),$(AGAIN_ALL)))
 AGAIN_ALL = $(patsubst %,api/%@unix,connection errors halves header lease_test loop migrate_check migrate_many migrate_test migration_table \
             params small_things stats test_driver qemu_lifecycle qemu_stats qemu_badinput) \
-            $(if $(strip $(NOISE)),api/stats@tcp api/qemu_stats@tcp) api/stats@ssh api/qemu_stats@ssh
+            $(if $(strip $(NOISE)),api/small_things@tcp api/qemu_stats@tcp) api/small_things@ssh api/qemu_stats@ssh
 
 run-check:
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \

@@ -9,3 +9,4 @@
 { "migrate_test", "a_step_never_takes_longer_than_asked", "a connection through a server has a descriptor to wait for, which it denies" },
 { "migrate_test", "migration_survives_every_failing_allocation", "an answer for which the client has no memory is an error, though the server has done it" },
 { "qemu_stats", "commands_go_past_the_library_and_the_log_says_so_once", "the log that the test reads is the server's" },
+{ "qemu_badinput", "a_full_disk_under_the_state_directory", "the disk is mounted in a namespace of the test's process" },

@@ -230,14 +230,16 @@ remoteLinkTransmitSealed(struct remoteLink *link, unsigned long long id, const c
     size_t length = 0;
     char *text = malloc(headLength + bodyLength + 1);
     bool sent = false;
+    int rc;
 
-    if (text == NULL)
+    if ((link->starved = text == NULL))
         return false;
     memcpy(text, head, headLength);
     memcpy(text + headLength, body, bodyLength);
     text[headLength + bodyLength] = '}';
-    if (remoteNoiseClientSeal(link->noise, text, headLength + bodyLength + 1, &record, &length) > 0)
+    if ((rc = remoteNoiseClientSeal(link->noise, text, headLength + bodyLength + 1, &record, &length)) > 0)
         sent = remoteLinkTransmit(link, id, record, length, NULL, 0);
+    link->starved = rc < 0;
     free(record);
     free(text);
     return sent;
@@ -332,6 +334,10 @@ remoteLinkPush(struct remoteLink *link)
         if (call->method != NULL && link->underWay >= link->parallel)
             continue;
         if (!remoteLinkSend(link, call->id, call->name, call->params, call->length)) {
+            if (link->starved) {
+                remoteLinkEndCall(link, call, REMOTE_CALL_STARVED);
+                continue;
+            }
             if (link->reading && link->stuck)
                 virPlatformWakeSend(link->wake);
             return;
@@ -710,6 +716,8 @@ remoteLinkReportFailure(const struct remoteLink *link, const struct remoteCall *
     else if (call->failure == REMOTE_CALL_BROKEN)
         virReportError(VIR_ERR_RPC, "the answer of the server to %s makes no sense: whether it was carried out is not known (%s)",
                        call->name, link->uri);
+    else if (call->failure == REMOTE_CALL_STARVED)
+        virReportNoMemory();
     else
         virReportError(VIR_ERR_RPC, "%s was not carried out over %s: %s", call->name, link->uri, why);
 }

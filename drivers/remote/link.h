@@ -41,6 +41,7 @@ enum remoteLinkState {
 /* Why a call ends without a reply. */
 enum remoteCallFailure {
     REMOTE_CALL_GOES_ON,
+    REMOTE_CALL_STARVED,              /* no memory to seal it with; it was not sent */
     REMOTE_CALL_UNSENT,               /* the link was lost before it was sent */
     REMOTE_CALL_UNKNOWN,              /* it was sent, and what became of it is not known */
     REMOTE_CALL_SILENCE,              /* the same; the server is there and says nothing */
@@ -126,6 +127,7 @@ struct remoteLink {
     size_t ndone;
     size_t underWay;                  /* calls of calls.def that were sent and not answered */
     bool reading;                     /* there is a leader */
+    bool starved;                     /* the last message could not be sealed, which is for want of memory */
     bool stuck;                       /* nanomsg takes nothing at present, and something is to be sent */
 
 #if VIRT_WITH_NOISE
