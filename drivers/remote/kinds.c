@@ -531,6 +531,8 @@ remoteStreamDecodeIn(struct remoteServing *serving, struct remoteArgument *a, co
 {
     if (remoteAsked(a, params, a->name[0], false, 1, 9007199254740991, &a->number[0]) < 0)
         return -1;
+    if (a->number[0] < 1)
+        return remoteWrong(a, a->name[0]);
     if (serving->streamBegin == NULL)
         return virReportError(VIR_ERR_NO_SUPPORT, "%s: there are no streams here", a->method->name);
     a->in = serving;

@@ -5,7 +5,7 @@
  */
 #define REMOTE_LINK_CALL codecLink
 #define REMOTE_STREAM_NUMBER(stream) 5
-#define REMOTE_STREAM_OPENED(stream, number, sends, receives) (!(sends) && (receives) && (number) == 5 ? 0 : -1)
+#define REMOTE_STREAM_OPENED(stream, number, sends, receives) ((void)(stream), (sends) || (number) != 5 ? virReportError(VIR_ERR_RPC, "a wrong stream") : 0 * (receives))
 #define VIRT_STATIC
 #include "../../virt.c"
 #include "../fault.h"
@@ -94,7 +94,7 @@ static const struct virStreamDriver codecStream = { .recvHole = codecStreamHole,
 static void *
 codecStreamBegin(struct remoteServing *s, unsigned long long number, virStreamPtr *stream)
 {
-    CHECK_INT((long long)number, 5);
+    CHECK(number > 0);
     return *stream = virStreamNew(s->conn, VIR_STREAM_NONBLOCK);
 }
 
@@ -105,12 +105,20 @@ codecStreamKeep(void *opened)
 }
 
 static void
-codecStreamEnd(void *opened)
+codecStreamDrop(virStreamPtr stream)
 {
     virErrorPtr saved = virSaveLastError();
 
-    virStreamFree(opened);
+    virStreamFree(stream);
     virRestoreLastError(saved);
+}
+
+static void
+codecStreamEnd(void *opened)
+{
+    faultPause();
+    codecStreamDrop(opened);
+    faultResume();
 }
 
 /* ---------- what is seen ---------- */
@@ -314,7 +322,7 @@ someText(void)
 #define LOCAL_IN_PARAMS(name, count)    virTypedParameterPtr name; int count##_; unsigned int count = (unsigned int)someParams(&name, &count##_);
 #define LOCAL_FLAGS(name, known, ...)   unsigned int name = known;
 #define LOCAL_FLAGS_AFFECT(name, known) unsigned int name = known;
-#define LOCAL_MIGRATION(name)           struct virMigrationCall name##_ = { .uuid = "00010203-0405-0607-0809-0a0b0c0d0e0f", .flags = 0xffffffff, .timeout = 250, .stream = -1 }; \
+#define LOCAL_MIGRATION(name)           struct virMigrationCall name##_ = { .uuid = "00010203-0405-0607-0809-0a0b0c0d0e0f", .flags = 0xffffffff, .timeout = 250, .stream = -1, "moved", (const unsigned char *)"0123456789abcdef" }; \
     const struct virMigrationCall *name = &name##_; someParams(&name##_.params, &name##_.nparams);
 #define LOCAL_OUT_INT(name)             int name##_ = 0, *name = &name##_;
 #define LOCAL_OUT_INT_OR_NULL(name)     int name##_ = 0x55, *name = nulls ? NULL : &name##_;
@@ -356,7 +364,7 @@ someText(void)
 #define SHOW(kind, ...) SHOW_##kind(__VA_ARGS__)
 #define SHOW_CONNECT(name)
 #define SHOW_DOMAIN(name)               note(shown, "id %d;", name->id);
-#define SHOW_STREAM(name)               codecStreamEnd(name);
+#define SHOW_STREAM(name)               codecStreamDrop(name);
 #define SHOW_DOMAINS(name)
 #define SHOW_STRING(name)
 #define SHOW_STRING_OR_NULL(name)

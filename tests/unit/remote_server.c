@@ -717,7 +717,7 @@ TEST(data_of_streams_is_given_and_taken_once)
     char *open;
 
     make(&s, "streams", 1);
-    start(&s, 2);
+    start(&s, 1);                     /* so that requests are taken in their order */
     join(&c, "");
     open = format("{\"dom\":\"%s\",\"st\":7}", guest(&c));
     checkMember(ask(&c, "virDomainOpenConsole", open), "st", "{\"sendHole\":false,\"recvHole\":false}");
@@ -732,7 +732,8 @@ TEST(data_of_streams_is_given_and_taken_once)
     checkMember(ask(&c, "virt.stream.read", "{\"stream\":7,\"max\":2}"), "data", "\"YWI=\"");
     c.id = id - 1;                    /* the same data again */
     checkMember(ask(&c, "virt.stream.read", "{\"stream\":7,\"max\":2}"), "data", "\"YWI=\"");
-    checkMember(ask(&c, "virt.ask", format("{\"call\":%llu}", id)), "data", "\"YWI=\"");
+    say(&c, "virt.ask", format("{\"call\":%llu}", id));
+    checkMember(hear(&c), "data", "\"YWI=\"");
     checkMember(ask(&c, "virt.stream.read", "{\"stream\":7}"), "data", "\"Yw==\"");
 
     /* one that waits */
