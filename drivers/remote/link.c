@@ -33,16 +33,6 @@
 #define REMOTE_DOCUMENT (256ull << 20)            /* bytes of a reply in parts */
 #define REMOTE_PULLS    3                         /* how often its parts are fetched before it is given up */
 
-/* JSON-RPC's codes, and ours */
-enum {
-    REMOTE_NO_METHOD = -32601,
-    REMOTE_NO_PARAMS = -32602,
-    REMOTE_NO_SESSION = -32001,
-    REMOTE_IS_RUNNING = -32002,
-    REMOTE_TOO_MUCH = -32003,
-    REMOTE_NOT_HEARD = -32004,
-};
-
 /* ---------- calls ---------- */
 
 static void
@@ -691,9 +681,9 @@ remoteLinkReportReply(const struct remoteLink *link, const char *name, const cJS
         text = "without a reason";
     if (virJsonInt(error, "code", &code) == 0 && code > 0)
         remoteErrorParse(error);
-    else if (code == REMOTE_NO_METHOD)
+    else if (code == REMOTE_BAD_METHOD)
         virReportError(VIR_ERR_NO_SUPPORT, "%s (the server of %s has no such call: %s)", name, link->uri, text);
-    else if (code == REMOTE_NO_PARAMS)
+    else if (code == REMOTE_BAD_PARAMS)
         virReportError(VIR_ERR_INVALID_ARG, "%s: the server of %s does not understand the arguments: %s", name, link->uri, text);
     else if (code == REMOTE_TOO_MUCH)
         virReportError(VIR_ERR_RESOURCE_BUSY, "%s: beyond a limit of the server of %s: %s", name, link->uri, text);

@@ -22,6 +22,18 @@
 #include "../driver.h"
 #include "../common/json.h"
 
+/* What a message of the protocol is refused with: JSON-RPC's codes, and those of ours. Errors of calls have virErrorNumber. */
+enum {
+    REMOTE_BAD_TEXT = -32700,
+    REMOTE_BAD_REQUEST = -32600,
+    REMOTE_BAD_METHOD = -32601,
+    REMOTE_BAD_PARAMS = -32602,
+    REMOTE_NO_SESSION = -32001,
+    REMOTE_IS_RUNNING = -32002,
+    REMOTE_TOO_MUCH = -32003,
+    REMOTE_NOT_HEARD = -32004,
+};
+
 struct remoteServing;
 
 /* Their numbers, in the order of calls.def. What a connection answers by itself (LINK) is none of them. */

@@ -27,16 +27,6 @@ enum {
     REMOTE_SERVER_PHASE_ALONE_MS = 20,       /* a migration's phase waits that long in one call where one thread serves all */
     REMOTE_SERVER_TCP_PORT = 16510,
     REMOTE_SERVER_WS_PORT = 16511,
-
-    /* JSON-RPC's codes, and the protocol's */
-    REMOTE_SERVER_BAD_TEXT = -32700,
-    REMOTE_SERVER_BAD_REQUEST = -32600,
-    REMOTE_SERVER_BAD_METHOD = -32601,
-    REMOTE_SERVER_BAD_PARAMS = -32602,
-    REMOTE_SERVER_UNKNOWN_SESSION = -32001,
-    REMOTE_SERVER_RUNNING = -32002,
-    REMOTE_SERVER_LIMIT = -32003,
-    REMOTE_SERVER_NEVER_HEARD = -32004,
 };
 
 struct remoteSession;

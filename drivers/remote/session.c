@@ -60,10 +60,10 @@ remoteReplyError(const struct remoteFrom *from, unsigned long long id, int code,
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
     remoteReply(from, id, "error", virJsonObject("i:code", code, "s:message", message, NULL));
-    if (code == REMOTE_SERVER_LIMIT)
+    if (code == REMOTE_TOO_MUCH)
         atomic_fetch_add(&server->stats.refused, 1);
-    else if (code == REMOTE_SERVER_BAD_TEXT || code == REMOTE_SERVER_BAD_REQUEST || code == REMOTE_SERVER_BAD_METHOD
-             || code == REMOTE_SERVER_BAD_PARAMS)
+    else if (code == REMOTE_BAD_TEXT || code == REMOTE_BAD_REQUEST || code == REMOTE_BAD_METHOD
+             || code == REMOTE_BAD_PARAMS)
         atomic_fetch_add(&server->stats.invalid, 1);
 }
 
@@ -233,9 +233,9 @@ remoteSessionKnows(struct remoteSession *session, const struct remoteFrom *from,
     const struct remoteAnswer *answer = *remoteAnswerLink(session, id);
 
     if (session->gone)
-        remoteReplyError(from, id, REMOTE_SERVER_UNKNOWN_SESSION, "the session is over");
+        remoteReplyError(from, id, REMOTE_NO_SESSION, "the session is over");
     else if (answer != NULL ? answer->over : id <= session->floor)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over: its reply was said to have been seen", id);
+        remoteReplyError(from, id, REMOTE_BAD_REQUEST, "call %llu is over: its reply was said to have been seen", id);
     else if (answer != NULL && !answer->running)
         remoteReplyWhole(from, answer);
     else
@@ -249,7 +249,7 @@ remoteSessionEnter(struct remoteSession *session, const struct remoteFrom *from,
     struct remoteAnswer *answer = NULL;
 
     if (session->kept >= session->server->limits.memory) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of replies are kept that this client has not said it has ('seen')",
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "%zu bytes of replies are kept that this client has not said it has ('seen')",
                          session->kept);
     } else if ((answer = calloc(1, sizeof(*answer))) == NULL) {
         remoteReplyError(from, id, VIR_ERR_NO_MEMORY, "out of memory");
@@ -636,7 +636,7 @@ remoteSessionHello(const struct remoteFrom *from, unsigned long long id, const c
     int version = 0, rc;
 
     if (virJsonInt(params, "version", &version) < 0 || version != REMOTE_SERVER_PROTOCOL) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "this server speaks version %d of the protocol, not %d", REMOTE_SERVER_PROTOCOL,
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "this server speaks version %d of the protocol, not %d", REMOTE_SERVER_PROTOCOL,
                          version);
         return;
     }
@@ -647,7 +647,7 @@ remoteSessionHello(const struct remoteFrom *from, unsigned long long id, const c
 #endif
         rc = remoteAccessHello(listener, ticket != NULL ? ticket : "", id, &who, &session);
     if (rc > 0 && session == NULL) {
-        remoteReplyError(from, id, REMOTE_SERVER_RUNNING, "this hello is being carried out");
+        remoteReplyError(from, id, REMOTE_IS_RUNNING, "this hello is being carried out");
         return;
     }
     if (rc == 0) {
@@ -707,15 +707,15 @@ remoteSessionAnswered(struct remoteSession *session, const struct remoteFrom *fr
     unsigned long long call;
 
     if (virJsonULongLong(params, "call", &call) < 0)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'call' must be the id of a call");
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'call' must be the id of a call");
     else if ((answer = *remoteAnswerLink(session, call)) != NULL && answer->running)
-        remoteReplyError(from, id, REMOTE_SERVER_RUNNING, "call %llu is being carried out", call);
+        remoteReplyError(from, id, REMOTE_IS_RUNNING, "call %llu is being carried out", call);
     else if (answer != NULL && !answer->over)
         return answer;
     else if (answer != NULL || call <= session->floor)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "call %llu is over: its reply was said to have been seen", call);
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "call %llu is over: its reply was said to have been seen", call);
     else
-        remoteReplyError(from, id, REMOTE_SERVER_NEVER_HEARD, "call %llu is not known: it may be sent again", call);
+        remoteReplyError(from, id, REMOTE_NOT_HEARD, "call %llu is not known: it may be sent again", call);
     return NULL;
 }
 
@@ -739,10 +739,10 @@ remoteSessionMore(struct remoteSession *session, const struct remoteFrom *from, 
 
     pthread_mutex_lock(&session->lock);
     if (virJsonULongLong(params, "offset", &offset) < 0)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'offset' must be a number");
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'offset' must be a number");
     else if ((answer = remoteSessionAnswered(session, from, id, params)) != NULL) {
         if (offset > answer->length || answer->reply == NULL || (offset < answer->length && ((unsigned char)answer->reply[offset] & 0xc0) == 0x80))
-            remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "no part of the %zu bytes begins at %llu", answer->length, offset);
+            remoteReplyError(from, id, REMOTE_BAD_PARAMS, "no part of the %zu bytes begins at %llu", answer->length, offset);
         else
             remoteReplyPart(from, id, answer->reply, answer->length, (size_t)offset);
     }
@@ -879,17 +879,17 @@ remoteCallEnter(struct remoteSession *session, const struct remoteFrom *from, un
     struct remoteAnswer **link = remoteAnswerLink(session, id), *answer = *link;
 
     if (session->gone)
-        remoteReplyError(from, id, REMOTE_SERVER_UNKNOWN_SESSION, "the session is over");
+        remoteReplyError(from, id, REMOTE_NO_SESSION, "the session is over");
     else if (answer != NULL && answer->running)
-        remoteReplyError(from, id, REMOTE_SERVER_RUNNING, "call %llu is being carried out", id);
+        remoteReplyError(from, id, REMOTE_IS_RUNNING, "call %llu is being carried out", id);
     else if (id <= session->floor || (answer != NULL && answer->over))
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over: its reply was said to have been seen", id);
+        remoteReplyError(from, id, REMOTE_BAD_REQUEST, "call %llu is over: its reply was said to have been seen", id);
     else if (answer != NULL)
         remoteReplyWhole(from, answer);
     else if (session->running + session->waiting >= limits->parallel)
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%u calls of this client are under way, as many as it may have", limits->parallel);
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "%u calls of this client are under way, as many as it may have", limits->parallel);
     else if (session->kept >= limits->memory)
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of replies are kept that this client has not said it has ('seen')",
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "%zu bytes of replies are kept that this client has not said it has ('seen')",
                          session->kept);
     else if ((answer = calloc(1, sizeof(*answer))) == NULL)
         remoteReplyError(from, id, VIR_ERR_NO_MEMORY, "out of memory");
@@ -931,7 +931,7 @@ remoteSessionCall(struct remoteSession *session, const struct remoteFrom *from, 
     bool turn = false, begins;
 
     if (method == NULL || !remoteMethodIsIn(method, session->conn->driver)) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_METHOD, "there is no '%.100s' here (driver %s)", name, session->conn->driver->name);
+        remoteReplyError(from, id, REMOTE_BAD_METHOD, "there is no '%.100s' here (driver %s)", name, session->conn->driver->name);
         return;
     }
     pthread_mutex_lock(&session->lock);
@@ -1020,13 +1020,13 @@ remoteRequestRead(const struct remoteFrom *from, const cJSON *request, unsigned 
         && number->valuedouble == (double)(unsigned long long)number->valuedouble)
         *id = (unsigned long long)number->valuedouble;
     if (cJSON_IsArray(request))
-        remoteReplyError(from, 0, REMOTE_SERVER_BAD_REQUEST, "a message has one request, not an array of them");
+        remoteReplyError(from, 0, REMOTE_BAD_REQUEST, "a message has one request, not an array of them");
     else if (!cJSON_IsObject(request) || version == NULL || strcmp(version, "2.0") != 0 || *method == NULL)
-        remoteReplyError(from, *id, REMOTE_SERVER_BAD_REQUEST, "this is no request of JSON-RPC 2.0");
+        remoteReplyError(from, *id, REMOTE_BAD_REQUEST, "this is no request of JSON-RPC 2.0");
     else if (*id == 0)
-        remoteReplyError(from, 0, REMOTE_SERVER_BAD_REQUEST, "a request has an id, a whole number from 1 to 2^53 - 1");
+        remoteReplyError(from, 0, REMOTE_BAD_REQUEST, "a request has an id, a whole number from 1 to 2^53 - 1");
     else if (params != NULL && !cJSON_IsObject(params))
-        remoteReplyError(from, *id, REMOTE_SERVER_BAD_PARAMS, "params must be an object: arguments have names");
+        remoteReplyError(from, *id, REMOTE_BAD_PARAMS, "params must be an object: arguments have names");
     else
         return true;
     return false;
@@ -1045,7 +1045,7 @@ remoteSessionRequest(struct remoteSession *session, const struct remoteFrom *fro
     rc = remoteSessionTakeSeen(session, virJsonGet(*request, "seen"));
     pthread_mutex_unlock(&session->lock);
     if (rc < 0) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "'seen' must be an id, or an array of them");
+        remoteReplyError(from, id, REMOTE_BAD_REQUEST, "'seen' must be an id, or an array of them");
         return;
     }
     if (strncmp(method, "virt.", 5) != 0) {
@@ -1062,7 +1062,7 @@ remoteSessionRequest(struct remoteSession *session, const struct remoteFrom *fro
             remoteStreamMethods[i].serve(session, from, id, params);
             return;
         }
-    remoteReplyError(from, id, REMOTE_SERVER_BAD_METHOD, "there is no '%.100s'", method);
+    remoteReplyError(from, id, REMOTE_BAD_METHOD, "there is no '%.100s'", method);
 }
 
 VIRT_INTERNAL void
@@ -1075,16 +1075,16 @@ remoteSessionTake(virServerPtr server, const struct remoteFrom *from, const char
     const char *method, *name;
 
     if (depth > server->limits.depth) {
-        remoteReplyError(from, 0, REMOTE_SERVER_LIMIT, "the message nests %u deep, more than %u", depth, server->limits.depth);
+        remoteReplyError(from, 0, REMOTE_TOO_MUCH, "the message nests %u deep, more than %u", depth, server->limits.depth);
     } else if ((request = virJsonParse(text, length, "message")) == NULL) {
-        remoteReplyError(from, 0, REMOTE_SERVER_BAD_TEXT, "%s", virGetLastErrorMessage());
+        remoteReplyError(from, 0, REMOTE_BAD_TEXT, "%s", virGetLastErrorMessage());
         virResetLastError();
     } else if (remoteRequestRead(from, request, &id, &method)) {
         name = virJsonString(request, "session");
         if (strcmp(method, "virt.hello") == 0) {
             remoteSessionHello(from, id, virJsonGet(request, "params"));
         } else if (name == NULL || (session = remoteSessionFind(from, name)) == NULL) {
-            remoteReplyError(from, id, REMOTE_SERVER_UNKNOWN_SESSION, "there is no such session: it begins with virt.hello");
+            remoteReplyError(from, id, REMOTE_NO_SESSION, "there is no such session: it begins with virt.hello");
         } else {
             remoteSessionRequest(session, from, id, method, &request);
             remoteSessionUnref(session);
@@ -1108,10 +1108,10 @@ remotePartsTake(struct remoteSession *session, const struct remoteFrom *from, un
     for (parts = session->parts; parts != NULL && parts->call != call; parts = parts->next)
         ;
     if (parts == NULL && total > limits->document) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "a call of %llu bytes is longer than the %u that the server takes", total,
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "a call of %llu bytes is longer than the %u that the server takes", total,
                          limits->document);
     } else if (parts == NULL && session->nparts >= limits->parallel) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%u calls of this client are coming in parts, as many as may be", session->nparts);
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "%u calls of this client are coming in parts, as many as may be", session->nparts);
     } else if (parts == NULL) {
         if ((parts = calloc(1, sizeof(*parts))) == NULL) {
             remoteReplyError(from, id, VIR_ERR_NO_MEMORY, "out of memory");
@@ -1126,12 +1126,12 @@ remotePartsTake(struct remoteSession *session, const struct remoteFrom *from, un
     if (parts == NULL || offset != parts->length)        /* one that came before, or too early */
         return parts;
     if (length > parts->total - parts->length) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "the parts of call %llu are longer than the %zu bytes it was to have", call,
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "the parts of call %llu are longer than the %zu bytes it was to have", call,
                          parts->total);
         return NULL;
     }
     if (session->arriving + length > limits->memory) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes of calls in parts have come from this client, as many as may be",
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "%zu bytes of calls in parts have come from this client, as many as may be",
                          session->arriving);
         return NULL;
     }
@@ -1156,11 +1156,11 @@ remotePartsCarryOut(struct remoteSession *session, const struct remoteFrom *from
     const char *method;
 
     if (request == NULL)
-        remoteReplyError(from, call, depth > session->server->limits.depth ? REMOTE_SERVER_LIMIT : REMOTE_SERVER_BAD_TEXT, "%s",
+        remoteReplyError(from, call, depth > session->server->limits.depth ? REMOTE_TOO_MUCH : REMOTE_BAD_TEXT, "%s",
                          depth > session->server->limits.depth ? "the call nests too deep" : virGetLastErrorMessage());
     else if (remoteRequestRead(from, request, &id, &method)) {
         if (id != call || strncmp(method, "virt.", 5) == 0)
-            remoteReplyError(from, call, REMOTE_SERVER_BAD_REQUEST, "what came in parts is not the call %llu", call);
+            remoteReplyError(from, call, REMOTE_BAD_REQUEST, "what came in parts is not the call %llu", call);
         else
             remoteSessionCall(session, from, id, method, &request);
     }
@@ -1180,12 +1180,12 @@ remoteSessionPart(struct remoteSession *session, const struct remoteFrom *from, 
 
     if (text == NULL || virJsonULongLong(params, "call", &call) < 0 || virJsonULongLong(params, "offset", &offset) < 0
         || virJsonULongLong(params, "total", &total) < 0 || total == 0) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "virt.part has call, offset, total and text");
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "virt.part has call, offset, total and text");
         return;
     }
     pthread_mutex_lock(&session->lock);
     if (session->gone || call <= session->floor) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_REQUEST, "call %llu is over", call);
+        remoteReplyError(from, id, REMOTE_BAD_REQUEST, "call %llu is over", call);
     } else if (*remoteAnswerLink(session, call) != NULL) {       /* it is whole already */
         remoteReply(from, id, "result", virJsonObject("u:offset", total, NULL));
     } else if ((parts = remotePartsTake(session, from, id, call, offset, total, text)) != NULL) {

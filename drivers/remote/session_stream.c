@@ -328,13 +328,13 @@ remoteServedFind(struct remoteSession *session, const struct remoteFrom *from, u
     unsigned long long number = 0;
 
     if (virJsonULongLong(params, "stream", &number) < 0) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'stream' must be the number of a stream");
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'stream' must be the number of a stream");
         return NULL;
     }
     while (served != NULL && !(served->open && served->number == number))
         served = served->next;
     if (served == NULL)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "there is no stream %llu", number);
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "there is no stream %llu", number);
     else
         atomic_fetch_add(&served->refs, 1);
     return served;
@@ -362,7 +362,7 @@ static bool
 remoteServedBegin(struct remoteServedStream *served, struct remoteStreamWait *wait, const struct remoteFrom *from, unsigned long long id)
 {
     if (wait->waits) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "stream %llu has a request of this kind that waits, as many as may", served->number);
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "stream %llu has a request of this kind that waits, as many as may", served->number);
         return false;
     }
     if (!remoteSessionEnter(served->session, from, id))
@@ -384,7 +384,7 @@ remoteSessionRead(struct remoteSession *session, const struct remoteFrom *from, 
     pthread_mutex_lock(&session->lock);
     if (!remoteServedKnows(session, from, id) && (served = remoteServedFind(session, from, id, params)) != NULL) {
         if (virJsonGet(params, "max") != NULL && (virJsonULongLong(params, "max", &max) < 0 || max == 0))
-            remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'max' must be a number of bytes");
+            remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'max' must be a number of bytes");
         else if ((begins = remoteServedBegin(served, &served->read, from, id)))
             served->read.max = max < REMOTE_STREAM_READ ? (size_t)max : REMOTE_STREAM_READ;
     }
@@ -406,7 +406,7 @@ remoteSessionPut(struct remoteSession *session, const struct remoteFrom *from, u
     pthread_mutex_lock(&session->lock);
     if (!remoteServedKnows(session, from, id) && (served = remoteServedFind(session, from, id, params)) != NULL) {
         if (session->arriving + length > session->server->limits.memory) {
-            remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu bytes that this client writes are waiting, as many as may be", session->arriving);
+            remoteReplyError(from, id, REMOTE_TOO_MUCH, "%zu bytes that this client writes are waiting, as many as may be", session->arriving);
         } else if ((begins = remoteServedBegin(served, &served->write, from, id))) {
             served->write.data = data;
             served->write.length = length;
@@ -435,7 +435,7 @@ remoteSessionWrite(struct remoteSession *session, const struct remoteFrom *from,
         remoteSessionPut(session, from, id, params, data, length, -1);
         return;
     }
-    remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'data' must be bytes as base64");
+    remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'data' must be bytes as base64");
     virResetLastError();
 }
 
@@ -445,7 +445,7 @@ remoteSessionHole(struct remoteSession *session, const struct remoteFrom *from, 
     unsigned long long length = 0;
 
     if (virJsonULongLong(params, "length", &length) < 0 || length > LLONG_MAX)
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'length' must be a number of bytes");
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'length' must be a number of bytes");
     else
         remoteSessionPut(session, from, id, params, NULL, 0, (long long)length);
 }

@@ -63,11 +63,11 @@ remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *f
     unsigned long long sequence;
 
     if (!cJSON_IsArray(filter)) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'filter' must be an array of [event, uuid or null]");
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'filter' must be an array of [event, uuid or null]");
         return;
     }
     if (count > session->server->limits.subscriptions) {
-        remoteReplyError(from, id, REMOTE_SERVER_LIMIT, "%zu subscriptions are more than the %u that a client may have", count,
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "%zu subscriptions are more than the %u that a client may have", count,
                          session->server->limits.subscriptions);
         return;
     }
@@ -82,7 +82,7 @@ remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *f
     }
     cJSON_ArrayForEach(item, filter) {
         if (remoteSubscriptionParse(item, &list[n++]) < 0) {
-            remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'filter' must be an array of [event, uuid or null]: entry %zu is not", n);
+            remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'filter' must be an array of [event, uuid or null]: entry %zu is not", n);
             return;
         }
     }
@@ -158,7 +158,7 @@ remoteSessionEvents(struct remoteSession *session, const struct remoteFrom *from
     unsigned long long seen = 0;
 
     if (virJsonGet(params, "seen") != NULL && virJsonULongLong(params, "seen", &seen) < 0) {
-        remoteReplyError(from, id, REMOTE_SERVER_BAD_PARAMS, "'seen' must be the number of an event");
+        remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'seen' must be the number of an event");
         return;
     }
     pthread_mutex_lock(&session->lock);
