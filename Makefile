@@ -98,11 +98,12 @@ TESTS      ?= $(filter-out $(NO_TESTS) unit/lock_sanlock,$(patsubst tests/%.c,%,
 SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh $(if $(WINDOWS),,tests/virtd.sh))
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh $(if $(WINDOWS),,examples/virtd)
 GUESTS     := $(addprefix $(BUILD)/guest/,light.img heavy.img idle.img bench.img disk.img)
-# libxml2 and cJSON, asked for only when something is compiled, because `deps` may install them first
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
+# Asked for only when something is compiled, because `deps` may install them first; and then once, not for each file.
+once        = $(eval $1 := $2)$($1)
+PKG_CFLAGS  = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
               $(if $(strip $(SANLOCK)),-DVIRT_WITH_SANLOCK=1) $(if $(strip $(REMOTE)),-DVIRT_WITH_REMOTE=1) \
-              $(if $(strip $(NOISE)),-DVIRT_WITH_NOISE=1)
-PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) $(OPTIONAL)) $(WIN_LIBS) -pthread
+              $(if $(strip $(NOISE)),-DVIRT_WITH_NOISE=1))
+PKG_LIBS    = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PACKAGES) $(OPTIONAL)) $(WIN_LIBS) -pthread)
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
@@ -318,10 +319,11 @@ $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(FAULT_MODE) -c -o $@ $<
 
-# A unit test includes virt.c; an API test is linked with the library.
+# A unit test includes the files whose insides it tests, or all of virt.c where it puts something of its own in their place; the
+# library is linked to both kinds.
 HARNESS = $(patsubst %,$(BUILD)/tests/%.o,checks $(if $(WINDOWS),harness_windows,harness fault))
 
-$(BUILD)/tests/unit/%$(EXE): $(BUILD)/tests/unit/%.o $(HARNESS)
+$(BUILD)/tests/unit/%$(EXE): $(BUILD)/tests/unit/%.o $(HARNESS) $(BUILD)/libvirt-embed.a
 	$(LINK) $(FAULT_LINK) -o $@ $^ $(PKG_LIBS)
 
 # Through a server as well: see through.c.

@@ -135,30 +135,4 @@ etcdStart(struct etcdServer *server)
     etcdRun(server);
 }
 
-#ifdef VIRT_STATIC
-# if VIRT_WITH_ETCD
-/* Puts a value at a key of the place, whatever was there. */
-UNUSED_HERE static void
-etcdPut(const char *place, const char *key, const char *value)
-{
-    struct virLock *lock = virLockOpen(place, "test", "/", false);
-    char *name = virEtcdKey(lock, key, NULL), *text = virEtcdEncode(value), body[2048];
-    cJSON *answer;
-
-    snprintf(body, sizeof(body), "{\"key\":\"%s\",\"value\":\"%s\"}", name, text);
-    CHECK_PTR(answer = virEtcdAsk(lock, "kv/put", body, NULL));
-    cJSON_Delete(answer);
-    free(name);
-    free(text);
-    virLockClose(lock);
-}
-# else
-UNUSED_HERE static void
-etcdPut(const char *place, const char *key, const char *value)
-{
-    (void)place, (void)key, (void)value;
-}
-# endif
-#endif
-
 #endif

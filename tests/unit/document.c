@@ -1,6 +1,7 @@
 /* Domain documents: libvirt's corpus, the table of rules, what is completed, what is compared. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/check.h"
+#include "../../drivers/common/document.h"
+#include "../../drivers/common/text.h"
 #include "../fault.h"
 #include "../harness.h"
 

@@ -1,6 +1,5 @@
 /* Domain objects and their list: jobs, tables, and what happens when the driver cannot store something. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/domain_calls.c"
 #include "../harness.h"
 
 static const char *const unitTypes[] = { "test", NULL };

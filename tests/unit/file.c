@@ -1,9 +1,9 @@
 /* Files: whole or not at all. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/file.h"
 #include "../fault.h"
 #include "../harness.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 

@@ -1,6 +1,6 @@
 /* What is told of the host agrees with itself and with the system. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/host.c"
+#include "../../drivers/common/xml.h"
 #include "../harness.h"
 
 #include <sys/utsname.h>

@@ -2,12 +2,14 @@
  * Leases: what a lock manager promises, what is made of it, and many hosts at once; for each manager there is. lock_sanlock.c includes
  * this for its own (LOCK_SANLOCK), where there is a daemon.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/document.h"
+#include "../../drivers/common/file.h"
+#include "../../drivers/lock/etcd.c"
 #include "../etcd_server.h"
 #include "../fault.h"
 #include "../harness.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -47,11 +49,28 @@ placeEtcd(void)
     return text;
 }
 
+#if VIRT_WITH_ETCD
 static void
 damageEtcd(const char *key)
 {
-    etcdPut(placeEtcd(), key, "{\"holder\":1}");
+    struct virLock *lock = virLockOpen(placeEtcd(), "test", "/", false);
+    char *name = virEtcdKey(lock, key, NULL), *text = virEtcdEncode("{\"holder\":1}"), body[2048];
+    cJSON *answer;
+
+    snprintf(body, sizeof(body), "{\"key\":\"%s\",\"value\":\"%s\"}", name, text);
+    CHECK_PTR(answer = virEtcdAsk(lock, "kv/put", body, NULL));
+    cJSON_Delete(answer);
+    free(name);
+    free(text);
+    virLockClose(lock);
 }
+#else
+static void
+damageEtcd(const char *key)
+{
+    (void)key;
+}
+#endif
 
 static void
 removeEtcd(void)

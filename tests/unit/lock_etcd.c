@@ -2,8 +2,9 @@
  * Leases in etcd and their keepers, with a real etcd, and with real QEMUs that count on their serial lines: what becomes of
  * a guest whose lease is lost, and when. What all lock managers promise is in lock.c.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/file.h"
+#include "../../drivers/common/process.h"
+#include "../../drivers/lock/etcd.c"
 #include "../etcd_server.h"
 #include "../fault.h"
 #include "../harness.h"

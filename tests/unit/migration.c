@@ -1,8 +1,10 @@
 /*
  * The migration machine against its model, and what its messages and records refuse.
  */
-#define VIRT_STATIC
+#define VIRT_SEPARATE_OBJECTS
 #include "../../virt.c"
+#include "../../drivers/qemu/migration.h"
+#include "../../drivers/test/test.h"
 #include "../harness.h"
 
 /* ---- the table of virt.c and the controller of tests/model/migration.pml are one table ---- */

@@ -1,9 +1,10 @@
 /* Child processes: nothing leaks into them, none is mistaken for another, none is left behind. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/process.h"
 #include "../fault.h"
 #include "../harness.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 

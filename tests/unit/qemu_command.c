@@ -1,8 +1,9 @@
 /*
  * From a document to a machine: completion (addresses, names, models) and the command line.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/document.h"
+#include "../../drivers/qemu/capabilities.c"
+#include "../../drivers/qemu/machine.h"
 #include "../fault.h"
 
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /*
  * Device elements and the QEMU objects they become: the same set for the command line and for the monitor.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/qemu/blockdev.h"
+#include "../../drivers/qemu/capabilities.c"
 #include "../fault.h"
 
 #include <unistd.h>

@@ -1,6 +1,5 @@
 /* QMP against a peer that the test plays: replies and events in any order, threads, nonsense, silence. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/qemu/monitor.c"
 #include "../harness.h"
 #include "../fault.h"
 

@@ -3,8 +3,8 @@
  * guest that they may have something to do with ("open"), for one that they may know nothing of ("shut"), and for one that is not there ("gone"):
  * between the last two nothing may differ but the name. With -v the table is printed.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/file.h"
+#include "../../drivers/remote/session.h"
 #include "../harness.h"
 
 #if !VIRT_WITH_REMOTE || defined _WIN32

@@ -2,8 +2,8 @@
  * The client's link against a server that is none: a raw socket in a thread of this process, which loses messages, says them twice or too
  * late, forgets sessions, and talks nonsense.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/platform.h"
+#include "../../drivers/remote/remote.c"
 #include "../harness.h"
 
 #if VIRT_WITH_REMOTE

@@ -1,6 +1,7 @@
 /* Authentication and encryption for tcp and ws, and the files that keys are in. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/file.h"
+#include "../../drivers/remote/noise.c"
+#include "../../drivers/remote/noise_ends.c"
 #include "../fault.h"
 #include "../harness.h"
 

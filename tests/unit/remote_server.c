@@ -1,6 +1,6 @@
 /* The server, spoken to by hand: raw nanomsg messages, and nothing of the client's. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/remote/access.c"
+#include "../../drivers/remote/session.h"
 #include "../harness.h"
 
 #if !VIRT_WITH_REMOTE || defined _WIN32

@@ -1,6 +1,7 @@
 /* The server: what strangers send, what is told to whom, who may what, and what is left of those who go. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/file.h"
+#include "../../drivers/remote/noise_ends.c"
+#include "../../drivers/remote/session.h"
 #include "../harness.h"
 
 #if VIRT_WITH_REMOTE && !defined _WIN32

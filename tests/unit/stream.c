@@ -1,11 +1,12 @@
 /*
  * The far ends of streams: one that the test plays, with holes, and the ready-made one over a descriptor.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/core.h"
+#include "../../drivers/common/fdstream.h"
 #include "../harness.h"
 #include "../fault.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* drivers/common/text.c: numbers, uuids, text that grows. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/migrate_flags.h"
+#include "../../drivers/common/text.h"
 #include "../harness.h"
 
 TEST(numbers_are_whole_strings)

@@ -1,6 +1,5 @@
 /* Connection URIs. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/uri.h"
 #include "../fault.h"
 #include "../harness.h"
 

@@ -1,6 +1,6 @@
 /* XML documents: what is refused, what reading by paths gives, what was read, and what is written. */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/text.h"
+#include "../../drivers/common/xml.h"
 #include "../fault.h"
 #include "../harness.h"
 
