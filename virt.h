@@ -4361,7 +4361,8 @@ VIRT_API char *virMigrationGetRecord(virMigrationPtr m);
  * the records of virConnectListMigrations(). sconn and dconn are connections to the two hosts; if one
  * is NULL, the object has the other end alone (see virMigrationNewSource()). Several may be made of
  * one migration, and by several processes: they do not get in each other's way. A stream must be set
- * again.
+ * again. A destination alone, from a record that says that its host is done with it, is over from the
+ * beginning, with the outcome that it had; it still answers what it is asked.
  *
  * Returns the object, or NULL: VIR_ERR_INVALID_ARG says what is wrong with the record.
  */
