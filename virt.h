@@ -4385,6 +4385,11 @@ VIRT_API int virMigrationStep(virMigrationPtr m, int timeout);
  * *fd, a descriptor (-1: none), *events, the VIR_EVENT_HANDLE_* bits to watch it for, and
  * *timeout, ms after which to step in any case (-1: none; 0: at once). Ask anew after each step:
  * all three may have changed. The descriptor stays the library's. Do not read from it.
+ *
+ * It is open until the migration goes on: by a step, an abort or the free of this object or of another
+ * one of the same migration, or by the end of the guest or of the connection. A loop that keeps what it
+ * watches takes the descriptor out before each of these, and one in whose process another thread may
+ * do any of them watches a dup() of it: a number that was closed may be something else's by then.
  */
 VIRT_API int virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout);
 
