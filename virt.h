@@ -4361,7 +4361,8 @@ VIRT_API char *virMigrationGetRecord(virMigrationPtr m);
  * the records of virConnectListMigrations(). sconn and dconn are connections to the two hosts; if one
  * is NULL, the object has the other end alone (see virMigrationNewSource()). Several may be made of
  * one migration, and by several processes: they do not get in each other's way. A stream must be set
- * again.
+ * again. A destination alone, from a record that says that its host is done with it, is over from the
+ * beginning, with the outcome that it had; it still answers what it is asked.
  *
  * Returns the object, or NULL: VIR_ERR_INVALID_ARG says what is wrong with the record.
  */
@@ -4384,6 +4385,11 @@ VIRT_API int virMigrationStep(virMigrationPtr m, int timeout);
  * *fd, a descriptor (-1: none), *events, the VIR_EVENT_HANDLE_* bits to watch it for, and
  * *timeout, ms after which to step in any case (-1: none; 0: at once). Ask anew after each step:
  * all three may have changed. The descriptor stays the library's. Do not read from it.
+ *
+ * It is open until the migration goes on: by a step, an abort or the free of this object or of another
+ * one of the same migration, or by the end of the guest or of the connection. A loop that keeps what it
+ * watches takes the descriptor out before each of these, and one in whose process another thread may
+ * do any of them watches a dup() of it: a number that was closed may be something else's by then.
  */
 VIRT_API int virMigrationGetWait(virMigrationPtr m, int *fd, int *events, int *timeout);
 

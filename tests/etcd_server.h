@@ -8,6 +8,7 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -27,15 +28,23 @@ struct etcdServer {
 
 static struct etcdServer *etcdServers[4];
 
+/* First line of a test that starts a keeper. */
+UNUSED_HERE static void
+needsPidfd(void)
+{
+    int self = (int)syscall(434, getpid(), 0);               /* pidfd_open */
+
+    if (self < 0 && errno == ENOSYS)
+        SKIP("no pidfd_open: an old kernel, or valgrind");
+    CHECK_MSG(self >= 0, "pidfd_open: errno %d", errno);
+    close(self);
+}
+
 UNUSED_HERE static void
 needsEtcd(void)
 {
 #if VIRT_WITH_ETCD
-    int self = (int)syscall(434, getpid(), 0);               /* pidfd_open, which every keeper needs */
-
-    if (self < 0)
-        SKIP("no pidfd_open: an old kernel, or valgrind");
-    close(self);
+    needsPidfd();
     if (system("command -v etcd > /dev/null") != 0)
         SKIP("no etcd");
 #else

@@ -325,6 +325,19 @@ virFdStreamEnd(struct virFdStream *end, const char *why)
     pthread_mutex_unlock(&end->lock);
 }
 
+VIRT_INTERNAL bool
+virFdStreamHasHungUp(struct virFdStream *end)
+{
+    struct pollfd fd = { .fd = -1, .events = POLLIN };
+    bool gone;
+
+    pthread_mutex_lock(&end->lock);
+    fd.fd = end->fd;
+    gone = end->over || (fd.fd >= 0 && virPlatformPoll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)) != 0);
+    pthread_mutex_unlock(&end->lock);
+    return gone;
+}
+
 static int
 virFdStreamClose(virStreamPtr stream)
 {

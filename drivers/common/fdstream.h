@@ -17,6 +17,8 @@ VIRT_INTERNAL struct virFdStream *virFdStreamNew(virStreamPtr stream, int fd, vo
 VIRT_INTERNAL int virFdStreamAttach(struct virFdStream *end);
 /* The far end is gone, whatever the descriptor says: whoever waits is woken, every function fails from now on. `why` stays the caller's, a constant. */
 VIRT_INTERNAL void virFdStreamEnd(struct virFdStream *end, const char *why);
+/* Whether whoever had the other side of the descriptor has gone; what he has left can still be read. */
+VIRT_INTERNAL bool virFdStreamHasHungUp(struct virFdStream *end);
 VIRT_INTERNAL void virFdStreamUnref(void *end);
 
 #endif

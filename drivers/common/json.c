@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -146,6 +147,30 @@ virJsonHasLongNumber(const char *text, size_t length)
     return false;
 }
 
+/*
+ * cJSON reads a number with one byte of the locale's point, or, if it was compiled so, none of it. Where that is not all of it, it stops at the
+ * point of the text, and reads it again as in C.
+ */
+static cJSON *
+virJsonParseText(const char *text, size_t length, const char **end)
+{
+    cJSON *json = cJSON_ParseWithLengthOpts(text, length, end, 0);
+
+#ifndef _WIN32
+    if (json == NULL && *end < text + length && **end == '.') {
+        locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before;
+
+        if (plain != (locale_t)0) {
+            before = uselocale(plain);
+            json = cJSON_ParseWithLengthOpts(text, length, end, 0);
+            uselocale(before);
+            freelocale(plain);
+        }
+    }
+#endif
+    return json;
+}
+
 VIRT_INTERNAL cJSON *
 virJsonParse(const char *text, size_t length, const char *what)
 {
@@ -157,7 +182,7 @@ virJsonParse(const char *text, size_t length, const char *what)
         virReportError(VIR_ERR_INTERNAL_ERROR, "%s: the JSON text has %s", what, problem);
         return NULL;
     }
-    json = cJSON_ParseWithLengthOpts(text, length, &end, 0);
+    json = virJsonParseText(text, length, &end);
     if (json != NULL) {
         while (end < text + length && strchr(" \t\r\n", *end) != NULL)
             end++;
@@ -254,8 +279,7 @@ virJsonPutString(struct virText *out, const char *value)
 static void
 virJsonPutNumber(struct virText *out, double value)
 {
-    char text[40];
-    char *comma;
+    char text[VIRT_DOUBLE_BUFLEN];
 
     if (value >= -VIR_JSON_EXACT && value <= VIR_JSON_EXACT && value == (double)(long long)value) {
         virTextAppend(out, text, virNumberFormat((long long)value, text));
@@ -265,10 +289,7 @@ virJsonPutNumber(struct virText *out, double value)
         virTextAppend(out, "null", 4);
         return;
     }
-    snprintf(text, sizeof(text), "%.17g", value);
-    if ((comma = strchr(text, ',')) != NULL)
-        *comma = '.';
-    virTextAppend(out, text, strlen(text));
+    virTextAppend(out, text, virDoubleFormat(value, text));
 }
 
 /* Recursion is bounded by what virJsonParse admits, or by our own building. */
@@ -447,15 +468,13 @@ virJsonArray(void)
 
 /* ---------- typed parameters ---------- */
 
-/* Without the locale's comma. */
 static char *
 virTypedParamDouble(double value)
 {
-    char *text = virStringFormat("%.17g", value), *comma = text != NULL ? strchr(text, ',') : NULL;
+    char text[VIRT_DOUBLE_BUFLEN];
 
-    if (comma != NULL)
-        *comma = '.';
-    return text;
+    virDoubleFormat(value, text);
+    return virStringCopy(text);
 }
 
 /* The value as text, so that every digit of it arrives. The caller frees it. */

@@ -6,7 +6,6 @@
 #include "file.h"
 
 #include <limits.h>
-#include <locale.h>
 #include <stdio.h>
 
 #define VIRT_FROM VIR_FROM_NONE
@@ -171,21 +170,6 @@ virTypedParamsAddStringList(virTypedParameterPtr *params, int *nparams, int *max
     return 0;
 }
 
-/* With a point, whatever the locale has instead. */
-static int
-virTypedParamParseDouble(const char *value, double *number)
-{
-    char text[64], *point, *end = NULL;
-    int length = snprintf(text, sizeof(text), "%s", value);
-
-    if (length <= 0 || (size_t)length >= sizeof(text))
-        return -1;
-    if ((point = strchr(text, '.')) != NULL)
-        *point = *localeconv()->decimal_point;
-    *number = strtod(text, &end);
-    return *end == '\0' ? 0 : -1;
-}
-
 static int
 virTypedParamParse(virTypedParameterPtr param, const char *value)
 {
@@ -194,7 +178,7 @@ virTypedParamParse(virTypedParameterPtr param, const char *value)
 
     switch (param->type) {
     case VIR_TYPED_PARAM_DOUBLE:
-        return virTypedParamParseDouble(value, &param->value.d);
+        return virDoubleParse(value, &param->value.d);
     case VIR_TYPED_PARAM_BOOLEAN:
         param->value.b = strcmp(value, "1") == 0;
         return param->value.b || strcmp(value, "0") == 0 ? 0 : -1;

@@ -13,9 +13,11 @@
 VIRT_INTERNAL bool
 virStatsTimeLeft(double left, double rate, double dirtied, unsigned long long *ms)
 {
-    if (rate <= dirtied)
+    const double time = rate > dirtied ? left * 1000 / (rate - dirtied) + 0.5 : -1;
+
+    if (!(time >= 0 && time < 18446744073709551616.0))
         return false;
-    *ms = (unsigned long long)(left * 1000 / (rate - dirtied) + 0.5);
+    *ms = (unsigned long long)time;
     return true;
 }
 

@@ -330,6 +330,53 @@ virNumberFormat(long long value, char *text)
     return length;
 }
 
+/* What this thread's locale has for the point, which may be several bytes; as libc writes it, so that no other thread is asked. */
+static size_t
+virDoublePoint(char *point)
+{
+    char half[VIRT_DOUBLE_BUFLEN];
+    size_t length = (size_t)snprintf(half, sizeof(half), "%.1f", 0.5) - 2;        /* without 0 and 5 */
+
+    memcpy(point, half + 1, length);
+    point[length] = '\0';
+    return length;
+}
+
+VIRT_INTERNAL size_t
+virDoubleFormat(double value, char *text)
+{
+    char point[VIRT_DOUBLE_BUFLEN], *at;
+    size_t length = virDoublePoint(point);
+
+    snprintf(text, VIRT_DOUBLE_BUFLEN, "%.17g", value);
+    if ((at = strstr(text, point)) != NULL) {
+        *at = '.';
+        memmove(at + 1, at + length, strlen(at + length) + 1);
+    }
+    return strlen(text);
+}
+
+VIRT_INTERNAL int
+virDoubleParse(const char *text, double *value)
+{
+    char local[128], point[VIRT_DOUBLE_BUFLEN], *end;
+    size_t length = virDoublePoint(point);
+    const char *at = strchr(text, '.');
+    double number;
+
+    if (*text == '\0' || strlen(text) + length >= sizeof(local) || (strcmp(point, ".") != 0 && strstr(text, point) != NULL))
+        return -1;
+    if (at != NULL)
+        snprintf(local, sizeof(local), "%.*s%s%s", (int)(at - text), text, point, at + 1);
+    else
+        snprintf(local, sizeof(local), "%s", text);
+    number = strtod(local, &end);
+    if (*end != '\0')
+        return -1;
+    *value = number;
+    return 0;
+}
+
 VIRT_INTERNAL void
 virUuidFormat(const unsigned char *uuid, char *text)
 {

@@ -33,6 +33,13 @@ VIRT_INTERNAL int virStringToInt(const char *text, int base, int *value);
 /* The digits of a number, as "%lld" writes them, many times faster; their count. text has room for VIRT_NUMBER_BUFLEN. */
 #define VIRT_NUMBER_BUFLEN 21
 VIRT_INTERNAL size_t virNumberFormat(long long value, char *text);
+/*
+ * A number with a point, whatever the locale has instead; Format: so many digits that Parse gives the same number. Parse takes the whole text: 0, or
+ * -1 without an error set.
+ */
+#define VIRT_DOUBLE_BUFLEN 48
+VIRT_INTERNAL size_t virDoubleFormat(double value, char *text);
+VIRT_INTERNAL int virDoubleParse(const char *text, double *value);
 /* FNV-1a: a short name for a long text, the same everywhere and always. */
 VIRT_INTERNAL unsigned long long virStringHash(const char *text);
 

@@ -255,7 +255,29 @@ virMigrationRecordDomain(const cJSON *json, virConnectPtr sconn)
     return virNewDomain(sconn, name, uuid, -1, NULL, NULL);
 }
 
-/* Where it stood, if it is the record of an object. One of a host says what that host knows; all phases are asked again, and answer from there. */
+/*
+ * One of a host says what that host knows; all phases are asked again, and answer from there. A destination whose host is done with it knows how it
+ * ended: the source may have its answer, and not ask again.
+ */
+static void
+virMigrationReadSide(const cJSON *json, virMigrationPtr m)
+{
+    bool value = false, started = false;
+
+    if (m->ends == VIR_MIGRATION_ENDS_DESTINATION) {
+        if (virJsonBool(json, "over", &value) == 0 && value && virJsonBool(json, "started", &started) == 0) {
+            m->outcome = started ? VIR_MIGRATION_OUTCOME_MIGRATED : VIR_MIGRATION_OUTCOME_ROLLED_BACK;
+            virMigrationEnter(m, VIR_MIGRATION_PHASE_OVER);
+        }
+        return;
+    }
+    /* what the destination was asked before that needs no asking again, and it may never answer */
+    if (virJsonBool(json, "performed", &value) == 0 && value)
+        virMigrationEnter(m, VIR_MIGRATION_PHASE_PERFORM);
+    m->entered = virTimeNowUs();      /* begun it is: an abort has something to take back */
+}
+
+/* Where it stood, if it is the record of an object. */
 static int
 virMigrationReadProgress(const cJSON *json, virMigrationPtr m)
 {
@@ -264,10 +286,7 @@ virMigrationReadProgress(const cJSON *json, virMigrationPtr m)
     bool value = false;
 
     if (virJsonString(json, "side") != NULL) {
-        /* what the destination was asked before that needs no asking again, and it may never answer */
-        if (m->ends != VIR_MIGRATION_ENDS_DESTINATION && virJsonBool(json, "performed", &value) == 0 && value)
-            virMigrationEnter(m, VIR_MIGRATION_PHASE_PERFORM);
-        m->entered = m->ends != VIR_MIGRATION_ENDS_DESTINATION ? virTimeNowUs() : 0;     /* begun it is: an abort has something to take back */
+        virMigrationReadSide(json, m);
         return 0;
     }
     if (phase < 0 || outcome == NULL)

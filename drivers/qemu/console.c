@@ -79,6 +79,11 @@ qemuConsoleClaim(struct virDomainObj *vm, const char *path, bool force)
     pthread_mutex_lock(&priv->lock);
     for (other = priv->consoles; other != NULL && strcmp(other->path, path) != 0; other = other->next)
         ;
+    /* a guest that was started again may have its console at the same place: a stream of its former life does not stand in its way */
+    if (other != NULL && other->end != NULL && virFdStreamHasHungUp(other->end)) {
+        qemuConsoleUnlist(priv, other);
+        other = NULL;
+    }
     taken = other != NULL && (!force || other->end == NULL);
     if (!taken) {
         if (other != NULL) {

@@ -82,10 +82,11 @@ qemuUsageWait(int pid, int thread)
     if ((file = fopen(path, "re")) == NULL)
         return 0;
     while (fgets(line, sizeof(line), file) != NULL) {
-        const char *colon = strchr(line, ':');
+        char *colon = strchr(line, ':');
 
         if (strstr(line, "wait_sum") != NULL && colon != NULL) {
-            wait = strtod(colon + 1, NULL);
+            colon[1 + strcspn(colon + 1, "\n")] = '\0';
+            virDoubleParse(colon + 1, &wait);
             break;
         }
     }

@@ -212,6 +212,7 @@ qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *
 {
     struct qemuHost *host = qemuHostOf(conn);
     struct qemuMigration *m;
+    struct virDomainObj *vm;
     struct qemuDomain *priv;
 
     *milliseconds = (call->flags & VIR_MIGRATE_POSTCOPY_RESUME) != 0 ? 100 : 0;
@@ -220,8 +221,9 @@ qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *
         ;
     if (m != NULL)
         m->users++;
+    vm = m != NULL ? m->vm : NULL;
     pthread_mutex_unlock(&host->lock);
-    if (m != NULL && m->vm != NULL && (priv = qemuDomainPeek(m->vm)) != NULL) {
+    if (vm != NULL && (priv = qemuDomainPeek(vm)) != NULL) {
         pthread_mutex_lock(&priv->lock);
         if (priv->monitor != NULL && (*fd = qemuMigrationWaitFd(m, qemuMonitorGetFd(priv->monitor))) >= 0) {
             *events = VIR_EVENT_HANDLE_READABLE;
@@ -229,7 +231,8 @@ qemuMigrationWait(virConnectPtr conn, const struct virMigrationCall *call, int *
              * An abort of Perform is heard here; of the others, when this is over. A reply may be read by another thread, who knows nothing of whom
              * it is for.
              */
-            *milliseconds = m->incoming || m->asking != 0 || m->npending > 0 || m->askingJobs != 0 ? 100 : 1000;
+            *milliseconds = m->incoming || atomic_load(&m->asking) != 0 || atomic_load(&m->npending) > 0 || atomic_load(&m->askingJobs) != 0
+                                ? 100 : 1000;
         }
         pthread_mutex_unlock(&priv->lock);
     }
@@ -329,7 +332,7 @@ qemuMigrationStayDropped(struct qemuMigration *m)
     }
     if (qemuMigrationEnter(m, QEMU_STAGE_RESUMING) < 0)
         return -1;
-    if (m->sent && (rc = qemuMigrationKeepLease(m)) <= 0) {
+    if (m->sent && (rc = qemuMigrationKeepLease(m, qemuMigrationUntil(0))) <= 0) {
         if (rc < 0)
             qemuMigrationEnd(m, QEMU_STAGE_LOST);
         return rc < 0 ? 0 : virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s': whose lease it is, is not known", m->name);

@@ -129,7 +129,7 @@ struct qemuMigration {
     bool copying;                 /* source: there may be mirrors in QEMU */
     bool mirrorsKnown, mirrorsEnding, inStep;       /* ... what is known of them: asked for; told to end; all in step with the disks */
     unsigned long long mirrorsLooked;               /* us: when they were last asked for */
-    qemuMonitorId askingJobs;     /* ... and not answered yet; 0: it was */
+    _Atomic qemuMonitorId askingJobs;               /* ... and not answered yet; 0: it was; read also without the lock */
     atomic_bool mirrorsNews;      /* ... and QEMU has told something of them since */
     _Atomic unsigned long long diskTotal, diskDone; /* bytes */
     char *nbd;                    /* where the source finds the exports: "tcp:host:port" or "unix:path" */
@@ -138,13 +138,13 @@ struct qemuMigration {
     size_t serving;               /* ... 0: nothing; 1: the server runs; and so many exports */
     bool moving;                  /* destination: the lease has been, or may have been, moved here */
     qemuMonitorId pending[8];     /* commands under way, answered in this order */
-    size_t npending;
+    atomic_size_t npending;       /* read also without the lock */
     int port;                     /* the next to try; 0: no other will do */
     _Atomic unsigned long long started;             /* us: Perform began; read also without the lock */
     unsigned long long stopped;   /* wall clock, ms: when the CPUs stopped */
     unsigned long long switched;  /* us: told to go on with the switchover */
     unsigned long long asked;     /* us: when query-migrate was last sent */
-    qemuMonitorId asking;         /* ... and not answered yet; 0: it was */
+    _Atomic qemuMonitorId asking; /* ... and not answered yet; 0: it was; read also without the lock */
     int askedAt;                  /* priv->migrationEvents then */
     bool final;                   /* asked for the last time, since the transfer has ended */
     char *why;                    /* what QEMU says of its failure */
@@ -319,7 +319,7 @@ VIRT_INTERNAL void qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *i
 /* Which of enum qemuMigrationStatus that is, NONE if it is of the guest's arrival; -1: an unknown one. */
 VIRT_INTERNAL int qemuMigrationStatusOfSource(const cJSON *info);
 VIRT_INTERNAL int qemuMigrationTransferred(struct qemuMigration *m);
-VIRT_INTERNAL int qemuMigrationKeepLease(struct qemuMigration *m);
+VIRT_INTERNAL int qemuMigrationKeepLease(struct qemuMigration *m, unsigned long long end);
 /* Brings the guest back to what it was, by `end`. 1 done, 0 not yet, -1 it cannot be (its QEMU is gone, or does not go on). */
 VIRT_INTERNAL int qemuMigrationResume(struct qemuMigration *m, unsigned long long end);
 /* The guest is at the destination: it ends here, and so does its document, if that was asked for. 1; 0: not by `end`; -1: its QEMU cannot be killed. */

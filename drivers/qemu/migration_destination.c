@@ -267,7 +267,7 @@ qemuMigrationChoosePort(const struct qemuMigrationPlace *place, bool anywhere, i
 VIRT_INTERNAL char *
 qemuMigrationListenAt(const struct qemuMigrationPlace *place, char **uri, char **path)
 {
-    const char *address = place->address, *source = place->given != NULL ? place->given : place->like;
+    const char *address = place->address, *source = place->given != NULL ? place->given : place->like, *unixPath = NULL;
     VIRT_CLEANUP_FREE char *host = NULL;
     int port = 0;
 
@@ -275,15 +275,15 @@ qemuMigrationListenAt(const struct qemuMigrationPlace *place, char **uri, char *
     free(*path);
     *uri = *path = NULL;
     if (place->given != NULL && strncmp(place->given, "unix:", 5) == 0)
-        *path = virStringCopy(qemuMigrationUnixPath(place->given));        /* QEMU makes it, and does not remove it when it is killed */
+        unixPath = qemuMigrationUnixPath(place->given);
     else if (place->given == NULL && place->own != NULL)
-        *path = virStringCopy(place->own);
-    if (*path != NULL && strlen(*path) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        *uri = virStringFormat("unix:%s", *path);
+        unixPath = place->own;
+    if (unixPath != NULL && strlen(unixPath) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
+        /* QEMU makes it, and does not remove it when it is killed */
+        if ((*path = virStringCopy(unixPath)) == NULL || (*uri = virStringFormat("unix:%s", unixPath)) == NULL)
+            return NULL;
         return virStringCopy(*uri);
     }
-    free(*path);
-    *path = NULL;
     if (place->given == NULL && place->local)
         address = "127.0.0.1";
     if (source != NULL && qemuMigrationParseTcp(source, &host, &port) < 0)
@@ -296,8 +296,7 @@ qemuMigrationListenAt(const struct qemuMigrationPlace *place, char **uri, char *
         address = qemuMigrationFamily(host);
     if (qemuMigrationChoosePort(place, address == NULL, &port) < 0)
         return NULL;
-    *uri = qemuMigrationFormatTcp(host, port);
-    return qemuMigrationFormatTcp(address, port);
+    return (*uri = qemuMigrationFormatTcp(host, port)) != NULL ? qemuMigrationFormatTcp(address, port) : NULL;
 }
 
 /* The socket of our own for the memory, or the disks, of a migration. */

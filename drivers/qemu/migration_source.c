@@ -176,22 +176,31 @@ qemuMigrationTakeInfo(struct qemuMigration *m, const cJSON *info)
         qemuMigrationKeepStats(m, params, n);
 }
 
-/* Takes the answer in, after at most timeout ms. 1: nothing is asked any more; 0: it has not come. */
+/* Takes the answer in, after at most timeout ms. 1: it has come; 0: not yet; -1: nothing is asked, or it is not answered any more. */
 static int
 qemuMigrationAnswered(struct qemuMigration *m, struct qemuMonitor *mon, int timeout)
 {
     VIRT_CLEANUP_JSON cJSON *info = NULL;
-    int rc;
+    int rc = m->asking != 0 ? qemuMonitorReceive(mon, m->asking, timeout, &info) : -1;
 
-    if (m->asking == 0)
-        return 1;
-    if ((rc = qemuMonitorReceive(mon, m->asking, timeout, &info)) == 0)
+    if (rc == 0)
         return 0;
     m->asking = 0;
     if (rc > 0)
         qemuMigrationTakeInfo(m, info);
     virResetLastError();
-    return 1;
+    return rc;
+}
+
+/* The monitor has closed, and what was said by it is not answered any more. If QEMU goes on, it is asked by a new one, whose numbers begin anew. */
+static void
+qemuMigrationForgetAsked(struct qemuMigration *m)
+{
+    m->asking = 0;
+    m->final = false;
+    m->asked = 0;
+    m->npending = 0;
+    virResetLastError();
 }
 
 /* The transfer has ended: what QEMU has to say of it, asked for once more. 1: it has said it, or cannot; 0: not within timeout ms. */
@@ -204,7 +213,7 @@ qemuMigrationLastInfo(struct qemuMigration *m, struct qemuMonitor *mon, int time
         qemuMigrationAsk(m, mon);
         m->final = true;
     }
-    return qemuMigrationAnswered(m, mon, timeout);
+    return qemuMigrationAnswered(m, mon, timeout) != 0;
 }
 
 /* Why QEMU gave up, in its words. */
@@ -347,12 +356,8 @@ qemuMigrationPerformRun(struct qemuMigration *m, struct qemuMonitor *mon, const 
         if (m->npending == 0 && (rc = qemuMigrationJudge(m, mon, qemuMigrationLeft(end, most))) != 0)
             return rc;
         if (!qemuMonitorIsOpen(mon) || atomic_load(&m->ended)) {
-            m->asking = 0;
-            m->final = false;
-            m->asked = 0;
-            m->npending = 0;
-            virResetLastError();
-            return 0;                 /* if QEMU goes on, it is asked by a new monitor */
+            qemuMigrationForgetAsked(m);
+            return 0;
         }
         if (m->npending == 0 && !m->final) {
             if (m->asking == 0 && virTimeNowUs() - m->asked >= QEMU_MIGRATE_ASK)
@@ -454,8 +459,11 @@ qemuMigrationHaltTransfer(struct qemuMigration *m, unsigned long long end)
     for (;;) {
         int left = qemuMigrationLeft(end, 100);
 
-        if (mon == NULL || !qemuMonitorIsOpen(mon))
+        if (mon == NULL || !qemuMonitorIsOpen(mon)) {
+            qemuMigrationForgetAsked(m);
+            m->cancelSent = false;    /* and may have been lost */
             break;
+        }
         if (m->npending > 0 && qemuMigrationCollect(m, mon, left) == 0) {
             if (left == 0)
                 break;
@@ -589,9 +597,12 @@ qemuMigrationLeaveWhenSent(struct qemuMigration *m, unsigned long long end)
     return qemuMigrationLeave(m, end);
 }
 
-/* What the destination was told becomes stale, before the CPUs run again. 1; 0: not known; -1: somebody else has the guest: it ends here. */
+/*
+ * What the destination was told becomes stale, before the CPUs run again. 1; 0: not known; -1: somebody else has the guest: it ends here, by `end`,
+ * and is 0 until then.
+ */
 VIRT_INTERNAL int
-qemuMigrationKeepLease(struct qemuMigration *m)
+qemuMigrationKeepLease(struct qemuMigration *m, unsigned long long end)
 {
     virErrorPtr error;
     int rc = qemuLeaseKeep(m);
@@ -599,9 +610,9 @@ qemuMigrationKeepLease(struct qemuMigration *m)
     if (rc != 0)
         return rc > 0;
     error = virSaveLastError();
-    rc = qemuProcessStop(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, QEMU_PROCESS_STOP_KILL);
+    rc = qemuProcessStopWithin(m->vm, VIR_DOMAIN_SHUTOFF_FAILED, qemuMigrationLeft(end, -1));
     virRestoreLastError(error);
-    return rc < 0 && !atomic_load(&m->ended) ? 0 : -1;
+    return rc <= 0 && !atomic_load(&m->ended) ? 0 : -1;
 }
 
 VIRT_INTERNAL int
@@ -617,7 +628,7 @@ qemuMigrationResume(struct qemuMigration *m, unsigned long long end)
     }
     if (atomic_load(&m->ended) || priv == NULL)
         return virReportError(VIR_ERR_OPERATION_FAILED, "domain '%s' cannot go on: its QEMU has ended", m->name);
-    if ((rc = qemuMigrationKeepLease(m)) <= 0 || (rc = qemuStorageEnd(m, end)) == 0)
+    if ((rc = qemuMigrationKeepLease(m, end)) <= 0 || (rc = qemuStorageEnd(m, end)) == 0)
         return rc;
     if ((mon = qemuDomainMonitor(m->vm)) == NULL) {
         if (atomic_load(&m->ended))

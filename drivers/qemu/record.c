@@ -9,6 +9,7 @@
  *   id             of the guest as it runs here; -1: it does not (yet)
  *   flags, params  as the phases were called with
  *   stage, over    where it stands (qemuStages), and whether that is its end
+ *   performed, started               what decides: the destination had all of it; it was started there
  *   since, changed wall clock, ms: when it began here, and when the record was written
  * (up to here it is what a list of migrations tells; secrets follow)
  *   state, reason, running           of the guest before the migration
@@ -54,6 +55,7 @@ qemuMigrationHead(const struct qemuMigration *m)
                          "a:params", virTypedParamsToJson(m->params, m->nparams), "s:stage", qemuStages[atomic_load(&m->stage)].name,
                          "b:over", qemuMigrationIsOver(m),
                          "b:performed", m->stage == QEMU_STAGE_TRANSFERRED || m->stage == QEMU_STAGE_LEAVING || m->stage == QEMU_STAGE_LEFT,
+                         "b:started", m->stage == QEMU_STAGE_STARTED,
                          "u:since", m->since, "u:changed", atomic_load(&m->changed), NULL);
 }
 

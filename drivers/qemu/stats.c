@@ -11,6 +11,8 @@
 
 #define VIRT_FROM VIR_FROM_QEMU
 
+#define QEMU_STATS_RATE_MAX 1e18
+
 struct qemuStats {
     virTypedParameterPtr params;
     int n, max;
@@ -41,13 +43,14 @@ qemuStatsCopy(struct qemuStats *stats, const char *name, const cJSON *object, co
         qemuStatsAdd(stats, name, value * factor);
 }
 
-/* bytes a second, from megabits a second */
+/* bytes a second, from megabits a second; what no wire can have is not known */
 static unsigned long long
 qemuStatsRate(const cJSON *ram)
 {
     const cJSON *mbps = virJsonGet(ram, "mbps");
+    const double rate = cJSON_IsNumber(mbps) ? mbps->valuedouble * 1000000 / 8 : 0;
 
-    return cJSON_IsNumber(mbps) && mbps->valuedouble > 0 ? (unsigned long long)(mbps->valuedouble * 1000000 / 8) : 0;
+    return rate > 0 && rate < QEMU_STATS_RATE_MAX ? (unsigned long long)rate : 0;
 }
 
 /*
@@ -339,4 +342,5 @@ qemuDomainGetJobInfo(virDomainPtr domain, virDomainJobInfoPtr info)
     return 0;
 }
 
+#undef QEMU_STATS_RATE_MAX
 #undef VIRT_FROM

@@ -7,6 +7,7 @@
  */
 #include "test.h"
 
+#include "../common/process.h"
 #include "../common/text.h"
 
 #include <errno.h>
@@ -49,6 +50,21 @@ testLeaseGuest(struct testHost *host, struct virDomainObj *vm, xmlDocPtr doc, st
     return virLeaseGuestRead(doc != NULL ? doc : live, host->leases->disks, guest);
 }
 
+/* With its pid, what names for good the process that keeps the seat; 0: there is none. */
+static unsigned long long
+testLeaseKeeperSince(const struct virLockSeat *seat)
+{
+#ifndef _WIN32
+    struct virProcess keeper;
+
+    if (seat->keeper > 0 && virProcessIdentify(seat->keeper, &keeper) == 0)
+        return keeper.startTime;
+#else
+    (void)seat;
+#endif
+    return 0;
+}
+
 /* The simulated hypervisor inherits the seat. */
 static int
 testLeaseInherit(struct testHost *host, struct virDomainObj *vm, struct virLockSeat *seat)
@@ -65,6 +81,7 @@ testLeaseInherit(struct testHost *host, struct virDomainObj *vm, struct virLockS
     if (fd >= 0 && virLeaseSeated(host->leases, seat, 0) == 0) {
         test->seat = *seat;
         test->seat.fd = fd;
+        test->keeperSince = testLeaseKeeperSince(seat);
         test->epoch = 0;
         return 0;
     }
@@ -139,6 +156,7 @@ testLeaseLeaveSeat(struct virDomainObj *vm)
         return;
     close(test->seat.fd);
     test->seat = (struct virLockSeat){ .fd = -1 };
+    test->keeperSince = 0;
 }
 
 /* What keeps the seat is gone in the same instant, and cannot give it back: a lock manager that counts time does so. */
@@ -148,8 +166,8 @@ testLeaseLosePower(struct virDomainObj *vm)
 #ifndef _WIN32
     struct testDomain *test = vm->priv;
 
-    if (test != NULL && test->seat.keeper > 0)
-        kill(test->seat.keeper, SIGKILL);
+    if (test != NULL && test->seat.keeper > 0 && test->keeperSince != 0)
+        virProcessSignal(&(struct virProcess){ .pid = test->seat.keeper, .startTime = test->keeperSince }, SIGKILL);
 #endif
     testLeaseLeaveSeat(vm);
 }

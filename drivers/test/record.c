@@ -230,7 +230,7 @@ testMigrationFormat(const struct testMigration *m)
                          "u:flags", (unsigned long long)m->flags, "a:params", virTypedParamsToJson(m->params, m->nparams),
                          "s:stage", testStages[m->stage].name, "b:over", (int)testMigrationIsOver(m),
                          "b:performed", m->stage == TEST_PERFORMED || m->stage == TEST_LEAVING || m->stage == TEST_LEFT,
-                         "u:since", (unsigned long long)m->since, NULL);
+                         "b:started", m->stage == TEST_ARRIVED, "u:since", (unsigned long long)m->since, NULL);
     return json != NULL ? virJsonFormat(json) : NULL;
 }
 

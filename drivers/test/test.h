@@ -112,6 +112,7 @@ struct testDomain {
     unsigned long maxSpeed;              /* MiB/s */
     unsigned long long cache;            /* bytes */
     struct virLockSeat seat;             /* its hypervisor's, as long as that lives */
+    unsigned long long keeperSince;      /* when the process that keeps it was started, as virProcessIdentify has it; 0: there is none */
     unsigned long long epoch;            /* of the guest's lease, when it became this host's; 0: it has not */
     struct testStream *console;          /* the newest stream that has opened it; a reference; NULL: none */
 };

@@ -266,6 +266,58 @@ TEST(an_old_record_leads_to_the_end_that_has_been)
     leave(&hosts);
 }
 
+/* The source has its answer and does not ask again: whoever goes on at the destination must not wait for a question to know how it ended. */
+TEST(a_destination_made_from_its_hosts_record_knows_how_it_ended)
+{
+    static const struct { bool abort; virMigrationOutcome outcome; } ways[] = {
+        { false, VIR_MIGRATION_OUTCOME_MIGRATED }, { true, VIR_MIGRATION_OUTCOME_ROLLED_BACK },
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        virMigrationPtr source, destination, again;
+        char **records = NULL, *text, *last = NULL;
+        struct pair hosts;
+        int rc;
+
+        open(&hosts, "&memory-mib=16", "");
+        CHECK_PTR(source = virMigrationNewSource(hosts.domain, NULL, 0, VIR_MIGRATE_LIVE));
+        CHECK_PTR(destination = virMigrationNewDestination(hosts.b));
+        do {
+            if (ways[i].abort && virMigrationGetPhase(source) == VIR_MIGRATION_PHASE_PERFORM)
+                CHECK_OK(virMigrationAbort(source));
+            CHECK_OK(rc = virMigrationStep(source, 1));
+            if (virMigrationGetMessage(source, &text) > 0) {
+                CHECK_OK(virMigrationPutMessage(destination, text));
+                free(last);
+                last = text;
+            }
+            CHECK_OK(virMigrationStep(destination, 1));
+            if (virMigrationGetMessage(destination, &text) > 0) {
+                CHECK_OK(virMigrationPutMessage(source, text));
+                free(text);
+            }
+        } while (rc > 0);
+        CHECK_INT(virMigrationGetOutcome(source), ways[i].outcome);
+        CHECK_INT(virConnectListMigrations(hosts.b, &records, VIR_CONNECT_LIST_MIGRATIONS_OVER), 1);
+        CHECK_PTR(again = virMigrationNewFromRecord(records[0], NULL, hosts.b));
+        CHECK_INT(virMigrationStep(again, 0), 0);
+        CHECK_INT(virMigrationGetOutcome(again), ways[i].outcome);
+        CHECK_INT(virMigrationGetPhase(again), VIR_MIGRATION_PHASE_OVER);
+        CHECK_OK(virMigrationPutMessage(again, last));           /* and it answers, if it is asked */
+        CHECK_INT(virMigrationStep(again, 100), 0);
+        CHECK_INT(virMigrationGetMessage(again, &text), 1);
+        CHECK_INT(virMigrationGetOutcome(again), ways[i].outcome);
+        free(text);
+        free(last);
+        free(records[0]);
+        free(records);
+        virMigrationFree(source);
+        virMigrationFree(destination);
+        virMigrationFree(again);
+        leave(&hosts);
+    }
+}
+
 TEST(a_doubt_is_said_and_settled)
 {
     static const struct { virMigrationOutcome said; int here; } words[] = {

@@ -185,6 +185,48 @@ TEST(a_console_is_for_one_stream_unless_another_insists)
     endGuest();
 }
 
+/* Whoever had the console of the guest's former life has not closed his stream yet, and can read what is left there. */
+static void
+restartedConsoleIsFree(const char *serial)
+{
+    static char text[65536];
+    virStreamPtr former, stream;
+    char *xml;
+
+    startGuest(serial, "");
+    CHECK_PTR(xml = virDomainGetXMLDesc(guest, 0));
+    CHECK_OK(virDomainFree(guest));
+    CHECK_PTR(guest = virDomainDefineXML(conn, xml));
+    free(xml);
+    former = openConsole(0, NULL, 0);
+    readUntil(former, text, sizeof(text), "", 10);
+    CHECK_OK(virDomainDestroy(guest));
+    CHECK_OK(virDomainCreate(guest));
+    CHECK_PTR(stream = virStreamNew(conn, 0));
+    CHECK_OK(virDomainOpenConsole(guest, NULL, stream, 0));
+    readUntil(stream, text, sizeof(text), "", 10);
+    while (virStreamRecv(former, text, sizeof(text)) > 0)
+        ;
+    CHECK_OK(virStreamFree(former));  /* the older one's end leaves the newer one alone */
+    CHECK_PTR(former = virStreamNew(conn, 0));
+    CHECK_FAILS(virDomainOpenConsole(guest, NULL, former, 0), VIR_ERR_OPERATION_FAILED);
+    readUntil(stream, text, sizeof(text), "", 10);
+    CHECK_OK(virStreamFree(former));
+    CHECK_OK(virStreamFree(stream));
+    CHECK_OK(virDomainUndefine(guest));
+    endGuest();
+}
+
+TEST(a_guest_that_was_started_again_has_a_free_console_on_a_socket)
+{
+    restartedConsoleIsFree(unixSerial());
+}
+
+TEST(a_guest_that_was_started_again_has_a_free_console_on_a_pty)
+{
+    restartedConsoleIsFree(PTY);
+}
+
 static void *
 receiveToTheEnd(void *opaque)
 {

@@ -103,6 +103,7 @@ struct end {
     virMigrationPhase abortIn;        /* source: LAST: it does not */
     virMigrationPhase dieIn;          /* source: is killed in this phase; LAST: it is not */
     int dieAt;                        /* destination: is killed when it has carried out so many messages, its answer not given; 0: it is not */
+    bool dieLast;                     /* destination: is killed when the source has ended */
     bool slow;
     char uuid[40];                    /* of the migration, once a message has said it */
 };
@@ -388,10 +389,12 @@ carry(struct end ends[2], unsigned int seed, int bad)
             }
         }
     }
+    if (ends[1].dieLast)
+        CHECK_INT(kill(pids[1], SIGKILL), 0);
     close(all[3]);                    /* the destination hears that the source has gone */
     all[3] = -1;
     CHECK_INT(waitpid(pids[1], &status, 0), pids[1]);
-    /* a doubled message that came last of all: the destination had answered everything before it was killed, and the source has ended */
+    /* also by a doubled message that came last of all: the destination had answered everything before it was killed; who follows is asked nothing */
     if (WIFSIGNALED(status) && !ends[1].again) {
         pids[1] = replace(&ends[1], &wire, all, 10);
         CHECK_INT(waitpid(pids[1], &status, 0), pids[1]);
@@ -509,10 +512,11 @@ TEST_LIMIT(a_killed_destination_is_followed_by_another, 180)
     int at = 0;
 
     begin();
-    for (int i = 1; i <= 3; i++) {
+    for (int i = 1; i <= 4; i++) {
         harnessContext("seed %d, killed after %d messages", 50 + i, i);
         prepare(ends, at);
-        ends[1].dieAt = i;
+        ends[1].dieAt = i < 4 ? i : 0;
+        ends[1].dieLast = i == 4;
         switch (carry(ends, 50 + (unsigned int)i, 4)) {
         case VIR_MIGRATION_OUTCOME_MIGRATED:
             at = !at;

@@ -3,6 +3,8 @@
 #include "../fault.h"
 #include "../harness.h"
 
+#include <locale.h>
+
 TEST(text_that_would_change_its_meaning_is_refused)
 {
     static const struct { const char *text; size_t length; } texts[] = {
@@ -46,6 +48,64 @@ TEST(integers_keep_their_digits)
     free(out);
     cJSON_Delete(json);
 }
+
+#ifndef _WIN32
+/* The numbers of this locale, as one that is made in the scratch folder; false: there is nothing to make it with. */
+static bool
+useNumbersOf(const char *locale, const char *charset)
+{
+    char command[3000], name[40];
+
+    snprintf(name, sizeof(name), "%s.%s", locale, charset);
+    snprintf(command, sizeof(command), "printf 'LC_NUMERIC\\ncopy \"%s\"\\nEND LC_NUMERIC\\n' > '%s' && "
+             "localedef -c -i '%s' -f %s '%s' > /dev/null 2>&1", locale, scratchPath("definition"), scratchPath("definition"), charset, scratchPath("%s", name));
+    runShell(command, NULL);          /* it complains of the categories that are not there */
+    setenv("LOCPATH", scratchPath("."), 1);
+    return setlocale(LC_NUMERIC, name) != NULL;
+}
+
+/* Where the point is a comma, and where it is two bytes long. */
+TEST(numbers_are_the_same_in_every_locale)
+{
+    static const char text[] = "{\"a\":0.1,\"b\":-1234567.875,\"c\":[2.5e-300,1e+30]}";
+    static const struct { const char *name, *charset, *point; } locales[] = {
+        { "de_DE", "ISO-8859-1", "," }, { "ps_AF", "UTF-8", "\xd9\xab" },
+    };
+
+    for (size_t i = 0; i < sizeof(locales) / sizeof(locales[0]); i++) {
+        virTypedParameterPtr params = NULL, back = NULL;
+        int n = 0, max = 0, nback = 0;
+        double value = 0;
+        cJSON *json;
+        char *out, wrong[10];
+
+        harnessContext("%s", locales[i].name);
+        if (!useNumbersOf(locales[i].name, locales[i].charset))
+            SKIP("no localedef, or nothing of %s", locales[i].name);
+        CHECK_STR(localeconv()->decimal_point, locales[i].point);
+        CHECK_OK(virTypedParamsAddFromString(&params, &n, &max, "d", VIR_TYPED_PARAM_DOUBLE, "-1234567.875"));
+        CHECK_OK(virTypedParamsGetDouble(params, n, "d", &value));
+        CHECK(value == -1234567.875);
+        snprintf(wrong, sizeof(wrong), "1%s5", locales[i].point);
+        CHECK_FAILS(virTypedParamsAddFromString(&params, &n, &max, "e", VIR_TYPED_PARAM_DOUBLE, wrong), VIR_ERR_INVALID_ARG);
+        CHECK_PTR(json = virTypedParamsToJson(params, n));
+        CHECK_PTR(out = virJsonFormat(json));
+        CHECK_STR(out, "[[\"d\",\"double\",\"-1234567.875\"]]");
+        free(out);
+        CHECK_OK(virTypedParamsFromJson(json, &back, &nback, "test"));
+        CHECK(back[0].value.d == -1234567.875);
+        cJSON_Delete(json);
+        virTypedParamsFree(params, n);
+        virTypedParamsFree(back, nback);
+        CHECK_PTR(json = virJsonParse(text, sizeof(text) - 1, "test"));
+        CHECK(virJsonGet(json, "a")->valuedouble == 0.1);
+        CHECK_PTR(out = virJsonFormat(json));
+        CHECK_STR(out, "{\"a\":0.10000000000000001,\"b\":-1234567.875,\"c\":[2.5e-300,1e+30]}");
+        free(out);
+        cJSON_Delete(json);
+    }
+}
+#endif
 
 TEST(nesting_is_limited)
 {

@@ -805,9 +805,12 @@ startIdle(void)
 /* The hypervisor has the seat's socket, and may say what it likes there: also that another process is the hypervisor. */
 TEST(a_keeper_watches_the_process_that_the_library_has_named)
 {
-    pid_t hypervisor = startIdle(), other = startIdle(), liar;
+    pid_t hypervisor, other, liar;
     struct virLockSeat seat;
 
+    needsPidfd();
+    hypervisor = startIdle();
+    other = startIdle();
     CHECK_OK(virKeeperStart(keepNothing, "", 1, VIRT_LOCK_POWEROFF, &seat));
     CHECK_OK(virKeeperSeated(&seat, hypervisor));
     if ((liar = fork()) == 0)

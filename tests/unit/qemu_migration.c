@@ -288,7 +288,55 @@ TEST(a_halt_without_an_end_does_not_spin_while_the_monitor_is_gone)
     CHECK_INT(virConnectClose(conn), 0);
 }
 
+/* No answer is not no: `migrate` may have been carried out, and only QEMU knows. */
+TEST(a_halt_whose_monitor_closes_before_the_answer_has_not_halted)
+{
+    virConnectPtr conn = openRoot("host0");
+    virDomainPtr domain = playGuest(conn);
+    struct qemuDomain *priv = qemuDomainPeek(domain->obj);
+    struct qemuMigration *m = malloc(sizeof(*m));
+
+    make(m, qemuHostOf(conn), false);
+    m->vm = virDomainObjRef(domain->obj);
+    atomic_store(&m->stage, QEMU_STAGE_TRANSFER);
+    m->sent = true;
+    atomic_store(&priv->migrationStatus, QEMU_MIGRATION_NONE);
+    CHECK_INT(qemuMigrationHaltLocked(m, qemuMigrationUntil(0)), VIR_MIGRATION_AGAIN);
+    CHECK(atomic_load(&m->asking) != 0);
+    CHECK_OK(shutdown(qemu, SHUT_RDWR));
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(qemuMigrationHaltLocked(m, qemuMigrationUntil(0)), VIR_MIGRATION_AGAIN);
+    CHECK_INT(atomic_load(&m->stage), QEMU_STAGE_TRANSFER);
+    /* what it asks next has nothing to do with what the old monitor was asked */
+    CHECK_INT(atomic_load(&m->asking), 0);
+    CHECK(!m->cancelSent);
+    qemuMigrationFree(m);
+    endGuest(domain);
+    CHECK_INT(virConnectClose(conn), 0);
+}
+
 /* ---- what a peer may say ---- */
+
+TEST(a_rate_that_no_wire_has_is_not_known)
+{
+    static const struct { const char *ram; unsigned long long rate; } rates[] = {
+        { "{\"mbps\":8}", 1000000 }, { "{\"mbps\":1e300}", 0 }, { "{\"mbps\":1.8e14}", 0 }, { "{\"mbps\":-1}", 0 },
+        { "{\"mbps\":\"8\"}", 0 }, { "{}", 0 },
+    };
+    unsigned long long ms = 7;
+
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        cJSON *ram = virJsonParse(rates[i].ram, strlen(rates[i].ram), "test");
+
+        CHECK_UINT(qemuStatsRate(ram), rates[i].rate);
+        cJSON_Delete(ram);
+    }
+    CHECK(!virStatsTimeLeft(1.8e19, 1, 0, &ms));
+    CHECK(!virStatsTimeLeft(1, 1, 1, &ms));
+    CHECK_UINT(ms, 7);
+    CHECK(virStatsTimeLeft(100, 100, 50, &ms));
+    CHECK_UINT(ms, 2000);
+}
 
 TEST(a_cookie_that_does_not_fit_its_flags_is_refused)
 {
@@ -499,6 +547,36 @@ TEST(memory_and_disks_are_listened_for_in_the_same_way)
     free(text);
     qemuMigrationFree(m);
     CHECK_INT(virConnectClose(conn), 0);
+}
+
+static int
+listenWithoutMemory(void *opaque)
+{
+    const struct qemuMigrationPlace *place = opaque;
+    char *uri = NULL, *path = NULL, *text = qemuMigrationListenAt(place, &uri, &path);
+    int rc = text != NULL ? 0 : -1;
+
+    /* whole, or not at all: and never at another kind of address */
+    if (text != NULL)
+        CHECK(uri != NULL && (strncmp(text, "unix:", 5) == 0) == (place->own != NULL || strncmp(place->given, "unix:", 5) == 0));
+    free(text);
+    free(uri);
+    free(path);
+    return rc;
+}
+
+TEST(an_address_to_listen_at_survives_every_failing_allocation)
+{
+    int next = 0;
+    struct qemuMigrationPlace places[] = {
+        { .what = "it", .local = true, .own = "/run/own", .next = &next }, { .what = "it", .given = "unix:///given", .next = &next },
+        { .what = "it", .given = "tcp:127.0.0.1:50001", .next = &next },
+    };
+
+    for (size_t i = 0; i < 3; i++) {
+        harnessContext("place %zu", i);
+        FAULT_EACH_ALLOCATION(listenWithoutMemory, &places[i]);
+    }
 }
 
 /* ---- what is on record ---- */

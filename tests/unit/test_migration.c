@@ -726,6 +726,43 @@ TEST(a_record_says_what_another_controller_must_know)
     virTypedParamsFree(params, n);
 }
 
+/* ---- the process that keeps a lease ---- */
+
+#ifndef _WIN32
+TEST(a_host_that_loses_power_ends_the_keeper_and_not_whoever_has_its_pid_since)
+{
+    virConnectPtr conn = virConnectOpen("test:///default");
+    virDomainPtr domain = virDomainLookupByName(conn, "test");
+    struct testDomain *test;
+    struct virProcess other;
+    pid_t pid = fork();
+    int status;
+
+    CHECK(pid >= 0);
+    if (pid == 0)
+        for (;;)
+            pause();
+    CHECK_PTR(domain);
+    CHECK_PTR(test = testDomainOf(domain->obj));
+    CHECK_OK(virProcessIdentify(pid, &other));
+    test->seat.keeper = pid;
+    test->keeperSince = other.startTime - 1;
+    testLeaseLosePower(domain->obj);
+    test->seat.keeper = pid;
+    test->keeperSince = 0;            /* it had gone before it could be told apart */
+    testLeaseLosePower(domain->obj);
+    usleep(50000);
+    CHECK_INT(waitpid(pid, &status, WNOHANG), 0);
+    test->seat.keeper = pid;
+    test->keeperSince = other.startTime;
+    testLeaseLosePower(domain->obj);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    virDomainFree(domain);
+    CHECK_INT(virConnectClose(conn), 0);
+}
+#endif
+
 /* ---- older protocols, the grammar of faults ---- */
 
 TEST(an_older_protocol_is_a_table_with_fewer_slots)
