@@ -51,7 +51,7 @@ MANDIR  ?= $(PREFIX)/share/man
 DOCDIR  ?= $(PREFIX)/share/doc/virt
 PAGEDIR ?= $(PREFIX)/share/virt/dashboard
 PACKAGES = libxml-2.0 libcjson
-# The lock manager "etcd" is in where libcurl is; ETCD= leaves it out.
+# The lock manager "etcd" is in where libcurl is, which is loaded when it is needed; ETCD= leaves it out.
 ETCD     = $(if $(WINDOWS),,$(shell pkg-config --exists libcurl 2> /dev/null && echo libcurl))
 # The lock manager "sanlock", where its library is; SANLOCK= leaves it out.
 SANLOCK  = $(if $(WINDOWS),,$(shell pkg-config --exists libsanlock_client 2> /dev/null && echo libsanlock_client))
@@ -103,7 +103,9 @@ once        = $(eval $1 := $2)$($1)
 PKG_CFLAGS  = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags $(PACKAGES) $(OPTIONAL)) $(if $(strip $(ETCD)),-DVIRT_WITH_ETCD=1) \
               $(if $(strip $(SANLOCK)),-DVIRT_WITH_SANLOCK=1) $(if $(strip $(REMOTE)),-DVIRT_WITH_REMOTE=1) \
               $(if $(strip $(NOISE)),-DVIRT_WITH_NOISE=1))
-PKG_LIBS    = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PACKAGES) $(OPTIONAL)) $(WIN_LIBS) -pthread)
+OPTIONAL_LIBS = $(call once,OPTIONAL_LIBS,$(if $(SANLOCK)$(REMOTE)$(NOISE),$(shell pkg-config --libs $(SANLOCK) $(REMOTE) $(NOISE))) \
+                $(if $(strip $(ETCD)),-ldl))
+PKG_LIBS    = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PACKAGES)) $(OPTIONAL_LIBS) $(WIN_LIBS) -pthread)
 COMPILE     = $(Q)echo "  cc    $@"; $(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(MODE) $(PKG_CFLAGS) -pthread -MMD -MP
 LINK        = $(Q)echo "  link  $@"; $(CC) $(CFLAGS) $(MODE) $(LDFLAGS)
 WARNINGS   ?= -Wall -Wextra
@@ -458,8 +460,8 @@ uninstall:
 	$(Q)rm -rf "$(DESTDIR)$(DOCDIR)/html"
 	$(Q)rmdir "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(PAGEDIR)" "$(DESTDIR)$(patsubst %/,%,$(dir $(PAGEDIR)))" 2> /dev/null || true
 
-# Written anew each time, since PREFIX and LIBDIR may have changed. libcurl and libcrypto are not required there: what they need to be
-# static themselves is seldom installed.
+# Written anew each time, since PREFIX and LIBDIR may have changed. libcrypto is not required there: what it needs to be static itself is
+# seldom installed.
 .PHONY: $(BUILD)/virt.pc
 $(BUILD)/virt.pc:
 	@mkdir -p $(@D)
@@ -468,7 +470,7 @@ $(BUILD)/virt.pc:
 	    'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' '' 'Name: virt' \
 	    'Description: Virtualization library with the API of libvirt, embedded' 'Version: $(VERSION)' \
 	    'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lvirt-embed' \
-	    'Libs.private: $(if $(OPTIONAL),$(shell pkg-config --libs $(OPTIONAL))) -pthread' > $@
+	    'Libs.private: $(OPTIONAL_LIBS) -pthread' > $@
 
 # virtsh says what is in it: RUN is what runs it, where that is not this machine (RUN=qemu-aarch64).
 $(BUILD)/virtsh.1: examples/virtsh/manpage examples/virtsh/virtsh.1.in $(BUILD)/examples/virtsh

@@ -1238,14 +1238,15 @@ virConnSetErrorFunc(virConnectPtr conn, void *userData, virErrorFunc handler)
 virDomainPtr
 virNewDomain(virConnectPtr conn, const char *name, const unsigned char *uuid, int id, void *obj, void (*objFree)(void *obj))
 {
-    virDomainPtr domain = virAllocate(sizeof(*domain));
+    size_t length = strlen(name);
+    virDomainPtr domain = virAllocate(sizeof(*domain) + length + 1);
 
-    if (domain == NULL || (domain->name = virStringCopy(name)) == NULL) {
-        free(domain);
+    if (domain == NULL) {
         if (objFree != NULL)
             objFree(obj);
         return NULL;
     }
+    memcpy(domain->name, name, length);
     virHandleInit(&domain->handle, VIRT_MAGIC_DOMAIN);
     virHandleRef(&conn->handle);
     domain->conn = conn;
@@ -1274,7 +1275,6 @@ virDomainUnref(virDomainPtr domain)
         return;
     if (domain->objFree != NULL)
         domain->objFree(domain->obj);
-    free(domain->name);
     free(domain);
     if (virHandleUnref(&conn->handle) == 0)
         virConnectDispose(conn);

@@ -113,11 +113,11 @@ struct _virConnect {
 struct _virDomain {
     struct virHandle handle;
     virConnectPtr conn;               /* a reference */
-    char *name;
     unsigned char uuid[VIR_UUID_BUFLEN];
     atomic_int id;                    /* -1: not running */
     void *obj;                        /* the driver's own object behind this handle, or NULL */
     void (*objFree)(void *obj);       /* gives back the handle's reference on obj */
+    char name[];
 };
 
 struct virStreamDriver;

@@ -11,6 +11,7 @@
 #include <locale.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define VIRT_FROM VIR_FROM_NONE
@@ -53,6 +54,24 @@ virJsonUtf8Length(const unsigned char *text, size_t length)
     return n;
 }
 
+/* How many characters from here on are plain: printable ASCII, no quote and no backslash. It may say less, since it looks at eight at once. */
+static size_t
+virJsonPlain(const char *text, size_t length)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+    uint64_t word, quote, backslash;
+    size_t i;
+
+    for (i = 0; length - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, text + i, sizeof(word));
+        quote = word ^ ones * '"';
+        backslash = word ^ ones * '\\';
+        if (((word | (word - ones * ' ') | (quote - ones) | (backslash - ones)) & highs) != 0)
+            break;
+    }
+    return i;
+}
+
 VIRT_INTERNAL const char *
 virJsonCheckText(const char *text, size_t length)
 {
@@ -60,6 +79,8 @@ virJsonCheckText(const char *text, size_t length)
     size_t step;
 
     for (size_t i = 0; i < length; i += step) {
+        if ((step = virJsonPlain(text + i, length - i)) > 0)
+            continue;
         if (bytes[i] == 0)
             return "a NUL character";
         if (bytes[i] == '\\' && length - i >= 2) {
@@ -80,7 +101,7 @@ virJsonIsUtf8(const char *text)
     size_t length = strlen(text), step;
 
     for (size_t i = 0; i < length; i += step)
-        if ((step = (unsigned char)text[i] < 0x80 ? 1 : virJsonUtf8Length((const unsigned char *)text + i, length - i)) == 0)
+        if ((step = virJsonPlain(text + i, length - i)) == 0 && (step = (unsigned char)text[i] < 0x80 ? 1 : virJsonUtf8Length((const unsigned char *)text + i, length - i)) == 0)
             return false;
     return true;
 }
@@ -252,13 +273,15 @@ virJsonBool(const cJSON *object, const char *key, bool *value)
 
 /* ---------- writing ---------- */
 
-static void
+VIRT_INTERNAL void
 virJsonPutString(struct virText *out, const char *value)
 {
+    const char *end = value != NULL ? value + strlen(value) : NULL;
+    size_t plain;
+
     virTextAppend(out, "\"", 1);
     while (value != NULL && *value != '\0') {
-        size_t plain = 0;
-
+        plain = virJsonPlain(value, (size_t)(end - value));
         while ((unsigned char)value[plain] >= 0x20 && value[plain] != '"' && value[plain] != '\\')
             plain++;
         virTextAppend(out, value, plain);
@@ -293,7 +316,7 @@ virJsonPutNumber(struct virText *out, double value)
 }
 
 /* Recursion is bounded by what virJsonParse admits, or by our own building. */
-static void
+VIRT_INTERNAL void
 virJsonPut(struct virText *out, const cJSON *json)
 {
     const cJSON *item;

@@ -280,13 +280,16 @@ virUuidGenerate(unsigned char *uuid)
     return 0;
 }
 
-static int
+/* The value of a hex digit, and 16; 0: it is none. A table, because lists have thousands of uuids. */
+static unsigned int
 virUuidDigit(char digit)
 {
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+    static const unsigned char values[256] = {
+        ['0'] = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19,
+        ['A'] = 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, ['a'] = 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f,
+    };
+
+    return values[(unsigned char)digit];
 }
 
 VIRT_INTERNAL int
@@ -295,13 +298,13 @@ virUuidParse(const char *text, unsigned char *uuid)
     unsigned char parsed[VIR_UUID_BUFLEN];
 
     for (size_t i = 0; i < VIR_UUID_BUFLEN; i++) {
-        int high, low;
+        unsigned int high, low;
 
         while (*text == '-' || (*text <= ' ' && isspace((unsigned char)*text)))
             text++;
-        if ((high = virUuidDigit(text[0])) < 0 || (low = virUuidDigit(text[1])) < 0)
+        if ((high = virUuidDigit(text[0])) == 0 || (low = virUuidDigit(text[1])) == 0)
             return -1;
-        parsed[i] = (unsigned char)(high << 4 | low);
+        parsed[i] = (unsigned char)((high & 15) << 4 | (low & 15));
         text += 2;
     }
     while (isspace((unsigned char)*text))

@@ -24,6 +24,7 @@ VIRT_INTERNAL void virTextAppend(struct virText *text, const char *data, size_t 
 VIRT_INTERNAL void virTextAddXml(struct virText *text, const char *value);        /* escaped for XML */
 VIRT_INTERNAL char *virTextTake(struct virText *text);                             /* caller frees; NULL with error set */
 VIRT_INTERNAL void virTextFree(struct virText *text);
+#define VIRT_CLEANUP_TEXT __attribute__((cleanup(virTextFree)))
 /* NULL-terminated arrays of strings */
 VIRT_INTERNAL int virStringsAdd(char ***list, size_t *count, char *taken);          /* takes `taken` over also on failure; NULL is failure */
 VIRT_INTERNAL void virStringsFree(char **list);

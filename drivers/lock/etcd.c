@@ -24,6 +24,7 @@
 #include "../common/text.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -62,12 +63,64 @@ struct virEtcdValue {
 
 /* ---------- requests ---------- */
 
-static pthread_once_t virEtcdOnce = PTHREAD_ONCE_INIT;
+/*
+ * libcurl is loaded with the first lock manager that needs it, and stays: with all that it needs in turn it is half of a small program's
+ * memory, of which most keep no leases in etcd.
+ */
+static struct {
+    bool loaded;                           /* under the lock; the rest is constant from then on */
+    __typeof__(curl_global_init) *globalInit;
+    __typeof__(curl_easy_init) *init;
+    __typeof__(curl_easy_setopt) *set;
+    __typeof__(curl_easy_perform) *perform;
+    __typeof__(curl_easy_getinfo) *get;
+    __typeof__(curl_easy_strerror) *describe;
+    __typeof__(curl_easy_cleanup) *cleanup;
+    __typeof__(curl_slist_append) *append;
+    __typeof__(curl_slist_free_all) *freeAll;
+} virEtcdCurl;
 
-static void
-virEtcdInit(void)
+static pthread_mutex_t virEtcdCurlLock = PTHREAD_MUTEX_INITIALIZER;
+
+static int
+virEtcdLoadNames(const char *library)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    const struct { const char *name; void *to; } names[] = {
+        { "curl_global_init", &virEtcdCurl.globalInit }, { "curl_easy_init", &virEtcdCurl.init },
+        { "curl_easy_setopt", &virEtcdCurl.set },        { "curl_easy_perform", &virEtcdCurl.perform },
+        { "curl_easy_getinfo", &virEtcdCurl.get },       { "curl_easy_strerror", &virEtcdCurl.describe },
+        { "curl_easy_cleanup", &virEtcdCurl.cleanup },   { "curl_slist_append", &virEtcdCurl.append },
+        { "curl_slist_free_all", &virEtcdCurl.freeAll },
+    };
+    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL), *found;
+
+    for (size_t i = 0; handle != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+        if ((found = dlsym(handle, names[i].name)) == NULL)
+            return -1;                     /* it is no libcurl: dlclose would take back what dlerror has to say */
+        memcpy(names[i].to, &found, sizeof(found));
+    }
+    return handle != NULL ? 0 : -1;
+}
+
+static int
+virEtcdLoad(void)
+{
+    static const char *const libraries[] = { "libcurl.so.4", "libcurl-gnutls.so.4", "libcurl.so" };
+    char why[256] = "";
+    bool loaded;
+
+    pthread_mutex_lock(&virEtcdCurlLock);
+    for (size_t i = 0; !virEtcdCurl.loaded && i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+        if (virEtcdLoadNames(libraries[i]) == 0)
+            virEtcdCurl.loaded = virEtcdCurl.globalInit(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+        else if (why[0] == '\0')
+            snprintf(why, sizeof(why), "%s", dlerror());
+    }
+    loaded = virEtcdCurl.loaded;
+    pthread_mutex_unlock(&virEtcdCurlLock);
+    if (loaded)
+        return 0;
+    return virReportError(VIR_ERR_NO_SUPPORT, "lock manager 'etcd' needs libcurl: %s", why[0] != '\0' ? why : "it cannot be initialized");
 }
 
 static size_t
@@ -93,13 +146,15 @@ virEtcdSocket(void *opaque, curlsocktype purpose, struct curl_sockaddr *address)
 static void
 virEtcdCleanupCurl(CURL **curl)
 {
-    curl_easy_cleanup(*curl);
+    if (*curl != NULL)
+        virEtcdCurl.cleanup(*curl);
 }
 
 static void
 virEtcdCleanupHeaders(struct curl_slist **headers)
 {
-    curl_slist_free_all(*headers);
+    if (*headers != NULL)
+        virEtcdCurl.freeAll(*headers);
 }
 
 /* One request to one endpoint. The HTTP status, and its body, to be freed; 0: none, and `why` says why; -1: the error is set. */
@@ -107,7 +162,7 @@ static long
 virEtcdSend(const char *endpoint, const char *path, const char *body, char **answer, size_t *length,
             char why[CURL_ERROR_SIZE])
 {
-    __attribute__((cleanup(virEtcdCleanupCurl))) CURL *curl = curl_easy_init();
+    __attribute__((cleanup(virEtcdCleanupCurl))) CURL *curl = virEtcdCurl.init();
     __attribute__((cleanup(virEtcdCleanupHeaders))) struct curl_slist *headers = NULL;
     VIRT_CLEANUP_FREE char *url = virStringFormat("%s/v3/%s", endpoint, path);
     struct virText text = { 0 };
@@ -116,24 +171,24 @@ virEtcdSend(const char *endpoint, const char *path, const char *body, char **ans
 
     if (url == NULL)
         return -1;
-    if (curl == NULL || (headers = curl_slist_append(NULL, "Content-Type: application/json")) == NULL)
+    if (curl == NULL || (headers = virEtcdCurl.append(NULL, "Content-Type: application/json")) == NULL)
         return virReportNoMemory();
     why[0] = '\0';
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, virEtcdTake);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, virEtcdSocket);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");                /* the keeper uses none either */
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)VIRT_ETCD_CONNECT);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)VIRT_ETCD_ANSWER);
-    if ((code = curl_easy_perform(curl)) == CURLE_OK)
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    virEtcdCurl.set(curl, CURLOPT_URL, url);
+    virEtcdCurl.set(curl, CURLOPT_POSTFIELDS, body);
+    virEtcdCurl.set(curl, CURLOPT_HTTPHEADER, headers);
+    virEtcdCurl.set(curl, CURLOPT_ERRORBUFFER, why);
+    virEtcdCurl.set(curl, CURLOPT_WRITEFUNCTION, virEtcdTake);
+    virEtcdCurl.set(curl, CURLOPT_WRITEDATA, &text);
+    virEtcdCurl.set(curl, CURLOPT_OPENSOCKETFUNCTION, virEtcdSocket);
+    virEtcdCurl.set(curl, CURLOPT_NOSIGNAL, 1L);
+    virEtcdCurl.set(curl, CURLOPT_NOPROXY, "*");                /* the keeper uses none either */
+    virEtcdCurl.set(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)VIRT_ETCD_CONNECT);
+    virEtcdCurl.set(curl, CURLOPT_TIMEOUT_MS, (long)VIRT_ETCD_ANSWER);
+    if ((code = virEtcdCurl.perform(curl)) == CURLE_OK)
+        virEtcdCurl.get(curl, CURLINFO_RESPONSE_CODE, &status);
     else if (why[0] == '\0')
-        snprintf(why, CURL_ERROR_SIZE, "%s", curl_easy_strerror(code));
+        snprintf(why, CURL_ERROR_SIZE, "%s", virEtcdCurl.describe(code));
     if (text.failed || code == CURLE_OUT_OF_MEMORY) {
         virTextFree(&text);
         return virReportNoMemory();
@@ -694,10 +749,9 @@ virLockEtcdOpen(struct virLock *lock, const char *place)
     struct virEtcd *etcd;
     const char *next;
 
-    if (virKeeperCheck("etcd") < 0 || (etcd = virAllocate(sizeof(*etcd))) == NULL)
+    if (virKeeperCheck("etcd") < 0 || virEtcdLoad() < 0 || (etcd = virAllocate(sizeof(*etcd))) == NULL)
         return -1;
     lock->priv = etcd;
-    pthread_once(&virEtcdOnce, virEtcdInit);
     for (bool more = true; more; place = next + 1) {
         const char *host = strstr(place, "://");
 

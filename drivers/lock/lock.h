@@ -26,7 +26,7 @@
 
 #include <stdbool.h>
 
-/* Needs libcurl, and Linux 5.3 at run time: on where the build says that libcurl is there. */
+/* Needs libcurl (its headers; the library itself when it is used) and Linux 5.3 at run time: on where the build says that libcurl is there. */
 #if !defined VIRT_WITH_ETCD
 # define VIRT_WITH_ETCD 0
 #endif

@@ -48,15 +48,21 @@ remoteNumber(long long value, bool isSigned)
     return cJSON_CreateString(digits);
 }
 
+static int
+remoteStringCheck(const struct remoteArgument *a, const char *what, const char *text)
+{
+    if (virJsonIsUtf8(text))
+        return 0;
+    return virReportError(a->client ? VIR_ERR_INVALID_ARG : VIR_ERR_RPC, "'%s' of %s is not UTF-8", what, a->method->name);
+}
+
 VIRT_INTERNAL cJSON *
 remoteString(const struct remoteArgument *a, const char *what, const char *text)
 {
     cJSON *item;
 
-    if (!virJsonIsUtf8(text)) {
-        virReportError(a->client ? VIR_ERR_INVALID_ARG : VIR_ERR_RPC, "'%s' of %s is not UTF-8", what, a->method->name);
+    if (remoteStringCheck(a, what, text) < 0)
         return NULL;
-    }
     if ((item = cJSON_CreateString(text)) == NULL)
         virReportNoMemory();
     return item;
@@ -130,6 +136,53 @@ remotePutArray(cJSON *object, const char *key)
     cJSON *array = cJSON_CreateArray();
 
     return remotePut(object, key, array) < 0 ? NULL : array;
+}
+
+static void
+remoteListNext(struct virText *list)
+{
+    virTextAppend(list, list->length > 0 ? "," : "[", 1);
+}
+
+VIRT_INTERNAL int
+remoteListAdd(struct virText *list, cJSON *item)
+{
+    if (item == NULL)
+        return -1;
+    remoteListNext(list);
+    virJsonPut(list, item);
+    cJSON_Delete(item);
+    return 0;
+}
+
+VIRT_INTERNAL int
+remoteListAddString(const struct remoteArgument *a, struct virText *list, const char *text)
+{
+    if (remoteStringCheck(a, a->name[0], text) < 0)
+        return -1;
+    remoteListNext(list);
+    virJsonPutString(list, text);
+    return 0;
+}
+
+VIRT_INTERNAL int
+remoteListAddDomain(struct virText *list, virDomainPtr domain)
+{
+    char *text = remoteDomainFormat(domain);
+
+    if (text == NULL)
+        return -1;
+    remoteListNext(list);
+    virJsonPutString(list, text);
+    free(text);
+    return 0;
+}
+
+VIRT_INTERNAL int
+remotePutList(cJSON *object, const char *key, struct virText *list)
+{
+    virTextAppend(list, list->length > 0 ? "]" : "[]", list->length > 0 ? 1 : 2);
+    return remotePut(object, key, list->failed ? NULL : cJSON_CreateRaw(list->data));
 }
 
 /* A member of a reply that is an array of at most so many. */

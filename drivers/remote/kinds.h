@@ -87,6 +87,14 @@ VIRT_INTERNAL int remoteAsked(struct remoteArgument *a, const cJSON *params, con
 VIRT_INTERNAL void remoteWants(struct remoteArgument *a, const cJSON *params, const char *name);
 VIRT_INTERNAL int remoteSayAbsent(const struct remoteArgument *a, cJSON *params, const char *name);
 VIRT_INTERNAL cJSON *remotePutArray(cJSON *object, const char *key);
+/*
+ * A list that comes out is made as text, and put into its object as that: a tree of a thousand elements takes longer to be made, written
+ * and freed than all else about its call. An item (NULL: -1) is taken over; a text of a text is checked as remoteString does it.
+ */
+VIRT_INTERNAL int remoteListAdd(struct virText *list, cJSON *item);
+VIRT_INTERNAL int remoteListAddString(const struct remoteArgument *a, struct virText *list, const char *text);
+VIRT_INTERNAL int remoteListAddDomain(struct virText *list, virDomainPtr domain);
+VIRT_INTERNAL int remotePutList(cJSON *object, const char *key, struct virText *list);
 /* A member that is an array of at most so many. */
 VIRT_INTERNAL const cJSON *remoteGetArray(const struct remoteArgument *a, const cJSON *object, const char *name, size_t max, size_t *count);
 VIRT_INTERNAL cJSON *remoteDomainItem(virDomainPtr domain);

@@ -246,12 +246,12 @@ remoteRowsDecodeIn(struct remoteServing *serving, struct remoteArgument *a, cons
 static int
 remoteRowsFormat(struct remoteArgument *a, cJSON *result, size_t count)
 {
-    cJSON *array = remotePutArray(result, a->name[0]);
+    VIRT_CLEANUP_TEXT struct virText list = { 0 };
 
-    for (size_t i = 0; array != NULL && i < count; i++)
-        if (virJsonAppend(array, remoteStructFormat(a, a->kind->layout, (unsigned char *)a->data + i * a->kind->layout->size)) < 0)
+    for (size_t i = 0; i < count; i++)
+        if (remoteListAdd(&list, remoteStructFormat(a, a->kind->layout, (unsigned char *)a->data + i * a->kind->layout->size)) < 0)
             return -1;
-    return array != NULL ? 0 : -1;
+    return remotePutList(result, a->name[0], &list);
 }
 
 static int
@@ -437,30 +437,28 @@ remoteListDecodeIn(struct remoteServing *serving, struct remoteArgument *a, cons
 }
 
 /* The list is told only where it is wanted: the number always is. */
-static cJSON *
-remoteListArray(const struct remoteArgument *a, cJSON *result)
+static bool
+remoteListIsWanted(const struct remoteArgument *a)
 {
-    return a->number[0] ? result : remotePutArray(result, a->name[0]);
+    return a->number[0] == 0;
 }
 
 static int
 remoteDomainsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, long long *rc, cJSON *result)
 {
-    cJSON *array = remoteListArray(a, result);
+    VIRT_CLEANUP_TEXT struct virText list = { 0 };
     long long kept = 0;
 
-    if (array == NULL)
-        return -1;
     for (size_t i = 0; a->out.domains != NULL && a->out.domains[i] != NULL; i++) {
         if (!remoteSees(serving, a->out.domains[i]))
             continue;
         kept++;
-        if (array != result && virJsonAppend(array, remoteDomainItem(a->out.domains[i])) < 0)
+        if (remoteListIsWanted(a) && remoteListAddDomain(&list, a->out.domains[i]) < 0)
             return -1;
     }
     if (!a->absent)
         *rc = kept;
-    return 0;
+    return remoteListIsWanted(a) ? remotePutList(result, a->name[0], &list) : 0;
 }
 
 static int
@@ -514,21 +512,19 @@ static int
 remoteTextsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, long long *rc, cJSON *result)
 {
     bool filtered = a->kind == &remoteKind_OUT_MIGRATIONS_OR_NULL && serving->visible != NULL;
-    cJSON *array = remoteListArray(a, result);
+    VIRT_CLEANUP_TEXT struct virText list = { 0 };
     long long kept = 0;
 
-    if (array == NULL)
-        return -1;
     for (long long i = 0; a->out.texts != NULL && i < *rc; i++) {
         if (filtered && !remoteSeesRecord(serving, a->out.texts[i]))
             continue;
         kept++;
-        if (array != result && virJsonAppend(array, remoteString(a, a->name[0], a->out.texts[i])) < 0)
+        if (remoteListIsWanted(a) && remoteListAddString(a, &list, a->out.texts[i]) < 0)
             return -1;
     }
     if (a->out.texts != NULL)
         *rc = kept;
-    return 0;
+    return remoteListIsWanted(a) ? remotePutList(result, a->name[0], &list) : 0;
 }
 
 static int
@@ -590,10 +586,8 @@ remoteOutParamsGive(struct remoteArgument *a)
 static int
 remoteRecordsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, long long *rc, cJSON *result)
 {
-    cJSON *array = remotePutArray(result, a->name[0]);
+    VIRT_CLEANUP_TEXT struct virText list = { 0 };
 
-    if (array == NULL)
-        return -1;
     *rc = 0;
     for (size_t i = 0; a->out.records != NULL && a->out.records[i] != NULL; i++) {
         virDomainStatsRecordPtr record = a->out.records[i];
@@ -610,11 +604,11 @@ remoteRecordsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, 
             cJSON_Delete(pair);
             return -1;
         }
-        if (virJsonAppend(array, pair) < 0)
+        if (remoteListAdd(&list, pair) < 0)
             return -1;
         ++*rc;
     }
-    return 0;
+    return remotePutList(result, a->name[0], &list);
 }
 
 static int
@@ -744,20 +738,20 @@ remoteCpuParamsDecodeIn(struct remoteServing *serving, struct remoteArgument *a,
 static int
 remoteCpuParamsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, long long *rc, cJSON *result)
 {
-    cJSON *array = remotePutArray(result, a->name[0]);
+    VIRT_CLEANUP_TEXT struct virText list = { 0 };
     const virTypedParameter *params = a->data;
 
     (void)serving;
     (void)rc;
-    for (long long i = 0; array != NULL && params != NULL && i < a->number[2]; i++, params += a->number[0]) {
+    for (long long i = 0; params != NULL && i < a->number[2]; i++, params += a->number[0]) {
         int n = 0;
 
         while (n < a->number[0] && params[n].type != 0)
             n++;
-        if (virJsonAppend(array, virTypedParamsToJson(params, n)) < 0)
+        if (remoteListAdd(&list, virTypedParamsToJson(params, n)) < 0)
             return -1;
     }
-    return array != NULL ? 0 : -1;
+    return remotePutList(result, a->name[0], &list);
 }
 
 static int
@@ -818,15 +812,9 @@ remoteCpuParamsClean(struct remoteArgument *a)
 static int
 remotePutBytes(cJSON *object, const char *key, const unsigned char *bytes, size_t length)
 {
-    char *text = remoteBytesFormat(bytes, length);
-    cJSON *item = text != NULL ? cJSON_CreateString(text) : NULL;
+    VIRT_CLEANUP_FREE char *text = remoteBytesFormat(bytes, length);
 
-    free(text);
-    if (object == NULL || item == NULL) {
-        cJSON_Delete(item);
-        return virReportNoMemory();
-    }
-    return key != NULL ? remotePut(object, key, item) : virJsonAppend(object, item);
+    return text != NULL ? remotePut(object, key, cJSON_CreateString(text)) : -1;
 }
 
 static int
@@ -889,12 +877,15 @@ remoteMapsRoom(struct remoteArgument *a, const char *name)
 static int
 remoteMapsFormat(struct remoteArgument *a, cJSON *result, const char *name, long long count)
 {
-    cJSON *array = remotePutArray(result, name);
+    VIRT_CLEANUP_TEXT struct virText list = { 0 };
 
-    for (long long i = 0; array != NULL && i < count && i < a->number[0]; i++)
-        if (remotePutBytes(array, NULL, a->maps + i * a->number[1], (size_t)a->number[1]) < 0)
+    for (long long i = 0; i < count && i < a->number[0]; i++) {
+        VIRT_CLEANUP_FREE char *text = remoteBytesFormat(a->maps + i * a->number[1], (size_t)a->number[1]);
+
+        if (text == NULL || remoteListAddString(a, &list, text) < 0)
             return -1;
-    return array != NULL ? 0 : -1;
+    }
+    return remotePutList(result, name, &list);
 }
 
 /* Into a->maps, laid out with the caller's length; `count` of them have to be there. */

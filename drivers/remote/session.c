@@ -23,18 +23,19 @@
 static char *
 remoteReplyText(unsigned long long id, const char *key, cJSON *body, size_t *length)
 {
-    VIRT_CLEANUP_FREE char *text = body != NULL ? virJsonFormat(body) : NULL;
-    size_t size = text != NULL ? strlen(text) + 80 : 0;
-    char *reply = text != NULL ? malloc(size) : NULL;
+    struct virText text = { 0 };
 
-    cJSON_Delete(body);
-    if (reply == NULL)
+    if (body == NULL)
         return NULL;
     if (id > 0)
-        *length = (size_t)snprintf(reply, size, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"%s\":%s}", id, key, text);
+        virTextAdd(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"%s\":", id, key);
     else
-        *length = (size_t)snprintf(reply, size, "{\"jsonrpc\":\"2.0\",\"id\":null,\"%s\":%s}", key, text);
-    return reply;
+        virTextAdd(&text, "{\"jsonrpc\":\"2.0\",\"id\":null,\"%s\":", key);
+    virJsonPut(&text, body);
+    virTextAppend(&text, "}", 1);
+    cJSON_Delete(body);
+    *length = text.length;
+    return virTextTake(&text);
 }
 
 VIRT_INTERNAL void

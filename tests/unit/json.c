@@ -29,6 +29,37 @@ TEST(only_the_given_bytes_are_read)
     cJSON_Delete(json);
 }
 
+/* Text is looked at eight characters at a time: each of them in each of the places. */
+TEST(a_character_means_the_same_at_every_place)
+{
+    char text[40], *written;
+
+    for (size_t at = 0; at < 24; at++) {
+        for (int c = 1; c < 256; c++) {
+            cJSON *json;
+
+            harnessContext("character %d at %zu", c, at);
+            memset(text, 'x', 24);
+            text[24] = '\0';
+            text[at] = (char)c;
+            CHECK_INT(virJsonIsUtf8(text), c < 0x80);
+            CHECK_INT(virJsonCheckText(text, 24) == NULL, c < 0x80);
+            if (c >= 0x80)
+                continue;
+            CHECK_PTR(json = cJSON_CreateString(text));
+            CHECK_PTR(written = virJsonFormat(json));
+            cJSON_Delete(json);
+            CHECK_UINT(strlen(written), c == '"' || c == '\\' || c == '\n' ? 27 : c < 0x20 ? 31 : 26);
+            CHECK_PTR(json = virJsonParse(written, strlen(written), "test"));
+            CHECK_STR(json->valuestring, text);
+            cJSON_Delete(json);
+            free(written);
+        }
+        text[at] = '\0';
+        CHECK_CONTAINS(virJsonCheckText(text, 24), "NUL");
+    }
+}
+
 TEST(integers_keep_their_digits)
 {
     static const char text[] = "{\"a9\":18446744073709551615,\"b\":[1,\"7\\\"8\",9007199254740993,-9223372036854775808],\"c\":1e30,\"d\":2.5,"

@@ -13,6 +13,7 @@
 #if VIRT_WITH_ETCD
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -117,6 +118,21 @@ endProcess(pid_t pid)
 }
 
 /* ---------- keepers ---------- */
+
+TEST(without_libcurl_the_error_says_so)
+{
+    struct rlimit before, none = { 0, 0 };
+
+    CHECK_INT(virEtcdLoadNames("libxml2.so.2"), -1);                           /* is loaded, and has no such functions */
+    CHECK_OK(getrlimit(RLIMIT_NOFILE, &before));
+    none.rlim_max = before.rlim_max;
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &none));                                  /* no file can be opened, a library neither */
+    CHECK_FAILS(virEtcdLoad(), VIR_ERR_NO_SUPPORT);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "needs libcurl: ");
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &before));
+    CHECK_OK(virEtcdLoad());
+    CHECK_OK(virEtcdLoad());
+}
 
 TEST(places_are_checked)
 {
@@ -770,6 +786,7 @@ TEST_LIMIT(failing_calls_take_a_seat_or_say_so, 300)
     needsEtcd();
     etcdStart(&server);
     snprintf(place, sizeof(place), "etcd:http://127.0.0.1:%d/t?ttl=%d", server.port, TTL);
+    CHECK_OK(virEtcdLoad());
     faultSpare("libcurl");
     faultSpare("libc.so");                     /* libcurl's copies of strings: without one it looks an address up, in a thread */
     FAULT_EACH_ALLOCATION(acquireOnce, place);
