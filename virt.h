@@ -4013,7 +4013,9 @@ VIRT_API virDomainPtr virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn
 
 /*
  * As virDomainMigrate3(), to a destination named by dconnuri, which the library opens for as long
- * as it takes. flags must have VIR_MIGRATE_PEER2PEER.
+ * as it takes. flags must have VIR_MIGRATE_PEER2PEER. Of a guest of a server, it is the server that
+ * opens it, with its own keys: it refuses (VIR_ERR_ACCESS_DENIED) parameters that would name files or
+ * programs of its host, which are command, keyfile, known_hosts, and socket with unix.
  *
  * Returns 0 when the guest is there, or -1 with the errors of virDomainMigrate3() and of
  * virConnectOpen().

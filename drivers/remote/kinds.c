@@ -276,12 +276,27 @@ remoteUriEncodeIn(struct remoteArgument *a, cJSON *params)
     return remoteStringEncodeIn(a, params);
 }
 
-/* The server connects there as itself: what program it runs for that is no client's to say, whatever the client may do to its guests. */
+/*
+ * The server connects there as itself, with its own keys and to whom it knows: what program it runs for that, and which files and sockets of its
+ * host it opens, is no client's to say, whatever the client may do to guests.
+ */
+static const char *
+remoteUriOwn(const struct virUri *uri)
+{
+    static const char *const own[] = { "command", "keyfile", "known_hosts" };
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (virUriParam(uri, own[i]) != NULL)
+            return own[i];
+    /* with ssh that is a path of the other host */
+    return uri->transport != NULL && strcmp(uri->transport, "unix") == 0 && virUriParam(uri, "socket") != NULL ? "socket" : NULL;
+}
+
 static int
 remoteUriDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params)
 {
     struct virUri *uri;
-    bool runs;
+    const char *own;
 
     if (remoteStringDecodeIn(serving, a, params) < 0)
         return -1;
@@ -289,10 +304,11 @@ remoteUriDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const
         return 0;
     if ((uri = virUriParse(a->in)) == NULL)
         return -1;
-    runs = virUriParam(uri, "command") != NULL;
+    own = remoteUriOwn(uri);
     virUriFree(uri);
-    return runs ? virReportError(VIR_ERR_ACCESS_DENIED, "%s: the URI '%s' names a command, which the server runs for no client", a->method->name,
-                                 (const char *)a->in) : 0;
+    return own != NULL ? virReportError(VIR_ERR_ACCESS_DENIED, "%s: the parameter '%s' of the URI '%s' would be of the server's host, which takes no "
+                                        "such parameter from a client: it connects with what it has itself", a->method->name, own,
+                                        (const char *)a->in) : 0;
 }
 
 /*

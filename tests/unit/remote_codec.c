@@ -915,6 +915,15 @@ TEST(a_stream_s_descriptor_stays_here)
 
 TEST(peer_to_peer_is_carried_out_at_the_server)
 {
+    static const struct { const char *uri, *words; } own[] = {
+        { "test+ssh://there/default?command=/bin/false", "parameter 'command'" },
+        { "test+ssh://there/default?no_tty=1&%63ommand=/bin/false", "parameter 'command'" },
+        { "test+ssh://there/default?keyfile=/root/.ssh/id_ed25519", "parameter 'keyfile'" },
+        { "test+ssh://there/default?known_hosts=/dev/null", "parameter 'known_hosts'" },
+        { "test+tcp://there/default?keyfile=/etc/virt/key", "parameter 'keyfile'" },
+        { "test+ws://there/default?reconnect=1&known_hosts=/etc/shadow", "parameter 'known_hosts'" },
+        { "test+unix:///default?socket=/run/somebody", "parameter 'socket'" },
+    };
     virDomainPtr domain;
 
     begin("test:///default");
@@ -922,10 +931,15 @@ TEST(peer_to_peer_is_carried_out_at_the_server)
     CHECK_FAILS(virDomainMigrateToURI(domain, "nowhere:///", VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_LIVE, "other", 0), VIR_ERR_NO_CONNECT);
     CHECK_CONTAINS(lastParams, "\"dconnuri\":\"nowhere:///\"");
     CHECK_CONTAINS(lastParams, "other");
-    /* it is the server that would run this */
-    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?command=/bin/false", VIR_MIGRATE_PEER2PEER, NULL, 0), VIR_ERR_ACCESS_DENIED);
-    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?no_tty=1&%63ommand=/bin/false", VIR_MIGRATE_PEER2PEER, NULL, 0),
-                VIR_ERR_ACCESS_DENIED);
+    /* it is the server that would run this, and open that */
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        harnessContext("%s", own[i].uri);
+        CHECK_FAILS(virDomainMigrateToURI(domain, own[i].uri, VIR_MIGRATE_PEER2PEER, NULL, 0), VIR_ERR_ACCESS_DENIED);
+        CHECK_CONTAINS(virGetLastErrorMessage(), own[i].words);
+    }
+    /* with ssh the socket is one of the other host: this gets as far as the driver */
+    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?socket=its/own", VIR_MIGRATE_PEER2PEER, NULL, 0), VIR_ERR_INVALID_ARG);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "must be absolute");
     virDomainFree(domain);
     end();
 }
