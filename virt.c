@@ -2983,6 +2983,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/remote/link.c"
 #  include "drivers/remote/link_session.c"
 #  include "drivers/remote/stream.c"
+#  include "drivers/remote/carry.c"
 #  include "drivers/remote/remote.c"
 # endif
 # include "drivers/remote/keys.c"

@@ -10,3 +10,4 @@
 { "migrate_test", "migration_survives_every_failing_allocation", "an answer for which the client has no memory is an error, though the server has done it" },
 { "qemu_stats", "commands_go_past_the_library_and_the_log_says_so_once", "the log that the test reads is the server's" },
 { "qemu_badinput", "a_full_disk_under_the_state_directory", "the disk is mounted in a namespace of the test's process" },
+{ "qemu_tunnel", "a_tunnel_that_died_with_its_library_is_judged_right", "the memory goes through the process that the test kills" },

@@ -1129,25 +1129,37 @@ remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *par
     /* these two go with a migration and are no steps of it, and must not wait: figures that do not come at once are left out */
     bool drop = phase != NULL && method->slot == offsetof(struct virDriver, migration.drop);
     bool aside = drop || (phase != NULL && method->slot == offsetof(struct virDriver, migration.stats));
+    /* the application's stream goes with all phases, and two of them have a use for it */
+    bool carries = phase != NULL && phase->stream >= 0 && (method->slot == offsetof(struct virDriver, migration.prepare)
+                                                           || method->slot == offsetof(struct virDriver, migration.perform));
     struct remoteCall *call;
-    char *text;
-    int rc;
+    char *text = NULL;
+    int rc = 1;
 
     if (remoteLinkCheckProcess(link) < 0) {
         cJSON_Delete(params);
         return -1;
     }
-    if (drop)
+    if (drop) {
         remoteLinkDropPending(link, phase->uuid);
+        remoteCarryDrop(link, phase->uuid);
+    }
     if (wait != NULL)
         cJSON_SetNumberValue(wait, REMOTE_PHASE_WAIT);
-    text = virJsonFormat(params);
+    if (carries)
+        rc = remoteCarryBegin(link, method, phase, params);
+    if (rc > 0)
+        text = virJsonFormat(params);
     cJSON_Delete(params);
-    if (text == NULL)
-        return -1;
+    if (text == NULL) {
+        remoteLinkSettle(link);
+        return rc > 0 ? -1 : rc;
+    }
     if (phase != NULL && !aside) {
         rc = remoteLinkRunPhase(link, method, text, phase, result);
         free(text);
+        if (carries && rc != VIR_MIGRATION_AGAIN)
+            remoteCarrySettle(link, method, phase->uuid, rc);
     } else if ((call = remoteCallNew(method, method->name, text)) != NULL) {
         rc = remoteLinkRun(link, call, aside ? virTimeNowUs() + (drop ? REMOTE_SECOND : REMOTE_FIGURES) : 0, result);
     } else {
