@@ -24,7 +24,7 @@
 #define VIRT_FROM VIR_FROM_RPC
 
 #define REMOTE_SECOND   1000000ull                /* us, as all times here */
-#define REMOTE_FIGURES (REMOTE_SECOND / 5)       /* us that a migration's figures are waited for, also in a step that is not to wait */
+#define REMOTE_FIGURES (REMOTE_SECOND / 5)       /* us that a migration's figures are waited for, at most */
 #define REMOTE_ASK      (1 * REMOTE_SECOND)       /* the server is asked about a call after this, */
 #define REMOTE_ASK_MOST (5 * REMOTE_SECOND)       /* then less often, up to this */
 #define REMOTE_POLL     (10 * REMOTE_SECOND)      /* virt.events is answered within this */
@@ -166,7 +166,7 @@ remoteLinkSignal(struct remoteLink *link, struct remoteCall *call)
 {
     if (call->took != NULL)
         remoteLinkTook(link, call);
-    else if (call->pending)
+    else if (call->pending && !call->aside)
         remoteLinkNews(link);
     else if (call->follows)
         pthread_cond_signal(&call->changed);
@@ -1070,6 +1070,24 @@ remoteLinkPhaseRound(struct remoteLink *link, struct remoteCall *call, unsigned 
     return rc;
 }
 
+/* Figures are waited for a little, if at all: those of a step that may not wait are what was asked for at the one before. */
+static int
+remoteLinkRunStats(struct remoteLink *link, struct remoteCall *call, const struct virMigrationCall *phase, cJSON **result)
+{
+    unsigned long long wait = phase->timeout < 0 ? REMOTE_FIGURES : (unsigned long long)phase->timeout * 1000;
+    const char *name = call->name;
+    cJSON *reply = NULL;
+
+    if ((call->migration = virStringCopy(phase->uuid)) == NULL) {
+        remoteCallFree(call);
+        return -1;
+    }
+    call->aside = true;
+    if (remoteLinkPhaseRound(link, call, virTimeNowUs() + (wait < REMOTE_FIGURES ? wait : REMOTE_FIGURES), &reply) > 0)
+        return remoteLinkResult(link, name, reply, result);
+    return virReportError(VIR_ERR_OPERATION_TIMEOUT, "the server has not answered %s in time (%s)", name, link->uri);
+}
+
 /* Whether a phase's reply says something of the phase. */
 static bool
 remoteReplyIsAnswer(const cJSON *reply)
@@ -1126,12 +1144,12 @@ remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *par
 {
     struct remoteLink *link = remoteConnectionOf(conn)->link;
     cJSON *wait = phase != NULL ? virJsonGet(virJsonGet(params, "call"), "timeout") : NULL;
-    /* these two go with a migration and are no steps of it, and must not wait: figures that do not come at once are left out */
-    bool drop = phase != NULL && method->slot == offsetof(struct virDriver, migration.drop);
-    bool aside = drop || (phase != NULL && method->slot == offsetof(struct virDriver, migration.stats));
+    /* these two go with a migration and are no steps of it, and must not wait for long */
+    bool drop = method == &remoteMethods[REMOTE_METHOD_virDomainMigrateDrop3Params];
+    bool stats = method == &remoteMethods[REMOTE_METHOD_virDomainMigrateStats3Params];
     /* the application's stream goes with all phases, and two of them have a use for it */
-    bool carries = phase != NULL && phase->stream >= 0 && (method->slot == offsetof(struct virDriver, migration.prepare)
-                                                           || method->slot == offsetof(struct virDriver, migration.perform));
+    bool carries = phase != NULL && phase->stream >= 0 && (method == &remoteMethods[REMOTE_METHOD_virDomainMigratePrepare3Params]
+                                                           || method == &remoteMethods[REMOTE_METHOD_virDomainMigratePerform3Params]);
     struct remoteCall *call;
     char *text = NULL;
     int rc = 1;
@@ -1155,13 +1173,13 @@ remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *par
         remoteLinkSettle(link);
         return rc > 0 ? -1 : rc;
     }
-    if (phase != NULL && !aside) {
+    if (phase != NULL && !drop && !stats) {
         rc = remoteLinkRunPhase(link, method, text, phase, result);
         free(text);
         if (carries && rc != VIR_MIGRATION_AGAIN)
             remoteCarrySettle(link, method, phase->uuid, rc);
     } else if ((call = remoteCallNew(method, method->name, text)) != NULL) {
-        rc = remoteLinkRun(link, call, aside ? virTimeNowUs() + (drop ? REMOTE_SECOND : REMOTE_FIGURES) : 0, result);
+        rc = stats ? remoteLinkRunStats(link, call, phase, result) : remoteLinkRun(link, call, drop ? virTimeNowUs() + REMOTE_SECOND : 0, result);
     } else {
         rc = -1;
     }
@@ -1180,7 +1198,7 @@ remoteLinkWait(virConnectPtr conn, const struct virMigrationCall *phase, int *fd
         return -1;
     pthread_mutex_lock(&link->lock);
     for (struct remoteCall *call = link->calls; call != NULL; call = call->next) {
-        if (!call->pending || strcmp(call->migration, phase->uuid) != 0)
+        if (!call->pending || call->aside || strcmp(call->migration, phase->uuid) != 0)
             continue;
         sent = true;
         ready = ready || call->state == REMOTE_CALL_OVER;

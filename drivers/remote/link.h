@@ -66,6 +66,7 @@ struct remoteCall {
     size_t length;
     char *migration;                  /* a phase: of this one */
     bool pending;                     /* a phase that nobody waits for at present */
+    bool aside;                       /* ... and it is no step of the migration, but figures of it */
     bool kept;                        /* of the session itself, but the server keeps the reply: carried out once */
     struct remoteStream *stream;      /* a reference: what it is about; without `took`: who waits for that to change */
     bool mayTakeLong;                 /* virt.events: an answer may take REMOTE_POLL */
