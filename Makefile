@@ -305,10 +305,11 @@ fuzz:
 tests: $(TESTS:%=$(BUILD)/tests/%$(EXE))
 
 # Once more, through a server: of what is tested at all, the test driver's whole API and a part of QEMU's. PROGRAM@TRANSPORT
-AGAIN = $(if $(WINDOWS)$(if $(strip $(REMOTE)),,none),,$(filter $(foreach transport,unix tcp ssh,$(TESTS:%=%@$(transport))),$(AGAIN_ALL)))
+AGAIN = $(if $(WINDOWS)$(if $(strip $(REMOTE)),,none),,$(filter $(foreach transport,unix tcp ws ssh,$(TESTS:%=%@$(transport))),$(AGAIN_ALL)))
 AGAIN_ALL = $(patsubst %,api/%@unix,connection errors halves header lease_test loop migrate_check migrate_many migrate_test migration_table \
-            params small_things stats test_driver qemu_lifecycle qemu_stats qemu_badinput qemu_tunnel) \
-            $(if $(strip $(NOISE)),api/small_things@tcp api/qemu_stats@tcp) api/small_things@ssh api/qemu_stats@ssh
+            params small_things stats test_driver qemu_lifecycle qemu_stats qemu_badinput qemu_migrate qemu_console \
+            qemu_tunnel) \
+            $(if $(strip $(NOISE)),api/small_things@tcp api/qemu_stats@tcp api/small_things@ws) api/small_things@ssh api/qemu_stats@ssh
 
 run-check:
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \
