@@ -832,17 +832,16 @@ remoteLinkSendLong(struct remoteLink *link, struct remoteCall *call)
 }
 
 /*
- * Reads what has come for the call. Lock held, let go meanwhile, when more may come. 1: it is the reply; 0: not yet.
+ * What has come for the call, as a whole message; NULL: it makes no sense, or (*part) its parts could not be had. Lock held, let go meanwhile, when
+ * more may come.
  */
-static int
-remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
+static cJSON *
+remoteLinkRead(struct remoteLink *link, struct remoteCall *call, unsigned long long *id, bool *part)
 {
     virErrorPtr before = virSaveLastError();
-    unsigned long long id = call->id, subId = call->subId, got = 0;
+    unsigned long long callId = call->id, subId = call->subId;
     struct remoteBody body = call->body;
     cJSON *message;
-    bool part;
-    int code;
 
     call->body.text = NULL;
     call->askAt = virTimeNowUs() + call->askEvery;
@@ -851,12 +850,12 @@ remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
     pthread_mutex_unlock(&link->lock);
     message = virJsonParse(body.text, body.length, "the server");
     remoteBodyFree(&body);
-    if (message != NULL && (virJsonULongLong(message, "id", &got) < 0 || (got != id && (subId == 0 || got != subId)))) {
+    if (message != NULL && (virJsonULongLong(message, "id", id) < 0 || (*id != callId && (subId == 0 || *id != subId)))) {
         cJSON_Delete(message);
         message = NULL;
     }
-    part = call->method != NULL && (virJsonGet(message, "part") != NULL || virJsonGet(virJsonGet(message, "result"), "part") != NULL);
-    if (part) {
+    *part = call->method != NULL && (virJsonGet(message, "part") != NULL || virJsonGet(virJsonGet(message, "result"), "part") != NULL);
+    if (*part) {
         pthread_mutex_lock(&link->lock);
         remoteCallTurn(link, call, REMOTE_CALL_HELD);
         call->pulls++;
@@ -867,14 +866,31 @@ remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
     }
     virRestoreLastError(before);
     pthread_mutex_lock(&link->lock);
-    code = remoteErrorCode(message);
+    return message;
+}
+
+/* The parts have gone with their session, or are of different replies: they are asked for again. Lock held. */
+static void
+remoteLinkPullAgain(struct remoteLink *link, struct remoteCall *call)
+{
+    if (call->state != REMOTE_CALL_HELD)
+        return;
+    remoteCallTurn(link, call, REMOTE_CALL_SENT);
+    if (call->generation != link->generation || link->state != REMOTE_LINK_UP)
+        remoteLinkCallWithout(link, call, false);
+}
+
+/* Takes what has come for the call. Lock held, let go meanwhile, when more may come. 1: it is the reply; 0: not yet. */
+static int
+remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
+{
+    unsigned long long id = call->id, got = 0;
+    bool part;
+    cJSON *message = remoteLinkRead(link, call, &got, &part);
+    int code = remoteErrorCode(message);
+
     if (part && message == NULL && call->pulls < REMOTE_PULLS) {
-        /* the parts have gone with their session, or are of different replies */
-        if (call->state != REMOTE_CALL_HELD)
-            return 0;
-        remoteCallTurn(link, call, REMOTE_CALL_SENT);
-        if (call->generation != link->generation || link->state != REMOTE_LINK_UP)
-            remoteLinkCallWithout(link, call, false);
+        remoteLinkPullAgain(link, call);
         return 0;
     }
     if (message == NULL || (code == 0 && virJsonGet(message, "result") == NULL && virJsonGet(message, "part") == NULL)) {
@@ -931,6 +947,27 @@ remoteLinkAwait(struct remoteLink *link, struct remoteCall *call, unsigned long 
     return rc;
 }
 
+/* Under way from now on, and waited for, until `end` if that is not 0. As remoteLinkAwait; takes the call over. */
+static int
+remoteLinkOnce(struct remoteLink *link, struct remoteCall *call, unsigned long long end, cJSON **reply)
+{
+    int rc = -1;
+
+    pthread_mutex_lock(&link->lock);
+    if (link->state == REMOTE_LINK_LOST) {
+        call->failure = REMOTE_CALL_UNSENT;
+        remoteLinkReportFailure(link, call);
+    } else {
+        remoteLinkAdd(link, call);
+        rc = remoteLinkAwait(link, call, end, reply);
+        remoteLinkRemove(link, call);
+        remoteLinkPush(link);         /* there may be room for another one now */
+    }
+    pthread_mutex_unlock(&link->lock);
+    remoteCallFree(call);
+    return rc;
+}
+
 VIRT_INTERNAL cJSON *
 remoteLinkAsk(struct remoteLink *link, const char *name, cJSON *params, unsigned long long end)
 {
@@ -938,19 +975,8 @@ remoteLinkAsk(struct remoteLink *link, const char *name, cJSON *params, unsigned
     cJSON *reply = NULL;
 
     cJSON_Delete(params);
-    if (call == NULL)
-        return NULL;
-    pthread_mutex_lock(&link->lock);
-    if (link->state == REMOTE_LINK_LOST) {
-        call->failure = REMOTE_CALL_UNSENT;
-        remoteLinkReportFailure(link, call);
-    } else {
-        remoteLinkAdd(link, call);
-        remoteLinkAwait(link, call, end, &reply);
-        remoteLinkRemove(link, call);
-    }
-    pthread_mutex_unlock(&link->lock);
-    remoteCallFree(call);
+    if (call != NULL)
+        remoteLinkOnce(link, call, end, &reply);
     return reply;
 }
 
@@ -979,26 +1005,14 @@ remoteLinkResult(const struct remoteLink *link, const char *name, cJSON *reply, 
     return error == NULL ? 1 : -1;
 }
 
-/* Under way from now on, and waited for, until `end` if that is not 0. Takes the call over. */
+/* A call that is no phase, with its result. Takes it over. */
 static int
 remoteLinkRun(struct remoteLink *link, struct remoteCall *call, unsigned long long end, cJSON **result)
 {
     const char *name = call->name;
     cJSON *reply = NULL;
-    int rc = -1;
+    int rc = remoteLinkOnce(link, call, end, &reply);
 
-    pthread_mutex_lock(&link->lock);
-    if (link->state == REMOTE_LINK_LOST) {
-        call->failure = REMOTE_CALL_UNSENT;
-        remoteLinkReportFailure(link, call);
-    } else {
-        remoteLinkAdd(link, call);
-        rc = remoteLinkAwait(link, call, end, &reply);
-        remoteLinkRemove(link, call);
-        remoteLinkPush(link);         /* there is room for another one now */
-    }
-    pthread_mutex_unlock(&link->lock);
-    remoteCallFree(call);
     if (rc > 0)
         return remoteLinkResult(link, name, reply, result);
     return rc < 0 ? -1 : virReportError(VIR_ERR_OPERATION_TIMEOUT, "the server has not answered %s in time (%s)", name, link->uri);
