@@ -259,7 +259,7 @@ check-tsan: deps
 	    VIRT_TEST_SLOW=5 VIRT_FAULT_STRIDE=23 $(MAKE) --no-print-directory $(TSAN) NO_TESTS="$(ONE_THREAD)" run-check
 
 # Full of time-outs of two processes, which say nothing where everything takes twenty times as long.
-TWO_SIDED = unit/remote_link unit/remote_server unit/remote_server_clients unit/remote_access api/remote api/remote_stream api/netns
+TWO_SIDED = unit/remote_link unit/remote_server unit/remote_server_clients unit/remote_access api/remote api/remote_stream api/remote_tunnel api/netns
 check-valgrind: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) $(VALGRIND) NO_TESTS="$(TWO_SIDED)" tests examples
 	@VIRT_TEST_LEFT_OUT="$(call left_out,$(TWO_SIDED))" VIRT_TEST_WHY="full of time-outs of two processes" VIRT_TEST_SLOW=20 VIRT_FAULT_STRIDE=53 VIRT_TEST_NO_QEMU="not under valgrind" \
@@ -316,10 +316,11 @@ fuzz:
 tests: $(TESTS:%=$(BUILD)/tests/%$(EXE))
 
 # Once more, through a server: of what is tested at all, the test driver's whole API and a part of QEMU's. PROGRAM@TRANSPORT
-AGAIN = $(if $(WINDOWS)$(if $(strip $(REMOTE)),,none),,$(filter $(foreach transport,unix tcp ssh,$(TESTS:%=%@$(transport))),$(AGAIN_ALL)))
+AGAIN = $(if $(WINDOWS)$(if $(strip $(REMOTE)),,none),,$(filter $(foreach transport,unix tcp ws ssh,$(TESTS:%=%@$(transport))),$(AGAIN_ALL)))
 AGAIN_ALL = $(patsubst %,api/%@unix,connection errors halves header lease_test loop migrate_check migrate_many migrate_test migration_table \
-            params small_things stats test_driver qemu_lifecycle qemu_stats qemu_badinput) \
-            $(if $(strip $(NOISE)),api/small_things@tcp api/qemu_stats@tcp) api/small_things@ssh api/qemu_stats@ssh
+            params small_things stats test_driver qemu_lifecycle qemu_stats qemu_badinput qemu_migrate qemu_console \
+            qemu_tunnel) \
+            $(if $(strip $(NOISE)),api/small_things@tcp api/qemu_stats@tcp api/small_things@ws) api/small_things@ssh api/qemu_stats@ssh
 
 run-check:
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \

@@ -2359,10 +2359,10 @@ virMigrationRollback(virMigrationPtr m, const struct virMigrationCall *call, cha
 
 /* The progress as one side knows it. 1: there is some; 0: none. */
 static int
-virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, virTypedParameterPtr *stats, int *n)
+virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, int timeout, virTypedParameterPtr *stats, int *n)
 {
     const struct virDriver *driver = domain->conn->driver;
-    struct virMigrationCall call = virMigrationCallOf(m, 0);
+    struct virMigrationCall call = virMigrationCallOf(m, timeout);
     int type, rc = -1;
 
     *stats = NULL;
@@ -2379,15 +2379,18 @@ virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, virTypedParameterPt
     return rc == 0 && *n > 0;
 }
 
-/* Keeps what the drivers know of it just now: after Confirm the source may have forgotten, and the destination knows the whole downtime. */
+/*
+ * Keeps what the drivers know of it just now: after Confirm the source may have forgotten, and the destination knows the whole downtime. What is
+ * over in a step that may not wait is asked once more when somebody wants to see it.
+ */
 static void
-virMigrationUpdateStats(virMigrationPtr m)
+virMigrationUpdateStats(virMigrationPtr m, int timeout)
 {
     virTypedParameterPtr stats = NULL;
     int n = 0;
 
-    if ((m->guest != NULL && virMigrationAskStats(m, m->guest, &stats, &n) > 0)
-        || (m->domain != NULL && virMigrationAskStats(m, m->domain, &stats, &n) > 0)) {
+    if ((m->guest != NULL && virMigrationAskStats(m, m->guest, timeout, &stats, &n) > 0)
+        || (m->domain != NULL && virMigrationAskStats(m, m->domain, timeout, &stats, &n) > 0)) {
         pthread_mutex_lock(&m->lock);
         virTypedParamsFree(m->stats, m->nstats);
         m->stats = stats;
@@ -2395,6 +2398,7 @@ virMigrationUpdateStats(virMigrationPtr m)
         virMigrationTraceStats(m);
         pthread_mutex_unlock(&m->lock);
     }
+    m->statsDue = timeout == 0 && m->phase == VIR_MIGRATION_PHASE_OVER;
     virResetLastError();
 }
 
@@ -2579,7 +2583,7 @@ virMigrationRun(virMigrationPtr m, int timeout)
     }
     pthread_mutex_unlock(&m->lock);
     if (m->phase == VIR_MIGRATION_PHASE_CONFIRM)
-        virMigrationUpdateStats(m);
+        virMigrationUpdateStats(m, timeout);
     result = virMigrationTunnelBefore(m, &call) < 0 ? VIR_MIGRATION_FAILED : row->run(m, &call, &cookie);
     virMigrationTunnelAfter(m, m->phase, result);
     pthread_mutex_lock(&m->lock);
@@ -2596,7 +2600,7 @@ virMigrationRun(virMigrationPtr m, int timeout)
         virMigrationDecide(m, &call);
     /* not between Perform and Finish: the guest stands still */
     if ((result != VIR_MIGRATION_AGAIN || m->phase == VIR_MIGRATION_PHASE_PERFORM) && m->phase != VIR_MIGRATION_PHASE_FINISH)
-        virMigrationUpdateStats(m);
+        virMigrationUpdateStats(m, timeout);
     virResetLastError();
     return m->phase != VIR_MIGRATION_PHASE_OVER;
 }
@@ -2781,8 +2785,8 @@ virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *params, int *npara
         virErrorDispatch(NULL);
         return -1;
     }
-    if (m->phase == VIR_MIGRATION_PHASE_PERFORM || m->phase == VIR_MIGRATION_PHASE_FINISH)
-        virMigrationUpdateStats(m);
+    if (m->phase == VIR_MIGRATION_PHASE_PERFORM || m->phase == VIR_MIGRATION_PHASE_FINISH || m->statsDue)
+        virMigrationUpdateStats(m, m->statsDue ? -1 : 0);
     pthread_mutex_lock(&m->lock);
     *params = virTypedParamsCopy(m->stats, m->nstats);
     *nparams = *params != NULL ? m->nstats : 0;
@@ -2983,6 +2987,7 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/remote/link.c"
 #  include "drivers/remote/link_session.c"
 #  include "drivers/remote/stream.c"
+#  include "drivers/remote/carry.c"
 #  include "drivers/remote/remote.c"
 # endif
 # include "drivers/remote/keys.c"

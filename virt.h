@@ -77,7 +77,8 @@
  *
  * Threads. Every function may be called from any thread at any time, and handles may be shared;
  * exceptions are named. A handle must not be used after the last reference to it has been freed.
- * The library starts no threads and installs no signal handlers. Calls that change a guest wait
+ * The library installs no signal handlers and starts no threads, but for two while the memory of a
+ * migration goes over a connection to a server (VIR_MIGRATE_TUNNELLED). Calls that change a guest wait
  * for each other, 30 seconds at most (then VIR_ERR_OPERATION_TIMEOUT); while a migration holds the
  * guest they are refused at once with VIR_ERR_OPERATION_INVALID, except those that pause it or end
  * it. Queries never wait behind other calls.
@@ -3871,8 +3872,9 @@ typedef enum {
                                                           * library's, the hypervisors need none
                                                           * between each other; needs PEER2PEER, and
                                                           * does not go with PARALLEL, TLS, POSTCOPY,
-                                                          * OFFLINE and the copying of disks. With
-                                                          * virMigrationNewSource() the stream is the
+                                                          * OFFLINE and the copying of disks. To or
+                                                          * from a server they go over the connection
+                                                          * to it. With virMigrationNewSource() the stream is the
                                                           * application's: virMigrationSetStream()
                                                           * (0.7.2) */
     VIR_MIGRATE_PERSIST_DEST = 1 << 3,                   /* the guest becomes persistent at the
@@ -4013,7 +4015,9 @@ VIRT_API virDomainPtr virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn
 
 /*
  * As virDomainMigrate3(), to a destination named by dconnuri, which the library opens for as long
- * as it takes. flags must have VIR_MIGRATE_PEER2PEER.
+ * as it takes. flags must have VIR_MIGRATE_PEER2PEER. Of a guest of a server, it is the server that
+ * opens it, with its own keys: it refuses (VIR_ERR_ACCESS_DENIED) parameters that would name files or
+ * programs of its host, which are command, keyfile, known_hosts, and socket with unix.
  *
  * Returns 0 when the guest is there, or -1 with the errors of virDomainMigrate3() and of
  * virConnectOpen().
@@ -4341,7 +4345,8 @@ VIRT_API int virMigrationPutMessage(virMigrationPtr m, const char *message);
  * Has the memory go over fd, a connected stream (a pipe of two directions, a socket, the end of a
  * proxy that the caller runs) instead of a connection that the hypervisors make. Each end is given
  * its own, before the source's Perform and the destination's Prepare. fd stays the caller's, and
- * must be open until the migration is over. Only for objects with one end.
+ * must be open until the migration is over. Only for objects with one end. Where that end is a
+ * connection to a server, fd must be a socket, and the memory goes on over the connection.
  *
  * Returns 0, or -1 with VIR_ERR_OPERATION_INVALID when it is too late, or the object has both ends.
  */

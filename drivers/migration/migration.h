@@ -106,6 +106,7 @@ struct _virMigration {
     unsigned long long entered;       /* us: when the current phase was first run; 0: not yet */
     virTypedParameterPtr stats;       /* the newest that could be had */
     int nstats;
+    bool statsDue;                    /* ... in a step that did not wait: they may not be the last ones */
     struct virMigrationTrace trace;
 
     /* one end alone */

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_RPC
 
@@ -329,12 +330,27 @@ remoteUriEncodeIn(struct remoteArgument *a, cJSON *params)
     return remoteStringEncodeIn(a, params);
 }
 
-/* The server connects there as itself: what program it runs for that is no client's to say, whatever the client may do to its guests. */
+/*
+ * The server connects there as itself, with its own keys and to whom it knows: what program it runs for that, and which files and sockets of its
+ * host it opens, is no client's to say, whatever the client may do to guests.
+ */
+static const char *
+remoteUriOwn(const struct virUri *uri)
+{
+    static const char *const own[] = { "command", "keyfile", "known_hosts" };
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (virUriParam(uri, own[i]) != NULL)
+            return own[i];
+    /* with ssh that is a path of the other host */
+    return uri->transport != NULL && strcmp(uri->transport, "unix") == 0 && virUriParam(uri, "socket") != NULL ? "socket" : NULL;
+}
+
 static int
 remoteUriDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params)
 {
     struct virUri *uri;
-    bool runs;
+    const char *own;
 
     if (remoteStringDecodeIn(serving, a, params) < 0)
         return -1;
@@ -342,10 +358,11 @@ remoteUriDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const
         return 0;
     if ((uri = virUriParse(a->in)) == NULL)
         return -1;
-    runs = virUriParam(uri, "command") != NULL;
+    own = remoteUriOwn(uri);
     virUriFree(uri);
-    return runs ? virReportError(VIR_ERR_ACCESS_DENIED, "%s: the URI '%s' names a command, which the server runs for no client", a->method->name,
-                                 (const char *)a->in) : 0;
+    return own != NULL ? virReportError(VIR_ERR_ACCESS_DENIED, "%s: the parameter '%s' of the URI '%s' would be of the server's host, which takes no "
+                                        "such parameter from a client: it connects with what it has itself", a->method->name, own,
+                                        (const char *)a->in) : 0;
 }
 
 /*
@@ -545,7 +562,19 @@ remoteInParamsDecodeIn(struct remoteServing *serving, struct remoteArgument *a, 
     return remoteReadParams(a, params, a->name[0], REMOTE_ROOM_MAX);
 }
 
-/* A phase is asked again and again, so that no thread of the server waits for long; a check is over when it is over. */
+/* The number that the client has chosen for a stream. */
+static int
+remoteAskedStream(struct remoteArgument *a, const cJSON *object, const char *name)
+{
+    if (remoteAsked(a, object, name, false, 1, 9007199254740991, &a->number[0]) < 0)
+        return -1;
+    return a->number[0] < 1 ? remoteWrong(a, name) : 0;
+}
+
+/*
+ * A phase is asked again and again, so that no thread of the server waits for long; a check is over when it is over. What goes instead of a descriptor
+ * is the number of a stream (carry.c), and at the server a descriptor again.
+ */
 static int
 remoteMigrationEncodeIn(struct remoteArgument *a, cJSON *params)
 {
@@ -556,8 +585,6 @@ remoteMigrationEncodeIn(struct remoteArgument *a, cJSON *params)
 
     if (remotePut(params, a->name[0], object) < 0)
         return -1;
-    if (call->stream >= 0)
-        return virReportError(VIR_ERR_NO_SUPPORT, "%s with a stream: a descriptor cannot be carried to another process", a->method->name);
     if (call->guest != NULL)
         virUuidFormat(call->guest, guest);
     if (remotePutString(a, object, "uuid", call->uuid) < 0 || (call->name != NULL && remotePutString(a, object, "name", call->name) < 0)
@@ -576,26 +603,47 @@ remoteMigrationDecodeIn(struct remoteServing *serving, struct remoteArgument *a,
     long long flags, timeout;
     unsigned char uuid[VIR_UUID_BUFLEN];
 
-    (void)serving;
     memset(a->small, 0, VIR_UUID_BUFLEN);
     if (!cJSON_IsObject(object) || call.uuid == NULL || virUuidParse(call.uuid, uuid) < 0
         || (guest != NULL && virUuidParse(guest, (unsigned char *)a->small) < 0))
         return remoteWrong(a, a->name[0]);
     if (remoteAsked(a, object, "flags", false, 0, UINT_MAX, &flags) < 0 || remoteAsked(a, object, "timeout", true, -1, INT_MAX, &timeout) < 0
-        || remoteReadParams(a, object, "params", REMOTE_ROOM_MAX) < 0)
+        || (virJsonGet(object, "stream") != NULL && remoteAskedStream(a, object, "stream") < 0) || remoteReadParams(a, object, "params", REMOTE_ROOM_MAX) < 0)
         return -1;
     call.params = a->out.params;
     call.nparams = a->out.nparams;
+    if (a->number[0] > 0 && serving->streamHand != NULL) {
+        a->in = serving;
+        call.stream = serving->streamHand(serving, (unsigned long long)a->number[0]);
+    }
     call.flags = (unsigned int)flags;
     call.timeout = a->method->phase && (timeout < 0 || timeout > REMOTE_PHASE_WAIT) ? REMOTE_PHASE_WAIT : (int)timeout;
     a->out.call = call;
     return 0;
 }
 
+/* A phase that is not over will want its stream once more. */
+static int
+remoteMigrationEncodeOut(struct remoteServing *serving, struct remoteArgument *a, long long *rc, cJSON *result)
+{
+    (void)serving;
+    (void)result;
+    a->number[1] = *rc == VIR_MIGRATION_AGAIN;
+    return 0;
+}
+
 static void
 remoteMigrationClean(struct remoteArgument *a)
 {
+    struct remoteServing *serving = (struct remoteServing *)(uintptr_t)a->in;
+
     virTypedParamsFree(a->out.call.params, a->out.call.nparams);
+    if (a->client || serving == NULL)
+        return;
+    if (a->out.call.stream >= 0)
+        close(a->out.call.stream);
+    if (a->number[1] == 0)
+        serving->streamHanded(serving, (unsigned long long)a->number[0]);
 }
 
 /* ---------- streams ---------- */
@@ -619,10 +667,8 @@ remoteStreamEncodeIn(struct remoteArgument *a, cJSON *params)
 static int
 remoteStreamDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params)
 {
-    if (remoteAsked(a, params, a->name[0], false, 1, 9007199254740991, &a->number[0]) < 0)
+    if (remoteAskedStream(a, params, a->name[0]) < 0)
         return -1;
-    if (a->number[0] < 1)
-        return remoteWrong(a, a->name[0]);
     if (serving->streamBegin == NULL)
         return virReportError(VIR_ERR_NO_SUPPORT, "%s: there are no streams here", a->method->name);
     a->in = serving;
@@ -879,7 +925,7 @@ VIRT_INTERNAL const struct remoteKind remoteKind_FLAGS_AFFECT = {
     remoteUnsignedEncodeIn, remoteFlagsAffectDecodeIn, NULL, NULL, NULL, NULL, NULL,
 };
 VIRT_INTERNAL const struct remoteKind remoteKind_MIGRATION = {
-    remoteMigrationEncodeIn, remoteMigrationDecodeIn, NULL, NULL, NULL, remoteMigrationClean, NULL,
+    remoteMigrationEncodeIn, remoteMigrationDecodeIn, remoteMigrationEncodeOut, NULL, NULL, remoteMigrationClean, NULL,
 };
 REMOTE_VALUE(OUT_INT, OutInt, NULL);
 REMOTE_VALUE(OUT_INT_OR_NULL, OutInt, NULL);

@@ -24,7 +24,7 @@
 #define VIRT_FROM VIR_FROM_RPC
 
 #define REMOTE_SECOND   1000000ull                /* us, as all times here */
-#define REMOTE_FIGURES (REMOTE_SECOND / 5)       /* us that a migration's figures are waited for, also in a step that is not to wait */
+#define REMOTE_FIGURES (REMOTE_SECOND / 5)       /* us that a migration's figures are waited for, at most */
 #define REMOTE_ASK      (1 * REMOTE_SECOND)       /* the server is asked about a call after this, */
 #define REMOTE_ASK_MOST (5 * REMOTE_SECOND)       /* then less often, up to this */
 #define REMOTE_POLL     (10 * REMOTE_SECOND)      /* virt.events is answered within this */
@@ -166,7 +166,7 @@ remoteLinkSignal(struct remoteLink *link, struct remoteCall *call)
 {
     if (call->took != NULL)
         remoteLinkTook(link, call);
-    else if (call->pending)
+    else if (call->pending && !call->aside)
         remoteLinkNews(link);
     else if (call->follows)
         pthread_cond_signal(&call->changed);
@@ -832,17 +832,16 @@ remoteLinkSendLong(struct remoteLink *link, struct remoteCall *call)
 }
 
 /*
- * Reads what has come for the call. Lock held, let go meanwhile, when more may come. 1: it is the reply; 0: not yet.
+ * What has come for the call, as a whole message; NULL: it makes no sense, or (*part) its parts could not be had. Lock held, let go meanwhile, when
+ * more may come.
  */
-static int
-remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
+static cJSON *
+remoteLinkRead(struct remoteLink *link, struct remoteCall *call, unsigned long long *id, bool *part)
 {
     virErrorPtr before = virSaveLastError();
-    unsigned long long id = call->id, subId = call->subId, got = 0;
+    unsigned long long callId = call->id, subId = call->subId;
     struct remoteBody body = call->body;
     cJSON *message;
-    bool part;
-    int code;
 
     call->body.text = NULL;
     call->askAt = virTimeNowUs() + call->askEvery;
@@ -851,12 +850,12 @@ remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
     pthread_mutex_unlock(&link->lock);
     message = virJsonParse(body.text, body.length, "the server");
     remoteBodyFree(&body);
-    if (message != NULL && (virJsonULongLong(message, "id", &got) < 0 || (got != id && (subId == 0 || got != subId)))) {
+    if (message != NULL && (virJsonULongLong(message, "id", id) < 0 || (*id != callId && (subId == 0 || *id != subId)))) {
         cJSON_Delete(message);
         message = NULL;
     }
-    part = call->method != NULL && (virJsonGet(message, "part") != NULL || virJsonGet(virJsonGet(message, "result"), "part") != NULL);
-    if (part) {
+    *part = call->method != NULL && (virJsonGet(message, "part") != NULL || virJsonGet(virJsonGet(message, "result"), "part") != NULL);
+    if (*part) {
         pthread_mutex_lock(&link->lock);
         remoteCallTurn(link, call, REMOTE_CALL_HELD);
         call->pulls++;
@@ -867,14 +866,31 @@ remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
     }
     virRestoreLastError(before);
     pthread_mutex_lock(&link->lock);
-    code = remoteErrorCode(message);
+    return message;
+}
+
+/* The parts have gone with their session, or are of different replies: they are asked for again. Lock held. */
+static void
+remoteLinkPullAgain(struct remoteLink *link, struct remoteCall *call)
+{
+    if (call->state != REMOTE_CALL_HELD)
+        return;
+    remoteCallTurn(link, call, REMOTE_CALL_SENT);
+    if (call->generation != link->generation || link->state != REMOTE_LINK_UP)
+        remoteLinkCallWithout(link, call, false);
+}
+
+/* Takes what has come for the call. Lock held, let go meanwhile, when more may come. 1: it is the reply; 0: not yet. */
+static int
+remoteLinkJudge(struct remoteLink *link, struct remoteCall *call, cJSON **reply)
+{
+    unsigned long long id = call->id, got = 0;
+    bool part;
+    cJSON *message = remoteLinkRead(link, call, &got, &part);
+    int code = remoteErrorCode(message);
+
     if (part && message == NULL && call->pulls < REMOTE_PULLS) {
-        /* the parts have gone with their session, or are of different replies */
-        if (call->state != REMOTE_CALL_HELD)
-            return 0;
-        remoteCallTurn(link, call, REMOTE_CALL_SENT);
-        if (call->generation != link->generation || link->state != REMOTE_LINK_UP)
-            remoteLinkCallWithout(link, call, false);
+        remoteLinkPullAgain(link, call);
         return 0;
     }
     if (message == NULL || (code == 0 && virJsonGet(message, "result") == NULL && virJsonGet(message, "part") == NULL)) {
@@ -931,6 +947,27 @@ remoteLinkAwait(struct remoteLink *link, struct remoteCall *call, unsigned long 
     return rc;
 }
 
+/* Under way from now on, and waited for, until `end` if that is not 0. As remoteLinkAwait; takes the call over. */
+static int
+remoteLinkOnce(struct remoteLink *link, struct remoteCall *call, unsigned long long end, cJSON **reply)
+{
+    int rc = -1;
+
+    pthread_mutex_lock(&link->lock);
+    if (link->state == REMOTE_LINK_LOST) {
+        call->failure = REMOTE_CALL_UNSENT;
+        remoteLinkReportFailure(link, call);
+    } else {
+        remoteLinkAdd(link, call);
+        rc = remoteLinkAwait(link, call, end, reply);
+        remoteLinkRemove(link, call);
+        remoteLinkPush(link);         /* there may be room for another one now */
+    }
+    pthread_mutex_unlock(&link->lock);
+    remoteCallFree(call);
+    return rc;
+}
+
 VIRT_INTERNAL cJSON *
 remoteLinkAsk(struct remoteLink *link, const char *name, cJSON *params, unsigned long long end)
 {
@@ -938,19 +975,8 @@ remoteLinkAsk(struct remoteLink *link, const char *name, cJSON *params, unsigned
     cJSON *reply = NULL;
 
     cJSON_Delete(params);
-    if (call == NULL)
-        return NULL;
-    pthread_mutex_lock(&link->lock);
-    if (link->state == REMOTE_LINK_LOST) {
-        call->failure = REMOTE_CALL_UNSENT;
-        remoteLinkReportFailure(link, call);
-    } else {
-        remoteLinkAdd(link, call);
-        remoteLinkAwait(link, call, end, &reply);
-        remoteLinkRemove(link, call);
-    }
-    pthread_mutex_unlock(&link->lock);
-    remoteCallFree(call);
+    if (call != NULL)
+        remoteLinkOnce(link, call, end, &reply);
     return reply;
 }
 
@@ -979,26 +1005,14 @@ remoteLinkResult(const struct remoteLink *link, const char *name, cJSON *reply, 
     return error == NULL ? 1 : -1;
 }
 
-/* Under way from now on, and waited for, until `end` if that is not 0. Takes the call over. */
+/* A call that is no phase, with its result. Takes it over. */
 static int
 remoteLinkRun(struct remoteLink *link, struct remoteCall *call, unsigned long long end, cJSON **result)
 {
     const char *name = call->name;
     cJSON *reply = NULL;
-    int rc = -1;
+    int rc = remoteLinkOnce(link, call, end, &reply);
 
-    pthread_mutex_lock(&link->lock);
-    if (link->state == REMOTE_LINK_LOST) {
-        call->failure = REMOTE_CALL_UNSENT;
-        remoteLinkReportFailure(link, call);
-    } else {
-        remoteLinkAdd(link, call);
-        rc = remoteLinkAwait(link, call, end, &reply);
-        remoteLinkRemove(link, call);
-        remoteLinkPush(link);         /* there is room for another one now */
-    }
-    pthread_mutex_unlock(&link->lock);
-    remoteCallFree(call);
     if (rc > 0)
         return remoteLinkResult(link, name, reply, result);
     return rc < 0 ? -1 : virReportError(VIR_ERR_OPERATION_TIMEOUT, "the server has not answered %s in time (%s)", name, link->uri);
@@ -1070,6 +1084,24 @@ remoteLinkPhaseRound(struct remoteLink *link, struct remoteCall *call, unsigned 
     return rc;
 }
 
+/* Figures are waited for a little, if at all: those of a step that may not wait are what was asked for at the one before. */
+static int
+remoteLinkRunStats(struct remoteLink *link, struct remoteCall *call, const struct virMigrationCall *phase, cJSON **result)
+{
+    unsigned long long wait = phase->timeout < 0 ? REMOTE_FIGURES : (unsigned long long)phase->timeout * 1000;
+    const char *name = call->name;
+    cJSON *reply = NULL;
+
+    if ((call->migration = virStringCopy(phase->uuid)) == NULL) {
+        remoteCallFree(call);
+        return -1;
+    }
+    call->aside = true;
+    if (remoteLinkPhaseRound(link, call, virTimeNowUs() + (wait < REMOTE_FIGURES ? wait : REMOTE_FIGURES), &reply) > 0)
+        return remoteLinkResult(link, name, reply, result);
+    return virReportError(VIR_ERR_OPERATION_TIMEOUT, "the server has not answered %s in time (%s)", name, link->uri);
+}
+
 /* Whether a phase's reply says something of the phase. */
 static bool
 remoteReplyIsAnswer(const cJSON *reply)
@@ -1126,30 +1158,42 @@ remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *par
 {
     struct remoteLink *link = remoteConnectionOf(conn)->link;
     cJSON *wait = phase != NULL ? virJsonGet(virJsonGet(params, "call"), "timeout") : NULL;
-    /* these two go with a migration and are no steps of it, and must not wait: figures that do not come at once are left out */
-    bool drop = phase != NULL && method->slot == offsetof(struct virDriver, migration.drop);
-    bool aside = drop || (phase != NULL && method->slot == offsetof(struct virDriver, migration.stats));
+    /* these two go with a migration and are no steps of it, and must not wait for long */
+    bool drop = method == &remoteMethods[REMOTE_METHOD_virDomainMigrateDrop3Params];
+    bool stats = method == &remoteMethods[REMOTE_METHOD_virDomainMigrateStats3Params];
+    /* the application's stream goes with all phases, and two of them have a use for it */
+    bool carries = phase != NULL && phase->stream >= 0 && (method == &remoteMethods[REMOTE_METHOD_virDomainMigratePrepare3Params]
+                                                           || method == &remoteMethods[REMOTE_METHOD_virDomainMigratePerform3Params]);
     struct remoteCall *call;
-    char *text;
-    int rc;
+    char *text = NULL;
+    int rc = 1;
 
     if (remoteLinkCheckProcess(link) < 0) {
         cJSON_Delete(params);
         return -1;
     }
-    if (drop)
+    if (drop) {
         remoteLinkDropPending(link, phase->uuid);
+        remoteCarryDrop(link, phase->uuid);
+    }
     if (wait != NULL)
         cJSON_SetNumberValue(wait, REMOTE_PHASE_WAIT);
-    text = virJsonFormat(params);
+    if (carries)
+        rc = remoteCarryBegin(link, method, phase, params);
+    if (rc > 0)
+        text = virJsonFormat(params);
     cJSON_Delete(params);
-    if (text == NULL)
-        return -1;
-    if (phase != NULL && !aside) {
+    if (text == NULL) {
+        remoteLinkSettle(link);
+        return rc > 0 ? -1 : rc;
+    }
+    if (phase != NULL && !drop && !stats) {
         rc = remoteLinkRunPhase(link, method, text, phase, result);
         free(text);
+        if (carries && rc != VIR_MIGRATION_AGAIN)
+            remoteCarrySettle(link, method, phase->uuid, rc);
     } else if ((call = remoteCallNew(method, method->name, text)) != NULL) {
-        rc = remoteLinkRun(link, call, aside ? virTimeNowUs() + (drop ? REMOTE_SECOND : REMOTE_FIGURES) : 0, result);
+        rc = stats ? remoteLinkRunStats(link, call, phase, result) : remoteLinkRun(link, call, drop ? virTimeNowUs() + REMOTE_SECOND : 0, result);
     } else {
         rc = -1;
     }
@@ -1168,7 +1212,7 @@ remoteLinkWait(virConnectPtr conn, const struct virMigrationCall *phase, int *fd
         return -1;
     pthread_mutex_lock(&link->lock);
     for (struct remoteCall *call = link->calls; call != NULL; call = call->next) {
-        if (!call->pending || strcmp(call->migration, phase->uuid) != 0)
+        if (!call->pending || call->aside || strcmp(call->migration, phase->uuid) != 0)
             continue;
         sent = true;
         ready = ready || call->state == REMOTE_CALL_OVER;

@@ -20,6 +20,7 @@
 struct remoteLink;
 struct remoteCall;
 struct remoteStream;
+struct remoteCarry;
 
 enum { REMOTE_LINK_DONE = 16 };
 
@@ -65,6 +66,7 @@ struct remoteCall {
     size_t length;
     char *migration;                  /* a phase: of this one */
     bool pending;                     /* a phase that nobody waits for at present */
+    bool aside;                       /* ... and it is no step of the migration, but figures of it */
     bool kept;                        /* of the session itself, but the server keeps the reply: carried out once */
     struct remoteStream *stream;      /* a reference: what it is about; without `took`: who waits for that to change */
     bool mayTakeLong;                 /* virt.events: an answer may take REMOTE_POLL */
@@ -137,6 +139,7 @@ struct remoteLink {
     struct remoteStream *streams;     /* of this session */
     unsigned long long lastStream;    /* number */
     unsigned int watched;             /* streams whose readiness the event loop tells */
+    struct remoteCarry *carries;
 
     char *wanted;                     /* the events that are subscribed, JSON; NULL: none */
     bool polling;                     /* a virt.events is under way */
@@ -233,6 +236,33 @@ VIRT_INTERNAL void remoteLinkUnref(void *opaque);
 VIRT_INTERNAL void remoteStreamUnref(struct remoteStream *s);
 /* With the lock held: the session is over, and its streams with it; their calls are in the list no more, or are about to end. */
 VIRT_INTERNAL void remoteStreamsLose(struct remoteLink *link);
+/*
+ * A stream of the library's own, whose far end is a socket that a phase at the server can have (virt.stream.open). With the lock held: asks for
+ * one: a reference, or NULL with the error set; waits until it is there, or until `end` if that is not 0: 1 and its number, 0: not yet, -1: it
+ * was refused, the error is set, -2: its session is over; ends it, with whatever is under way, without waiting for the server; and here alone.
+ */
+VIRT_INTERNAL struct remoteStream *remoteStreamBegin(struct remoteLink *link);
+VIRT_INTERNAL int remoteStreamAwait(struct remoteStream *s, unsigned long long end, unsigned long long *number);
+VIRT_INTERNAL void remoteStreamAbandon(struct remoteStream *s);
+VIRT_INTERNAL void remoteStreamShut(struct remoteStream *s);
+/* Without the lock, and as virStreamSend, Recv and Finish, of one that blocks. */
+VIRT_INTERNAL int remoteStreamSendOwn(struct remoteStream *s, const char *data, size_t nbytes);
+VIRT_INTERNAL int remoteStreamRecvOwn(struct remoteStream *s, char *data, size_t nbytes);
+VIRT_INTERNAL int remoteStreamFinishOwn(struct remoteStream *s);
+
+/* ---------- carry.c ---------- */
+
+/*
+ * A phase is to be called with a stream: it is at the server, under a number in params, and is carried. 1; 0: it is not there yet, and the phase
+ * is to be called again; -1: the error is set.
+ */
+VIRT_INTERNAL int remoteCarryBegin(struct remoteLink *link, const struct remoteMethod *method, const struct virMigrationCall *phase, cJSON *params);
+/* The phase is over (rc 1 or -1): what is on its way goes on, if the phase went well. */
+VIRT_INTERNAL void remoteCarrySettle(struct remoteLink *link, const struct remoteMethod *method, const char *migration, int rc);
+/* Nobody steps the migration here any more. */
+VIRT_INTERNAL void remoteCarryDrop(struct remoteLink *link, const char *migration);
+/* The connection is being closed: all that is carried ends. */
+VIRT_INTERNAL void remoteCarryEnd(struct remoteLink *link);
 
 /* ---------- remote.c ---------- */
 

@@ -1022,6 +1022,7 @@ remoteLinkClose(struct remoteLink *link)
             close(link->whoFd);
         return;
     }
+    remoteCarryEnd(link);
     /* answered at once, or whatever: closing PATH.who says the same, and a session that is not used expires */
     pthread_mutex_lock(&link->lock);
     up = link->state == REMOTE_LINK_UP;

@@ -6,6 +6,7 @@
  *   lists.c    the same of structs and lists
  *   link.c     client: the socket, calls under way, asking again, sessions renewed, events
  *   stream.c   client: the far end of a stream
+ *   carry.c    client: the memory of a migration whose stream ends at a server
  *   remote.c   the driver: URIs, opening and closing
  *   server.c   virServer*: addresses, clients, replies that may be asked for again
  *   session.c  server: one client: its calls; subscribe.c its events, session_stream.c its streams
@@ -111,6 +112,9 @@ struct remoteServing {
     void *(*streamBegin)(struct remoteServing *serving, unsigned long long number, virStreamPtr *stream);
     void (*streamKeep)(void *opened);                /* the call has succeeded: the client goes on with it */
     void (*streamEnd)(void *opened);                 /* the call is over */
+    /* The socket of a stream that virt.stream.open made, for a phase: a descriptor of the caller's, or -1: there is none (any more). And: no phase will want it again. */
+    int (*streamHand)(struct remoteServing *serving, unsigned long long number);
+    void (*streamHanded)(struct remoteServing *serving, unsigned long long number);
 };
 
 /* A guest as "UUID ID NAME", and a handle for such a text: looked up, or without an object where it is gone. NULL with the error set. */

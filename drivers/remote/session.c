@@ -781,6 +781,22 @@ remoteCallStream(struct remoteServing *serving, unsigned long long number, virSt
     return remoteStreamsBegin(carrying->session, number, stream);
 }
 
+static int
+remoteCallHand(struct remoteServing *serving, unsigned long long number)
+{
+    const struct remoteCarrying *carrying = serving->client;
+
+    return remoteStreamsHand(carrying->session, number);
+}
+
+static void
+remoteCallHanded(struct remoteServing *serving, unsigned long long number)
+{
+    const struct remoteCarrying *carrying = serving->client;
+
+    remoteStreamsHanded(carrying->session, number);
+}
+
 /* The reply to the call, carried out; NULL without memory. */
 static char *
 remoteCallServe(struct remoteSession *session, unsigned long long id, const struct remoteMethod *method, const cJSON *params, size_t *length)
@@ -788,7 +804,8 @@ remoteCallServe(struct remoteSession *session, unsigned long long id, const stru
     struct remoteCarrying carrying = { .server = session->server, .session = session, .who = &session->who, .call = method->name };
     struct remoteServing serving = { .conn = session->conn, .method = method, .client = &carrying,
                                      .allowed = remoteAccessAllowed, .visible = remoteAccessVisible,
-                                     .streamBegin = remoteCallStream, .streamKeep = remoteStreamsKeep, .streamEnd = remoteStreamsEnd };
+                                     .streamBegin = remoteCallStream, .streamKeep = remoteStreamsKeep, .streamEnd = remoteStreamsEnd,
+                                     .streamHand = remoteCallHand, .streamHanded = remoteCallHanded };
     const cJSON none = { .type = cJSON_Object };
     bool audited = method->writes && session->server->audit != NULL;
     unsigned long long began = audited ? virTimeNowUs() : 0;

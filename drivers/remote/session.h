@@ -127,13 +127,16 @@ VIRT_INTERNAL void remoteSessionAnswerPoll(struct remoteSession *session);
 
 /* ---------- session_stream.c ---------- */
 
-enum { REMOTE_STREAM_METHODS = 5 };
+enum { REMOTE_STREAM_METHODS = 6 };
 VIRT_INTERNAL_DATA const struct remoteSessionMethod remoteStreamMethods[REMOTE_STREAM_METHODS];
 
 /* A stream for a call that is to open it, or NULL with the error set. Kept once the call has succeeded; ended when the call is over, in any case. */
 VIRT_INTERNAL void *remoteStreamsBegin(struct remoteSession *session, unsigned long long number, virStreamPtr *stream);
 VIRT_INTERNAL void remoteStreamsKeep(void *opaque);
 VIRT_INTERNAL void remoteStreamsEnd(void *opaque);
+/* The descriptor of one that virt.stream.open made, a copy, or -1; and the end of it. */
+VIRT_INTERNAL int remoteStreamsHand(struct remoteSession *session, unsigned long long number);
+VIRT_INTERNAL void remoteStreamsHanded(struct remoteSession *session, unsigned long long number);
 /* Those of a session that ends: taken with the lock held, aborted without it. */
 VIRT_INTERNAL struct remoteServedStream *remoteStreamsTake(struct remoteSession *session);
 VIRT_INTERNAL void remoteStreamsAbort(struct remoteServedStream *list);

@@ -6,14 +6,22 @@
  * The streams are opened with VIR_STREAM_NONBLOCK. What cannot go on waits for the stream's callback, by the event loop; where there is none,
  * or the far end cannot be watched, it is tried again from time to time (`due`). Who waits for too long is answered that nothing was done.
  * Requests have ids in the session's table, as calls do: the same id again is the same data again.
+ *
+ * virt.stream.open makes a stream without a call: its far end is one of a pair of sockets, and the other is for a phase of a migration that names the
+ * number, until that phase is over. Then only the hypervisor has it, and what it closes is closed.
  */
 #include "../driver.h"
 
 #if VIRT_WITH_REMOTE && !defined _WIN32
+#include "../common/fdstream.h"
+#include "../common/platform.h"
 #include "session.h"
 #include "kinds.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <unistd.h>
 
 #define VIRT_FROM VIR_FROM_RPC
 
@@ -48,6 +56,7 @@ struct remoteServedStream {
     bool unwatchable;
     unsigned int pause;               /* us between two attempts */
     unsigned long long retry;         /* 0: not */
+    int handed;                       /* for a phase, or -1 */
     struct remoteStreamWait read, write;
 };
 
@@ -65,6 +74,8 @@ remoteServedUnref(void *opaque)
     remoteFromClear(&served->read.from);
     remoteFromClear(&served->write.from);
     free(served->write.data);
+    if (served->handed >= 0)
+        close(served->handed);
     remoteSessionUnref(served->session);
     free(served);
 }
@@ -491,7 +502,94 @@ remoteSessionAbort(struct remoteSession *session, const struct remoteFrom *from,
     remoteSessionClose(session, from, id, params, virStreamAbort, false);
 }
 
+/* ---------- one for a phase ---------- */
+
+static int
+remoteServedOpenPair(struct remoteServedStream *served)
+{
+    struct virFdStream *end;
+    int pair[2], rc;
+
+    if (virPlatformSocketPair(pair) < 0)
+        return virReportSystemError(errno, "cannot make a pair of sockets");
+    served->handed = pair[1];
+    if ((end = virFdStreamNew(served->stream, pair[0], NULL, NULL)) == NULL)
+        return -1;
+    if ((rc = virFdStreamAttach(end)) == 0)
+        remoteStreamsKeep(served);
+    virFdStreamUnref(end);
+    return rc;
+}
+
+static void
+remoteSessionOpen(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params)
+{
+    struct remoteServedStream *served;
+    unsigned long long number = 0;
+    virStreamPtr stream;
+    bool begins = false;
+    int rc;
+
+    pthread_mutex_lock(&session->lock);
+    if (!remoteServedKnows(session, from, id)) {
+        if (virJsonULongLong(params, "stream", &number) < 0 || number == 0)
+            remoteReplyError(from, id, REMOTE_BAD_PARAMS, "'stream' must be a number from 1");
+        else
+            begins = remoteSessionEnter(session, from, id);
+    }
+    pthread_mutex_unlock(&session->lock);
+    if (!begins)
+        return;
+    served = remoteStreamsBegin(session, number, &stream);
+    rc = served != NULL ? remoteServedOpenPair(served) : -1;
+    pthread_mutex_lock(&session->lock);
+    if (!session->gone)
+        remoteSessionAnswer(session, from, id, rc == 0 ? "result" : "error", rc == 0 ? virJsonObject("b:ok", 1, NULL) : remoteReplyLastError());
+    pthread_mutex_unlock(&session->lock);
+    if (served != NULL)
+        remoteStreamsEnd(served);
+    virResetLastError();
+}
+
+/* With the lock held; NULL: it is no such stream, or not any more. */
+static struct remoteServedStream *
+remoteServedHanded(struct remoteSession *session, unsigned long long number)
+{
+    struct remoteServedStream *served = session->streams;
+
+    while (served != NULL && !(served->open && served->number == number && served->handed >= 0))
+        served = served->next;
+    return served;
+}
+
+VIRT_INTERNAL int
+remoteStreamsHand(struct remoteSession *session, unsigned long long number)
+{
+    struct remoteServedStream *served;
+    int fd = -1;
+
+    pthread_mutex_lock(&session->lock);
+    if ((served = remoteServedHanded(session, number)) != NULL)
+        fd = fcntl(served->handed, F_DUPFD_CLOEXEC, 0);
+    pthread_mutex_unlock(&session->lock);
+    return fd;
+}
+
+VIRT_INTERNAL void
+remoteStreamsHanded(struct remoteSession *session, unsigned long long number)
+{
+    struct remoteServedStream *served;
+
+    pthread_mutex_lock(&session->lock);
+    if ((served = remoteServedHanded(session, number)) != NULL) {
+        close(served->handed);
+        served->handed = -1;
+    }
+    pthread_mutex_unlock(&session->lock);
+}
+
 VIRT_INTERNAL const struct remoteSessionMethod remoteStreamMethods[REMOTE_STREAM_METHODS] = {
+    { "virt.stream.open", remoteSessionOpen },
     { "virt.stream.read", remoteSessionRead },
     { "virt.stream.write", remoteSessionWrite },
     { "virt.stream.hole", remoteSessionHole },
@@ -512,6 +610,7 @@ remoteStreamsBegin(struct remoteSession *session, unsigned long long number, vir
         return NULL;
     atomic_init(&served->refs, 2);    /* the list's and the caller's */
     served->number = number;
+    served->handed = -1;
     served->write.hole = -1;
     served->session = session;
     remoteSessionRef(session);

@@ -6,7 +6,7 @@
  *
  * Requests are calls that nobody waits for (remoteCall.took); the server keeps their replies, so that asked again they are the same data again.
  * Whoever waits here waits for the stream to change, with a call in the link's list that stands for him (`waiter`). A stream belongs to a
- * session: it ends with it.
+ * session: it ends with it. One without a virStream is the library's own, for carry.c.
  *
  * Readiness comes by a pipe that the event loop watches: whoever takes in a reply writes to it, whatever locks he has.
  */
@@ -38,6 +38,7 @@ struct remoteStream {
     atomic_int refs;                  /* the stream's, the watch's, and of its calls */
     struct remoteLink *link;          /* lives as long as the stream's connection, and the watch has a reference */
     unsigned long long number;
+    bool own;                         /* there is no virStream, and none of the application's code is called for it */
     virStreamPtr stream;              /* no reference; guarded by the link's lock, as what follows */
     struct remoteStream *next;        /* in the link's list */
     bool listed;
@@ -45,7 +46,7 @@ struct remoteStream {
     bool lost;                        /* its session has ended */
 
     struct remoteBuffer in, out;
-    struct remoteCall *read, *write, *end;        /* under way */
+    struct remoteCall *open, *read, *write, *end;        /* under way */
     unsigned long long hole;          /* comes after what is in `in`; 0: none */
     bool ended;                       /* so does the end */
     bool receives;                    /* the application has asked for data */
@@ -171,7 +172,7 @@ static void
 remoteStreamLose(struct remoteStream *s)
 {
     s->lost = true;
-    s->read = s->write = s->end = NULL;          /* they are the list's */
+    s->open = s->read = s->write = s->end = NULL;          /* they are the list's */
     s->out.length = s->out.first = 0;
     remoteStreamChanged(s);
 }
@@ -256,8 +257,8 @@ remoteStreamTook(struct remoteLink *link, struct remoteCall *call)
         } else if (call == s->write) {
             s->write = NULL;
             remoteStreamTookWrite(s, call, result, error);
-        } else if (call == s->end) {
-            s->end = NULL;
+        } else if (call == s->open || call == s->end) {
+            s->open = s->end = NULL;
             if (result == NULL)
                 remoteStreamFail(s, call, error, &s->endError);
         }
@@ -313,7 +314,7 @@ remoteStreamGo(struct remoteStream *s)
 {
     virErrorPtr before;
 
-    if (s->lost || s->closed || s->end != NULL)
+    if (s->lost || s->closed || s->open != NULL || s->end != NULL)
         return;
     before = virSaveLastError();
     s->link->loopStale = s->link->loopStale || s->events != 0;
@@ -360,6 +361,14 @@ remoteStreamThrow(struct remoteStream *s, virErrorPtr *error, bool once)
     return -1;
 }
 
+/* What had to wait until the lock was let go. A thread of carry.c leaves to others what calls the application. */
+static void
+remoteStreamSettle(const struct remoteStream *s)
+{
+    if (!s->own || virEventLoopIsRegistered())
+        remoteLinkSettle(s->link);
+}
+
 /* Lock held, let go meanwhile: until something of the stream changes, or `end`. -1 with the error set. */
 static int
 remoteStreamWait(struct remoteStream *s, unsigned long long end)
@@ -376,7 +385,7 @@ remoteStreamWait(struct remoteStream *s, unsigned long long end)
         remoteLinkWaitStep(link, waiter, end);
     remoteLinkRemoveWaiter(link, waiter);
     pthread_mutex_unlock(&link->lock);
-    remoteLinkSettle(link);
+    remoteStreamSettle(s);
     pthread_mutex_lock(&link->lock);
     remoteCallFree(waiter);
     return 0;
@@ -429,9 +438,8 @@ remoteStreamHole(struct remoteStream *s, long long *length)
 
 /* data NULL: a hole. */
 static int
-remoteStreamReceive(virStreamPtr stream, char *data, size_t nbytes, unsigned int flags, long long *hole)
+remoteStreamReceive(struct remoteStream *s, bool blocks, char *data, size_t nbytes, unsigned int flags, long long *hole)
 {
-    struct remoteStream *s = stream->priv;
     struct remoteLink *link = s->link;
     bool pumped = false;
     int rc;
@@ -443,7 +451,7 @@ remoteStreamReceive(virStreamPtr stream, char *data, size_t nbytes, unsigned int
     while ((rc = data != NULL ? remoteStreamGive(s, data, nbytes, flags) : remoteStreamHole(s, hole)) == -4) {
         s->readFailed = false;
         remoteStreamGo(s);
-        if ((stream->flags & VIR_STREAM_NONBLOCK) == 0) {
+        if (blocks) {
             if ((rc = remoteStreamWait(s, 0)) < 0)
                 break;
         } else if (pumped) {
@@ -457,21 +465,27 @@ remoteStreamReceive(virStreamPtr stream, char *data, size_t nbytes, unsigned int
     if (rc >= 0)
         remoteStreamGo(s);
     pthread_mutex_unlock(&link->lock);
-    remoteLinkSettle(link);
+    remoteStreamSettle(s);
     return rc;
+}
+
+static bool
+remoteStreamBlocks(virStreamPtr stream)
+{
+    return (stream->flags & VIR_STREAM_NONBLOCK) == 0;
 }
 
 static int
 remoteStreamRecv(virStreamPtr stream, char *data, size_t nbytes, unsigned int flags)
 {
-    return remoteStreamReceive(stream, data, nbytes, flags, NULL);
+    return remoteStreamReceive(stream->priv, remoteStreamBlocks(stream), data, nbytes, flags, NULL);
 }
 
 static int
 remoteStreamRecvHole(virStreamPtr stream, long long *length, unsigned int flags)
 {
     (void)flags;
-    return remoteStreamReceive(stream, NULL, 0, 0, length);
+    return remoteStreamReceive(stream->priv, remoteStreamBlocks(stream), NULL, 0, 0, length);
 }
 
 static bool
@@ -506,11 +520,9 @@ remoteStreamAccept(struct remoteStream *s, const char *data, size_t nbytes, long
 
 /* data NULL: a hole. */
 static int
-remoteStreamPut(virStreamPtr stream, const char *data, size_t nbytes, long long hole)
+remoteStreamPut(struct remoteStream *s, bool blocks, const char *data, size_t nbytes, long long hole)
 {
-    struct remoteStream *s = stream->priv;
     struct remoteLink *link = s->link;
-    bool blocks = (stream->flags & VIR_STREAM_NONBLOCK) == 0;
     int rc;
 
     if (remoteLinkCheckProcess(link) < 0)
@@ -530,21 +542,21 @@ remoteStreamPut(virStreamPtr stream, const char *data, size_t nbytes, long long 
             rc = -1;
     }
     pthread_mutex_unlock(&link->lock);
-    remoteLinkSettle(link);
+    remoteStreamSettle(s);
     return rc;
 }
 
 static int
 remoteStreamSend(virStreamPtr stream, const char *data, size_t nbytes)
 {
-    return remoteStreamPut(stream, data, nbytes, -1);
+    return remoteStreamPut(stream->priv, remoteStreamBlocks(stream), data, nbytes, -1);
 }
 
 static int
 remoteStreamSendHole(virStreamPtr stream, long long length, unsigned int flags)
 {
     (void)flags;
-    return remoteStreamPut(stream, NULL, 0, length);
+    return remoteStreamPut(stream->priv, remoteStreamBlocks(stream), NULL, 0, length);
 }
 
 /* ---------- events ---------- */
@@ -672,25 +684,32 @@ static void
 remoteStreamStop(struct remoteStream *s)
 {
     s->closed = true;
+    remoteStreamDrop(s, &s->open);
     remoteStreamDrop(s, &s->read);
     remoteStreamDrop(s, &s->write);
     remoteStreamChanged(s);
 }
 
-/* The link has nothing to do with it any more. */
 static void
+remoteStreamUnlist(struct remoteStream *s)
+{
+    struct remoteStream **at = &s->link->streams;
+
+    if (!s->listed)
+        return;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    s->listed = false;
+}
+
+/* The link has nothing to do with it any more. */
+VIRT_INTERNAL void
 remoteStreamShut(struct remoteStream *s)
 {
     remoteStreamStop(s);
     remoteStreamDrop(s, &s->end);
-    if (s->listed) {
-        struct remoteStream **at = &s->link->streams;
-
-        while (*at != s)
-            at = &(*at)->next;
-        *at = s->next;
-        s->listed = false;
-    }
+    remoteStreamUnlist(s);
 }
 
 /* All that was sent arrives first: as long as that goes on. 0, or -1 with the error set. */
@@ -712,10 +731,9 @@ remoteStreamFlush(struct remoteStream *s)
     return remoteStreamCanSend(s, true);
 }
 
-static int
-remoteStreamFinish(virStreamPtr stream)
+VIRT_INTERNAL int
+remoteStreamFinishOwn(struct remoteStream *s)
 {
-    struct remoteStream *s = stream->priv;
     struct remoteLink *link = s->link;
     int rc;
 
@@ -735,8 +753,14 @@ remoteStreamFinish(virStreamPtr stream)
     if (rc >= 0)
         remoteStreamShut(s);
     pthread_mutex_unlock(&link->lock);
-    remoteLinkSettle(link);
+    remoteStreamSettle(s);
     return rc < 0 ? -1 : 0;
+}
+
+static int
+remoteStreamFinish(virStreamPtr stream)
+{
+    return remoteStreamFinishOwn(stream->priv);
 }
 
 /* A server that does not answer, or is not there, ends it with the session. */
@@ -759,7 +783,7 @@ remoteStreamAbort(virStreamPtr stream)
     remoteStreamShut(s);
     pthread_mutex_unlock(&link->lock);
     virRestoreLastError(before);
-    remoteLinkSettle(link);
+    remoteStreamSettle(s);
     if (error == NULL)
         return 0;
     virSetLastError(error);
@@ -792,6 +816,21 @@ static const struct virStreamDriver remoteStreamDrivers[4] = {
     { REMOTE_STREAM_SLOTS, .sendHole = remoteStreamSendHole, .recvHole = remoteStreamRecvHole },
 };
 
+/* With the link's lock held: a stream that the link looks after; a reference, or NULL with the error set. */
+static struct remoteStream *
+remoteStreamNew(struct remoteLink *link, unsigned long long number, virStreamPtr stream)
+{
+    struct remoteStream *s = virAllocate(sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    *s = (struct remoteStream){ .link = link, .number = number, .own = stream == NULL, .stream = stream, .wake = { -1, -1 }, .watch = -1,
+                                .sendHole = -1, .listed = true, .next = link->streams };
+    atomic_init(&s->refs, 1);
+    link->streams = s;
+    return s;
+}
+
 VIRT_INTERNAL unsigned long long
 remoteStreamNumber(virStreamPtr stream)
 {
@@ -818,17 +857,14 @@ VIRT_INTERNAL int
 remoteStreamOpened(virStreamPtr stream, unsigned long long number, bool sends, bool receives)
 {
     struct remoteLink *link = remoteConnectionOf(stream->conn)->link;
-    struct remoteStream *s = virAllocate(sizeof(*s));
+    struct remoteStream *s;
     int rc = -1;
 
-    if (s != NULL) {
-        *s = (struct remoteStream){ .link = link, .number = number, .stream = stream, .wake = { -1, -1 }, .watch = -1, .sendHole = -1, .listed = true };
-        atomic_init(&s->refs, 1);
-        pthread_mutex_lock(&link->lock);
+    pthread_mutex_lock(&link->lock);
+    if ((s = remoteStreamNew(link, number, stream)) != NULL)
         s->lost = link->state != REMOTE_LINK_UP;
-        s->next = link->streams;
-        link->streams = s;
-        pthread_mutex_unlock(&link->lock);
+    pthread_mutex_unlock(&link->lock);
+    if (s != NULL) {
         if ((rc = virStreamAttach(stream, &remoteStreamDrivers[sends + 2 * receives], s)) == 0)
             return 0;
         pthread_mutex_lock(&link->lock);
@@ -841,6 +877,64 @@ remoteStreamOpened(virStreamPtr stream, unsigned long long number, bool sends, b
     cJSON_Delete(remoteLinkAsk(link, "virt.stream.abort", virJsonObject("u:stream", number, NULL), virTimeNowUs() + REMOTE_STREAM_ABORT));
     virRestoreLastError(saved);
     return rc;
+}
+
+/* ---------- the library's own ---------- */
+
+VIRT_INTERNAL struct remoteStream *
+remoteStreamBegin(struct remoteLink *link)
+{
+    struct remoteStream *s = remoteStreamNew(link, link->lastStream + 1, NULL);
+
+    if (s == NULL)
+        return NULL;
+    link->lastStream++;
+    if ((s->open = remoteStreamAsk(s, "virt.stream.open", virJsonObject("u:stream", s->number, NULL))) == NULL) {
+        remoteStreamUnlist(s);
+        remoteStreamUnref(s);
+        return NULL;
+    }
+    remoteLinkAdd(link, s->open);
+    return s;
+}
+
+VIRT_INTERNAL int
+remoteStreamAwait(struct remoteStream *s, unsigned long long end, unsigned long long *number)
+{
+    while (s->open != NULL && (end == 0 || virTimeNowUs() < end))
+        if (remoteStreamWait(s, end) < 0)
+            return -1;
+    *number = s->number;
+    if (s->endError != NULL)
+        return remoteStreamThrow(s, &s->endError, false);
+    return s->lost ? -2 : s->open == NULL;
+}
+
+VIRT_INTERNAL int
+remoteStreamSendOwn(struct remoteStream *s, const char *data, size_t nbytes)
+{
+    return remoteStreamPut(s, true, data, nbytes, -1);
+}
+
+VIRT_INTERNAL int
+remoteStreamRecvOwn(struct remoteStream *s, char *data, size_t nbytes)
+{
+    return remoteStreamReceive(s, true, data, nbytes, 0, NULL);
+}
+
+VIRT_INTERNAL void
+remoteStreamAbandon(struct remoteStream *s)
+{
+    virErrorPtr before;
+
+    if (!s->listed)
+        return;
+    before = virSaveLastError();
+    remoteStreamStop(s);
+    if (!s->lost && s->end == NULL && (s->end = remoteStreamAsk(s, "virt.stream.abort", virJsonObject("u:stream", s->number, NULL))) != NULL)
+        remoteLinkAdd(s->link, s->end);          /* which has a reference until it is answered */
+    remoteStreamUnlist(s);
+    virRestoreLastError(before);
 }
 
 #undef REMOTE_STREAM_AHEAD

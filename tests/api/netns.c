@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ static struct netnsShared {
 
 static int space[PLACES];
 static pid_t wire, daemons[PLACES];
-static char serial[1024], client[1024], known[1024];
+static char serial[1024], known[1024];
 static unsigned int seed;
 
 static int
@@ -232,7 +233,7 @@ uriOf(int host)
 {
     static char uri[PLACES][4096];
 
-    snprintf(uri[host], sizeof(uri[host]), "qemu+tcp://host%d/embed?keyfile=%s&known_hosts=%s&reconnect=120", host, client, known);
+    snprintf(uri[host], sizeof(uri[host]), "qemu+tcp://host%d/embed?reconnect=120", host);
     return uri[host];
 }
 
@@ -288,11 +289,14 @@ makeKeys(void)
     const char *examples = getenv("VIRT_TEST_EXAMPLES");
     char command[2048], name[40];
 
-    snprintf(client, sizeof(client), "%s", scratchPath("client"));
-    snprintf(known, sizeof(known), "%s", scratchPath("known"));
+    /* where every process of this user looks, that of a server which moves a guest by itself too */
+    CHECK_INT(mkdir(scratchPath("config"), 0700), 0);
+    CHECK_INT(mkdir(scratchPath("config/virt"), 0700), 0);
+    CHECK_INT(setenv("XDG_CONFIG_HOME", scratchPath("config"), 1), 0);
+    snprintf(known, sizeof(known), "%s", scratchPath("config/virt/known_hosts"));
     if (examples == NULL)
         examples = "build/examples";
-    snprintf(command, sizeof(command), "%s/virtd --genkey --key %s", examples, client);
+    snprintf(command, sizeof(command), "%s/virtd --genkey --key %s", examples, scratchPath("config/virt/key"));
     addKey(scratchPath("authorized"), "", command, " controller");
     for (int host = HOST1; host <= HOST2; host++) {
         snprintf(command, sizeof(command), "%s/virtd --genkey --key %s", examples, scratchPath("key%d", host));

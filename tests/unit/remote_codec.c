@@ -895,26 +895,88 @@ TEST(permissions_are_asked_for_guest_and_flags)
 
 /* ---------- migrations ---------- */
 
-TEST(a_stream_s_descriptor_stays_here)
+#define PHASE_PARAMS(stream) "{\"call\":{\"uuid\":\"" HIDDEN "\",\"name\":\"a guest\",\"guest\":\"" HIDDEN "\",\"stream\":" stream \
+    ",\"flags\":0,\"timeout\":0},\"cookiein\":\"c\"}"
+
+static int handedFd;
+static unsigned long long handedNumber, handedOver;
+
+static int
+codecHand(struct remoteServing *s, unsigned long long number)
 {
+    CHECK_PTR(s);
+    handedNumber = number;
+    return handedFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+codecHanded(struct remoteServing *s, unsigned long long number)
+{
+    CHECK_PTR(s);
+    handedOver = number;
+}
+
+TEST(a_phase_has_a_stream_by_its_number)
+{
+    static const char *const wrong[] = { "0", "-1", "1.5", "\"x\"", "null", "1e300" };
     struct virMigrationCall call = { .uuid = HIDDEN, .timeout = -1, .stream = 0 };
+    const struct remoteMethod *prepare = remoteMethodFind("virDomainMigratePrepare3Params");
     virDomainPtr domain;
-    char *cookie = NULL;
+    cJSON *params, *result;
+    char *cookie = NULL, words[40];
 
     begin("noting:///");
     domain = NEED(someDomain(client, 7));
-    CHECK_FAILS(virDomainMigrateBegin3Params(domain, &call, &cookie), VIR_ERR_NO_SUPPORT);
-    CHECK_CONTAINS(virGetLastErrorMessage(), "descriptor cannot be carried to another process");
-    call.stream = -1;
     CHECK_INT(virDomainMigrateBegin3Params(domain, &call, &cookie), 1);
-    CHECK_CONTAINS(seen, " 1000 ");        /* the server does not wait for ever */
+    CHECK(strstr(lastParams, "stream") == NULL);          /* a descriptor is of no use there */
+    CHECK_CONTAINS(seen, " 1000 -1");                     /* nor does the server wait for ever */
     free(cookie);
     virDomainFree(domain);
+
+    serving.streamHand = codecHand;
+    serving.streamHanded = codecHanded;
+    for (int fails = 0; fails < 2; fails++) {
+        harnessContext("fails %d", fails);
+        params = virJsonParse(PHASE_PARAMS("7"), strlen(PHASE_PARAMS("7")), "the test");
+        handedNumber = handedOver = 0;
+        slotFails = fails != 0;
+        result = prepare->serve(&serving, params);
+        slotFails = false;
+        CHECK_INT(result == NULL, fails);
+        CHECK_UINT(handedNumber, 7);
+        CHECK_UINT(handedOver, 7);
+        CHECK_INT(fcntl(handedFd, F_GETFD), -1);
+        snprintf(words, sizeof(words), " 0 0 %d;", handedFd);
+        if (!fails)
+            CHECK_CONTAINS(seen, words);
+        cJSON_Delete(result);
+        cJSON_Delete(params);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[400];
+
+        handedNumber = handedOver = 0;
+        snprintf(text, sizeof(text), PHASE_PARAMS("%s"), wrong[i]);
+        params = virJsonParse(text, strlen(text), "the test");
+        CHECK_NULL(prepare->serve(&serving, params));
+        CHECK_INT(virGetLastErrorCode(), VIR_ERR_INVALID_ARG);
+        CHECK_UINT(handedNumber + handedOver, 0);
+        cJSON_Delete(params);
+    }
     end();
 }
 
 TEST(peer_to_peer_is_carried_out_at_the_server)
 {
+    static const struct { const char *uri, *words; } own[] = {
+        { "test+ssh://there/default?command=/bin/false", "parameter 'command'" },
+        { "test+ssh://there/default?no_tty=1&%63ommand=/bin/false", "parameter 'command'" },
+        { "test+ssh://there/default?keyfile=/root/.ssh/id_ed25519", "parameter 'keyfile'" },
+        { "test+ssh://there/default?known_hosts=/dev/null", "parameter 'known_hosts'" },
+        { "test+tcp://there/default?keyfile=/etc/virt/key", "parameter 'keyfile'" },
+        { "test+ws://there/default?reconnect=1&known_hosts=/etc/shadow", "parameter 'known_hosts'" },
+        { "test+unix:///default?socket=/run/somebody", "parameter 'socket'" },
+    };
     virDomainPtr domain;
 
     begin("test:///default");
@@ -922,10 +984,15 @@ TEST(peer_to_peer_is_carried_out_at_the_server)
     CHECK_FAILS(virDomainMigrateToURI(domain, "nowhere:///", VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_LIVE, "other", 0), VIR_ERR_NO_CONNECT);
     CHECK_CONTAINS(lastParams, "\"dconnuri\":\"nowhere:///\"");
     CHECK_CONTAINS(lastParams, "other");
-    /* it is the server that would run this */
-    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?command=/bin/false", VIR_MIGRATE_PEER2PEER, NULL, 0), VIR_ERR_ACCESS_DENIED);
-    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?no_tty=1&%63ommand=/bin/false", VIR_MIGRATE_PEER2PEER, NULL, 0),
-                VIR_ERR_ACCESS_DENIED);
+    /* it is the server that would run this, and open that */
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        harnessContext("%s", own[i].uri);
+        CHECK_FAILS(virDomainMigrateToURI(domain, own[i].uri, VIR_MIGRATE_PEER2PEER, NULL, 0), VIR_ERR_ACCESS_DENIED);
+        CHECK_CONTAINS(virGetLastErrorMessage(), own[i].words);
+    }
+    /* with ssh the socket is one of the other host: this gets as far as the driver */
+    CHECK_FAILS(virDomainMigrateToURI(domain, "test+ssh://there/default?socket=its/own", VIR_MIGRATE_PEER2PEER, NULL, 0), VIR_ERR_INVALID_ARG);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "must be absolute");
     virDomainFree(domain);
     end();
 }

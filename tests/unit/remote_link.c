@@ -489,6 +489,21 @@ phaseFake(virConnectPtr conn, int timeout, const char *text)
     return rc;
 }
 
+/* A test of one connection to a fake server, which has them from the first to the last line. */
+#define TEST_LINKED(name)                                        \
+    static void linked_##name(struct fake *fake, virConnectPtr conn); \
+    TEST(name)                                                   \
+    {                                                            \
+        struct fake *fake = fakeNew();                           \
+        virConnectPtr conn = openFake(fake, "");                 \
+                                                                 \
+        linked_##name(fake, conn);                               \
+        virConnectClose(conn);                                   \
+        fakeFree(fake);                                          \
+    }                                                            \
+    static void                                                  \
+    linked_##name(struct fake *fake __attribute__((unused)), virConnectPtr conn)
+
 TEST(a_call_is_carried_out_and_answered)
 {
     struct fake *fake = fakeNew();
@@ -522,11 +537,8 @@ TEST(what_was_answered_is_said_to_be_seen)
     fakeFree(fake);
 }
 
-TEST(a_long_call_does_not_make_the_server_keep_the_replies_to_others)
+TEST_LINKED(a_long_call_does_not_make_the_server_keep_the_replies_to_others)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->lateMs = -1);
     CHECK_INT(phaseFake(conn, 0, "long"), 0);
     WAIT_FOR(fakeGet(fake, &fake->carriedOut) == 1, 2000);
@@ -534,54 +546,34 @@ TEST(a_long_call_does_not_make_the_server_keep_the_replies_to_others)
     for (int i = 0; i < 100; i++)
         CHECK_INT(callFake(conn, &readMethod, "x"), 1);
     CHECK_INT(fake->seenApart, 99);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(a_lost_request_is_sent_again)
+TEST_LINKED(a_lost_request_is_sent_again)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->dropRequests = 1);
     CHECK_INT(callFake(conn, &writeMethod, "lost"), 1);
     CHECK_INT(fake->carriedOut, 1);
     CHECK_INT(fake->asks, 1);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(a_lost_reply_is_asked_for_and_the_call_not_repeated)
+TEST_LINKED(a_lost_reply_is_asked_for_and_the_call_not_repeated)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->dropReplies = 1);
     CHECK_INT(callFake(conn, &writeMethod, "lost"), 1);
     CHECK_INT(fake->carriedOut, 1);
     CHECK_INT(fake->asks, 1);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(a_late_reply_is_waited_for)
+TEST_LINKED(a_late_reply_is_waited_for)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->lateMs = 3500);
     CHECK_INT(callFake(conn, &writeMethod, "late"), 1);
     CHECK_INT(fake->carriedOut, 1);
     CHECK_INT(fake->asks, 2);         /* after 1 s and 2 s more */
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(a_reply_said_twice_counts_once)
+TEST_LINKED(a_reply_said_twice_counts_once)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->doubles = 100);
     for (int i = 0; i < 20; i++) {
         char text[16];
@@ -590,15 +582,10 @@ TEST(a_reply_said_twice_counts_once)
         CHECK_INT(callFake(conn, &writeMethod, text), 1);
     }
     CHECK_INT(fake->carriedOut, 20);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(a_lost_session_leaves_a_write_undecided_and_the_connection_useful)
+TEST_LINKED(a_lost_session_leaves_a_write_undecided_and_the_connection_useful)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->amnesias = 1);
     CHECK_INT(callFake(conn, &writeMethod, "once"), -1);
     CHECK_ERROR(VIR_ERR_RPC);
@@ -608,27 +595,18 @@ TEST(a_lost_session_leaves_a_write_undecided_and_the_connection_useful)
     CHECK_INT(fake->carriedOut, 2);
     CHECK_INT(fake->hellos, 2);
     CHECK_INT(virConnectIsAlive(conn), 1);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(a_lost_session_repeats_what_only_reads)
+TEST_LINKED(a_lost_session_repeats_what_only_reads)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->amnesias = 1);
     CHECK_INT(callFake(conn, &readMethod, "twice"), 1);
     CHECK_INT(fake->carriedOut, 2);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
 /* Nothing of it can have been carried out: the server says so of the only message there was. */
-TEST(a_write_that_meets_a_lost_session_is_sent_in_the_new_one)
+TEST_LINKED(a_write_that_meets_a_lost_session_is_sent_in_the_new_one)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
     long long began = harnessNowMs();
 
     FAKE(fake, fake->forgets = true);
@@ -636,8 +614,6 @@ TEST(a_write_that_meets_a_lost_session_is_sent_in_the_new_one)
     CHECK_INT(fake->carriedOut, 1);
     CHECK_INT(fake->hellos, 2);
     CHECK_LESS(harnessNowMs() - began, harnessSlow(500));
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
 struct caller {
@@ -669,10 +645,8 @@ callerStart(struct caller *caller, virConnectPtr conn, const struct remoteMethod
     CHECK_INT(pthread_create(&caller->thread, NULL, callerRun, caller), 0);
 }
 
-TEST(a_server_that_comes_back_serves_those_who_wait)
+TEST_LINKED(a_server_that_comes_back_serves_those_who_wait)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
     struct caller writer = { 0 }, reader = { 0 };
     long long began;
 
@@ -693,8 +667,6 @@ TEST(a_server_that_comes_back_serves_those_who_wait)
     pthread_join(reader.thread, NULL);
     CHECK_INT(reader.rc, 1);
     CHECK_INT(callFake(conn, &writeMethod, "after"), 1);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
 static int closedReason = -1, closedTimes;
@@ -833,10 +805,8 @@ TEST(nonsense_ends_the_call_and_nothing_else)
     fakeFree(fake);
 }
 
-TEST(parts_that_lie_end_the_call)
+TEST_LINKED(parts_that_lie_end_the_call)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
     char reply[160];
 
     for (int i = 0; i < 3; i++) {
@@ -852,14 +822,10 @@ TEST(parts_that_lie_end_the_call)
         FAKE(fake, fake->hostile = NULL);
         CHECK_INT(callFake(conn, &writeMethod, "x"), 1);
     }
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(a_phase_with_no_time_does_not_wait_and_is_answered_later)
+TEST_LINKED(a_phase_with_no_time_does_not_wait_and_is_answered_later)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
     struct virMigrationCall call = { .uuid = "0c0ffee0-0000-4000-8000-000000000001" };
     long long began = harnessNowMs();
     struct pollfd poller;
@@ -880,14 +846,10 @@ TEST(a_phase_with_no_time_does_not_wait_and_is_answered_later)
     CHECK_INT(fake->carriedOut, 2);
     CHECK_INT(phaseFake(conn, 1000, "other"), 1);
     CHECK_INT(fake->carriedOut, 3);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(another_thread_that_reads_tells_a_phase_that_its_reply_is_there)
+TEST_LINKED(another_thread_that_reads_tells_a_phase_that_its_reply_is_there)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
     struct virMigrationCall call = { .uuid = "0c0ffee0-0000-4000-8000-000000000001" };
     struct caller caller = { 0 };
     struct pollfd poller;
@@ -905,8 +867,6 @@ TEST(another_thread_that_reads_tells_a_phase_that_its_reply_is_there)
     CHECK_INT(fakeGet(fake, &fake->running), 1);
     pthread_join(caller.thread, NULL);
     CHECK_INT(caller.rc, 1);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
 TEST(a_phase_is_never_failed_by_a_silent_or_lost_server)
@@ -973,29 +933,19 @@ manyCalls(virConnectPtr conn, int calls)
     }
 }
 
-TEST(eight_threads_each_get_their_own_reply)
+TEST_LINKED(eight_threads_each_get_their_own_reply)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     manyCalls(conn, 500);
     CHECK_INT(fake->carriedOut, 4000);
     CHECK_INT(fake->asks, 0);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
-TEST(eight_threads_over_a_link_that_loses_messages)
+TEST_LINKED(eight_threads_over_a_link_that_loses_messages)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     FAKE(fake, fake->dropEach = 61);
     manyCalls(conn, 40);
     CHECK_INT(fake->carriedOut, 320);
     FAKE(fake, fake->dropEach = 0);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
 TEST(no_more_calls_are_sent_than_the_server_takes)
@@ -1014,10 +964,8 @@ TEST(no_more_calls_are_sent_than_the_server_takes)
     fakeFree(fake);
 }
 
-TEST(a_forked_child_is_told_and_the_parent_goes_on)
+TEST_LINKED(a_forked_child_is_told_and_the_parent_goes_on)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
     int status;
     pid_t pid = fork();
 
@@ -1032,8 +980,6 @@ TEST(a_forked_child_is_told_and_the_parent_goes_on)
     CHECK_INT(callFake(conn, &writeMethod, "x"), 1);
     CHECK_INT(fake->byes, 0);
     CHECK_INT(fake->hellos, 1);
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
 TEST(a_server_that_refuses_is_quoted)
@@ -1112,16 +1058,11 @@ TEST(the_servers_uri_is_ours_without_the_way_to_it)
     }
 }
 
-TEST(keep_alive_needs_an_event_loop)
+TEST_LINKED(keep_alive_needs_an_event_loop)
 {
-    struct fake *fake = fakeNew();
-    virConnectPtr conn = openFake(fake, "");
-
     CHECK_FAILS(virConnectSetKeepAlive(conn, 1, 2), VIR_ERR_OPERATION_INVALID);
     CHECK_OK(virConnectSetKeepAlive(conn, 0, 0));
     CHECK_OK(virConnectSetKeepAlive(conn, -1, 0));
-    virConnectClose(conn);
-    fakeFree(fake);
 }
 
 TEST(connections_leave_nothing_behind)

@@ -708,6 +708,13 @@ ask(struct ends *ends)
     return taken;
 }
 
+static void
+meetAndAsk(struct ends *ends)
+{
+    CHECK_INT(meet(ends), REMOTE_NOISE_READY);
+    CHECK_INT(ask(ends), REMOTE_NOISE_TEXT);
+}
+
 TEST(a_client_meets_a_server)
 {
     struct ends ends;
@@ -815,23 +822,20 @@ TEST(sessions_are_bounded_and_a_client_that_lost_its_own_is_told)
     struct ends ends;
 
     endsOpen(&ends, 3);
-    CHECK_INT(meet(&ends), REMOTE_NOISE_READY);
-    CHECK_INT(ask(&ends), REMOTE_NOISE_TEXT);
+    meetAndAsk(&ends);
     for (int i = 0; i < 5; i++) {
         struct ends more = ends;
 
         more.session = NULL;
         CHECK_PTR(more.client = remoteNoiseClientNew(&ends.clientKey, ends.serverKey.open));
-        CHECK_INT(meet(&more), REMOTE_NOISE_READY);
-        CHECK_INT(ask(&more), REMOTE_NOISE_TEXT);
+        meetAndAsk(&more);
         remoteNoiseSessionUnref(more.session);
         remoteNoiseClientFree(more.client);
         CHECK_UINT(remoteNoiseServerCount(ends.server), i < 2 ? i + 2 : 3);
     }
     CHECK_INT(ask(&ends), REMOTE_NOISE_UNKNOWN);
     CHECK(remoteNoiseClientWantsHello(ends.client));
-    CHECK_INT(meet(&ends), REMOTE_NOISE_READY);
-    CHECK_INT(ask(&ends), REMOTE_NOISE_TEXT);
+    meetAndAsk(&ends);
     endsClose(&ends);
 }
 
@@ -840,13 +844,11 @@ TEST(a_server_that_was_started_anew_is_met_again)
     struct ends ends;
 
     endsOpen(&ends, 0);
-    CHECK_INT(meet(&ends), REMOTE_NOISE_READY);
-    CHECK_INT(ask(&ends), REMOTE_NOISE_TEXT);
+    meetAndAsk(&ends);
     remoteNoiseServerFree(ends.server);
     CHECK_PTR(ends.server = remoteNoiseServerNew(&ends.serverKey, scratchPath("authorized"), 0));
     CHECK_INT(ask(&ends), REMOTE_NOISE_UNKNOWN);
-    CHECK_INT(meet(&ends), REMOTE_NOISE_READY);
-    CHECK_INT(ask(&ends), REMOTE_NOISE_TEXT);
+    meetAndAsk(&ends);
     endsClose(&ends);
 }
 
@@ -919,8 +921,7 @@ TEST(a_key_that_is_taken_out_of_the_file_is_out_within_a_second)
     struct ends ends;
 
     endsOpen(&ends, 0);
-    CHECK_INT(meet(&ends), REMOTE_NOISE_READY);
-    CHECK_INT(ask(&ends), REMOTE_NOISE_TEXT);
+    meetAndAsk(&ends);
     authorize(NULL, NULL);
     WAIT_FOR(ask(&ends) == REMOTE_NOISE_UNKNOWN, 1000);
     CHECK_UINT(remoteNoiseServerCount(ends.server), 0);
@@ -934,8 +935,7 @@ TEST(a_key_that_is_taken_out_of_the_file_is_out_within_a_second)
     /* and with more: the session that has fewer ends */
     authorize(&ends.clientKey, "karla");
     WAIT_FOR(ask(&ends) == REMOTE_NOISE_UNKNOWN, 1000);
-    CHECK_INT(meet(&ends), REMOTE_NOISE_READY);
-    CHECK_INT(ask(&ends), REMOTE_NOISE_TEXT);
+    meetAndAsk(&ends);
     CHECK(!remoteNoiseSessionPeer(ends.session)->readOnly);
     /* what cannot be read locks nobody out */
     CHECK_OK(virFileWrite(scratchPath("authorized"), "???\n", 4, 0600));

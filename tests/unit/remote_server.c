@@ -472,6 +472,52 @@ TEST(data_of_streams_is_given_and_taken_once)
     end(&s);
 }
 
+TEST(a_stream_for_a_phase_is_there_before_it)
+{
+    struct served s;
+    struct client c;
+    struct remoteSession **all;
+    unsigned long long id;
+    char data[8];
+    int fd;
+
+    make(&s, "streams", 2);
+    start(&s, 1);
+    join(&c, "");
+    checkError(ask(&c, "virt.stream.open", "{}"), -32602, "number");
+    checkError(ask(&c, "virt.stream.open", "{\"stream\":0}"), -32602, "number");
+    id = c.id + 1;
+    checkMember(ask(&c, "virt.stream.open", "{\"stream\":5}"), "ok", "true");
+    c.id = id - 1;                    /* said twice: opened once */
+    checkMember(ask(&c, "virt.stream.open", "{\"stream\":5}"), "ok", "true");
+    checkError(ask(&c, "virt.stream.open", "{\"stream\":5}"), VIR_ERR_INVALID_ARG, "in use");
+    checkMember(ask(&c, "virt.stream.open", "{\"stream\":6}"), "ok", "true");
+    checkError(ask(&c, "virt.stream.open", "{\"stream\":7}"), VIR_ERR_RESOURCE_BUSY, "2 streams");
+
+    CHECK_PTR(all = remoteSessionsAll(s.server, NULL));
+    CHECK_INT(remoteStreamsHand(all[0], 8), -1);
+    CHECK_OK(fd = remoteStreamsHand(all[0], 5));
+    checkMember(ask(&c, "virt.stream.write", "{\"stream\":5,\"data\":\"YWJj\"}"), "written", "3");
+    CHECK_INT(read(fd, data, sizeof(data)), 3);
+    CHECK_MEM(data, "abc", 3);
+    CHECK_INT(write(fd, "ab", 2), 2);
+    checkMember(ask(&c, "virt.stream.read", "{\"stream\":5}"), "data", "\"YWI=\"");
+    /* once the phase is over, the end of what it was handed is the end of the stream */
+    remoteStreamsHanded(all[0], 5);
+    CHECK_INT(remoteStreamsHand(all[0], 5), -1);
+    close(fd);
+    checkMember(ask(&c, "virt.stream.read", "{\"stream\":5}"), "end", "true");
+    checkMember(ask(&c, "virt.stream.finish", "{\"stream\":5}"), "ok", "true");
+    CHECK_OK(fd = remoteStreamsHand(all[0], 6));
+    remoteSessionUnref(all[0]);
+    free(all);
+    hangUp(&c);
+    WAIT_FOR(counted(&s, "clients") == 0, 5000);
+    CHECK_INT(read(fd, data, sizeof(data)), 0);
+    close(fd);
+    end(&s);
+}
+
 /* Bytes that the server keeps for its one client. */
 static size_t
 keptBy(struct served *s)
