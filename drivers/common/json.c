@@ -1,5 +1,5 @@
 /*
- * JSON on top of cJSON. What reads is strict, because the text may come from a guest's hypervisor or from the network;
+ * JSON as trees of cJSON. What reads is strict, because the text may come from a guest's hypervisor or from the network;
  * what writes is our own serialiser, because cJSON's prints large integers as 1.23e+15 and uses the locale's comma.
  */
 #include "json.h"
@@ -105,91 +105,287 @@ virJsonIsUtf8(const char *text)
     return true;
 }
 
-/* The first number from `at` on, outside of strings; `end` if there is none. */
-static const char *
-virJsonNextNumber(const char *at, const char *end)
-{
-    for (; at < end && *at != '-' && !isdigit((unsigned char)*at); at++) {
-        if (*at != '"')
-            continue;
-        for (at++; at < end && *at != '"'; at++)
-            at += *at == '\\';
-    }
-    return at < end ? at : end;
-}
-
 /*
- * cJSON has numbers as double only. Integers for which that is too coarse (addresses, counters) keep their digits. Items stand in
- * the order of the text, of which *at is where the next ones are.
+ * The parser is our own, since what cJSON's lets through or loses would have to be looked for in two more passes: it takes trailing text and
+ * NUL characters, and has numbers as double only. Integers for which that is too coarse (addresses, counters) keep their digits, as cJSON_Raw.
+ * The tree is cJSON's; for its older versions an item is put into its array by cJSON itself.
  */
-static int
-virJsonKeepDigits(cJSON *json, const char **at, const char *end)
+struct virJsonReader {
+    const char *at, *end;
+    unsigned int depth;
+    const char *problem;              /* what the text has that is worse than wrong grammar; NULL: nothing */
+    bool starved;                     /* no memory */
+};
+
+static void
+virJsonSkipBlanks(struct virJsonReader *r)
 {
-    cJSON *item;
-
-    if (cJSON_IsNumber(json)) {
-        const char *from = virJsonNextNumber(*at, end);
-        bool integer = true;
-
-        for (*at = from; *at < end && (isdigit((unsigned char)**at) || memchr("+-.eE", **at, 5) != NULL); (*at)++)
-            integer = integer && (*at == from || isdigit((unsigned char)**at));
-        if (integer && fabs(json->valuedouble) >= VIR_JSON_EXACT && *at - from <= 20) {
-            size_t length = (size_t)(*at - from);
-
-            if ((json->valuestring = cJSON_malloc(length + 1)) == NULL)
-                return virReportNoMemory();
-            memcpy(json->valuestring, from, length);
-            json->valuestring[length] = '\0';
-            json->type = (json->type & ~0xff) | cJSON_Raw;
-        }
-    }
-    cJSON_ArrayForEach(item, json) {
-        if (virJsonKeepDigits(item, at, end) < 0)
-            return -1;
-    }
-    return 0;
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r' || *r->at == '\n'))
+        r->at++;
 }
 
-/* Whether there are as many digits in a row anywhere as a number needs that a double cannot hold: 16, so one of them is at a multiple of 16. */
+/* Whether the next character that is no blank is this one, which is taken then. */
 static bool
-virJsonHasLongNumber(const char *text, size_t length)
+virJsonTakes(struct virJsonReader *r, char wanted)
 {
-    for (size_t i = 0; i < length; i += 16) {
-        size_t from = i, to = i;
+    virJsonSkipBlanks(r);
+    if (r->at == r->end || *r->at != wanted)
+        return false;
+    r->at++;
+    return true;
+}
 
-        while (to < length && text[to] >= '0' && text[to] <= '9')
-            to++;
-        while (to > i && from > 0 && text[from - 1] >= '0' && text[from - 1] <= '9')
-            from--;
-        if (to - from >= 16)
-            return true;
+/* Four hex digits before `end`. */
+static bool
+virJsonReadHex(const char *at, const char *end, unsigned int *code)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *digit;
+
+    *code = 0;
+    for (int i = 0; i < 4; i++) {
+        if (end - at < 1 || (digit = memchr(digits, *at++, sizeof(digits) - 1)) == NULL)
+            return false;
+        *code = *code << 4 | (unsigned int)(digit - digits < 16 ? digit - digits : digit - digits - 6);
     }
-    return false;
+    return true;
+}
+
+static char *
+virJsonPutUtf8(char *to, unsigned int code)
+{
+    static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
+    int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+
+    *to++ = (char)(first[more] | code >> 6 * more);
+    while (more-- > 0)
+        *to++ = (char)(0x80 | (code >> 6 * more & 0x3f));
+    return to;
+}
+
+/* What stands between the quotes, into `to`, which has room for all of it. */
+static bool
+virJsonUnescape(struct virJsonReader *r, const char *from, const char *end, char *to)
+{
+    static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    unsigned int code, low;
+    const char *letter;
+
+    while (from < end) {
+        if (*from != '\\') {
+            *to++ = *from++;
+            continue;
+        }
+        r->at = from++;                                  /* should it be wrong */
+        if ((letter = memchr(letters, *from, sizeof(letters) - 1)) != NULL) {
+            *to++ = meant[letter - letters];
+            from++;
+            continue;
+        }
+        if (*from != 'u' || !virJsonReadHex(from + 1, end, &code))
+            return false;
+        from += 5;
+        if (code >= 0xd800 && code < 0xdc00 && end - from >= 6 && from[0] == '\\' && from[1] == 'u' && virJsonReadHex(from + 2, end, &low)
+            && low >= 0xdc00 && low < 0xe000) {
+            code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
+            from += 6;
+        }
+        if (code == 0)
+            r->problem = "the character \\u0000";
+        if (code == 0 || (code >= 0xd800 && code < 0xe000))
+            return false;
+        to = virJsonPutUtf8(to, code);
+    }
+    *to = '\0';
+    return true;
+}
+
+/* The string whose first quote has been taken, in cJSON's memory; NULL: there is none. */
+static char *
+virJsonReadString(struct virJsonReader *r)
+{
+    const char *from = r->at, *end;
+    bool escapes = false;
+    char *text;
+
+    for (;;) {
+        size_t step;
+
+        r->at += virJsonPlain(r->at, (size_t)(r->end - r->at));
+        while (r->at < r->end && *r->at >= 0x20 && *r->at < 0x7f && *r->at != '"' && *r->at != '\\')
+            r->at++;
+        if (r->at == r->end)
+            return NULL;
+        if (*r->at == '"')
+            break;
+        if (*r->at == '\0')
+            r->problem = "a NUL character";
+        step = *r->at == '\\' ? 2 : virJsonUtf8Length((const unsigned char *)r->at, (size_t)(r->end - r->at));
+        if (step == 0)
+            r->problem = "invalid UTF-8";
+        escapes = escapes || *r->at == '\\';
+        if (r->problem != NULL || (size_t)(r->end - r->at) < step)
+            return NULL;
+        r->at += step;
+    }
+    end = r->at;
+    if ((text = cJSON_malloc((size_t)(end - from) + 1)) == NULL) {
+        r->starved = true;
+        return NULL;
+    }
+    if (!escapes) {
+        memcpy(text, from, (size_t)(end - from));
+        text[end - from] = '\0';
+    } else if (!virJsonUnescape(r, from, end, text)) {
+        cJSON_free(text);
+        return NULL;
+    }
+    r->at = end + 1;
+    return text;
+}
+
+/* One digit at least. */
+static bool
+virJsonReadDigits(struct virJsonReader *r)
+{
+    const char *from = r->at;
+
+    while (r->at < r->end && isdigit((unsigned char)*r->at))
+        r->at++;
+    return r->at > from;
+}
+
+static bool
+virJsonReadNumber(struct virJsonReader *r, cJSON *item)
+{
+    const char *from = r->at, *digits;
+    bool integer = true;
+    char text[64], *stop;
+    size_t length;
+    double value;
+
+    digits = r->at += *r->at == '-';
+    if (!virJsonReadDigits(r) || (*digits == '0' && r->at - digits > 1))
+        return false;
+    if (r->at < r->end && *r->at == '.') {
+        integer = false;
+        r->at++;
+        if (!virJsonReadDigits(r))
+            return false;
+    }
+    if (r->at < r->end && (*r->at == 'e' || *r->at == 'E')) {
+        integer = false;
+        r->at++;
+        r->at += r->at < r->end && (*r->at == '+' || *r->at == '-');
+        if (!virJsonReadDigits(r))
+            return false;
+    }
+    if ((length = (size_t)(r->at - from)) >= sizeof(text))
+        return false;
+    memcpy(text, from, length);
+    text[length] = '\0';
+    value = strtod(text, &stop);
+    if (*stop == '.') {                                  /* the locale has a comma there */
+        *stop = ',';
+        value = strtod(text, NULL);
+    }
+    item->type = cJSON_Number;
+    cJSON_SetNumberHelper(item, value);
+    if (!integer || fabs(value) < VIR_JSON_EXACT || length > 20)
+        return true;
+    if ((item->valuestring = cJSON_malloc(length + 1)) == NULL) {
+        r->starved = true;
+        return false;
+    }
+    memcpy(item->valuestring, text, length + 1);
+    item->type = cJSON_Raw;
+    return true;
+}
+
+static bool
+virJsonReadWord(struct virJsonReader *r, cJSON *item, const char *word, int type)
+{
+    size_t length = strlen(word);
+
+    if ((size_t)(r->end - r->at) < length || memcmp(r->at, word, length) != 0)
+        return false;
+    r->at += length;
+    item->type = type;
+    return true;
+}
+
+static bool virJsonReadValue(struct virJsonReader *r, cJSON *item);
+
+/* What an array or an object has, whose bracket has been taken. */
+static bool
+virJsonReadMembers(struct virJsonReader *r, cJSON *item, int type)
+{
+    char bracket = type == cJSON_Object ? '}' : ']';
+
+    item->type = type;
+    if (virJsonTakes(r, bracket))
+        return true;
+    if (r->depth++ == CJSON_NESTING_LIMIT)
+        return false;
+    do {
+        cJSON *member = cJSON_CreateNull();
+
+        if (member == NULL || !cJSON_AddItemToArray(item, member)) {
+            r->starved = true;
+            return false;
+        }
+        if (type == cJSON_Object && (!virJsonTakes(r, '"') || (member->string = virJsonReadString(r)) == NULL || !virJsonTakes(r, ':')))
+            return false;
+        if (!virJsonReadValue(r, member))
+            return false;
+    } while (virJsonTakes(r, ','));
+    r->depth--;
+    return virJsonTakes(r, bracket);
+}
+
+/* Into an item that is null so far. What has been made when it fails belongs to it. */
+static bool
+virJsonReadValue(struct virJsonReader *r, cJSON *item)
+{
+    if (virJsonTakes(r, '"')) {
+        item->type = cJSON_String;
+        return (item->valuestring = virJsonReadString(r)) != NULL;
+    }
+    if (r->at == r->end)
+        return false;
+    switch (*r->at) {
+    case '{': r->at++; return virJsonReadMembers(r, item, cJSON_Object);
+    case '[': r->at++; return virJsonReadMembers(r, item, cJSON_Array);
+    case 't': return virJsonReadWord(r, item, "true", cJSON_True);
+    case 'f': return virJsonReadWord(r, item, "false", cJSON_False);
+    case 'n': return virJsonReadWord(r, item, "null", cJSON_NULL);
+    default:  return (*r->at == '-' || isdigit((unsigned char)*r->at)) && virJsonReadNumber(r, item);
+    }
 }
 
 VIRT_INTERNAL cJSON *
 virJsonParse(const char *text, size_t length, const char *what)
 {
-    const char *problem = virJsonCheckText(text, length);
-    const char *end = text, *at = text;
-    cJSON *json;
+    struct virJsonReader r = { .at = text, .end = text + length };
+    cJSON *json = cJSON_CreateNull();
+    bool read;
 
-    if (problem != NULL) {
-        virReportError(VIR_ERR_INTERNAL_ERROR, "%s: the JSON text has %s", what, problem);
+    if (json == NULL) {
+        virReportNoMemory();
         return NULL;
     }
-    json = cJSON_ParseWithLengthOpts(text, length, &end, 0);
-    if (json != NULL) {
-        while (end < text + length && strchr(" \t\r\n", *end) != NULL)
-            end++;
-        if (end == text + length && (!virJsonHasLongNumber(text, length) || virJsonKeepDigits(json, &at, end) == 0))
-            return json;
-        cJSON_Delete(json);
-        if (end == text + length)
-            return NULL;
-    }
-    virReportError(VIR_ERR_INTERNAL_ERROR, "%s: malformed JSON at byte %zu of %zu: '%.*s'", what, (size_t)(end - text), length,
-                   (int)(length - (size_t)(end - text) < 40 ? length - (size_t)(end - text) : 40), end);
+    read = virJsonReadValue(&r, json);
+    virJsonSkipBlanks(&r);
+    if (read && r.at == r.end)
+        return json;
+    cJSON_Delete(json);
+    if (r.starved)
+        virReportNoMemory();
+    else if (r.problem != NULL)
+        virReportError(VIR_ERR_INTERNAL_ERROR, "%s: the JSON text has %s", what, r.problem);
+    else
+        virReportError(VIR_ERR_INTERNAL_ERROR, "%s: malformed JSON at byte %zu of %zu: '%.*s'", what, (size_t)(r.at - text), length,
+                       (int)(r.end - r.at < 40 ? r.end - r.at : 40), r.at);
     return NULL;
 }
 
@@ -249,13 +445,12 @@ virJsonBool(const cJSON *object, const char *key, bool *value)
 /* ---------- writing ---------- */
 
 VIRT_INTERNAL void
-virJsonPutString(struct virText *out, const char *value)
+virJsonPutCharacters(struct virText *out, const char *value)
 {
-    const char *end = value != NULL ? value + strlen(value) : NULL;
+    const char *end = value + strlen(value);
     size_t plain;
 
-    virTextAppend(out, "\"", 1);
-    while (value != NULL && *value != '\0') {
+    while (*value != '\0') {
         plain = virJsonPlain(value, (size_t)(end - value));
         while ((unsigned char)value[plain] >= 0x20 && value[plain] != '"' && value[plain] != '\\')
             plain++;
@@ -271,6 +466,13 @@ virJsonPutString(struct virText *out, const char *value)
             virTextAdd(out, "\\u%04x", (unsigned int)(unsigned char)*value);
         value++;
     }
+}
+
+static void
+virJsonPutString(struct virText *out, const char *value)
+{
+    virTextAppend(out, "\"", 1);
+    virJsonPutCharacters(out, value != NULL ? value : "");
     virTextAppend(out, "\"", 1);
 }
 

@@ -9,7 +9,10 @@ TEST(text_that_would_change_its_meaning_is_refused)
     static const struct { const char *text; size_t length; } texts[] = {
         { "", 0 }, { "{", 1 }, { "{} x", 4 }, { "{}{}", 4 }, { "[1,]", 4 }, { "{\"a\":1,}", 8 }, { "\"a\0b\"", 5 },
         { "\"a\\u0000b\"", 10 }, { "\"\xff\"", 3 }, { "\"\xc0\xaf\"", 4 }, { "\"\xed\xa0\x80\"", 5 }, { "\"\xf4\x90\x80\x80\"", 6 },
-        { "\"\xe2\x82\"", 4 }, { "nul", 3 }, { "\"\\x\"", 4 }, { "'a'", 3 },
+        { "\"\xe2\x82\"", 4 }, { "nul", 3 }, { "\"\\x\"", 4 }, { "'a'", 3 }, { "{}\0", 3 }, { "[1\0]", 4 }, { "\"\\\"", 3 }, { "\"\\u12\"", 6 },
+        { "\"\\ud800\"", 8 }, { "\"\\ud800\\u0041\"", 14 }, { "\"\\udc00\"", 8 }, { "\"\\u00g0\"", 8 }, { "[", 1 }, { "[1", 2 }, { "{\"a\"", 4 },
+        { "{\"a\":", 5 }, { "{a:1}", 5 }, { "[,1]", 4 }, { "-", 1 }, { "01", 2 }, { "1.", 2 }, { ".5", 2 }, { "1e", 2 }, { "1e+", 3 }, { "+1", 2 },
+        { "0x10", 4 }, { "nan", 3 }, { "Infinity", 8 }, { "truefalse", 9 }, { "\xef\xbb\xbf{}", 5 }, { "{]", 2 }, { "[}", 2 }, { " ", 1 },
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -56,6 +59,45 @@ TEST(a_character_means_the_same_at_every_place)
         }
         text[at] = '\0';
         CHECK_CONTAINS(virJsonCheckText(text, 24), "NUL");
+    }
+}
+
+/* What both read is the same tree. */
+TEST(texts_mean_what_they_mean_to_cjson)
+{
+    static const char *const texts[] = {
+        "{}", "[]", "[[],{}]", "\"\"", " null ", "[true,false,null]", "{\"a\":1,\"b\":[1,2,3],\"c\":{\"d\":\"e\"}}", "\t[ 1 , 2 ]\r\n", "-0", "0",
+        "[0.5,-1.25e3,1E-2,123456789012345,-123456789012345,4503599627370497,1e300]", "{\"\":\"\",\"\\u0041\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}",
+        "\"a\tb\x7f\"", "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"", "\"12345678\"", "\"1234567\\n\"",
+    };
+    char text[32], both[80];
+    const char *end;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        cJSON *ours = virJsonParse(texts[i], strlen(texts[i]), "test"), *theirs = cJSON_Parse(texts[i]);
+
+        harnessContext("%s", texts[i]);
+        CHECK_PTR(ours);
+        CHECK(cJSON_Compare(ours, theirs, true));
+        cJSON_Delete(ours);
+        cJSON_Delete(theirs);
+    }
+    for (unsigned int code = 1; code < 0x110000; code += code < 0x900 ? 1 : 37) {
+        cJSON *ours, *theirs;
+
+        if (code >= 0xd800 && code < 0xe000)
+            continue;
+        if (code < 0x10000)
+            snprintf(text, sizeof(text), "\\u%04x", code);
+        else
+            snprintf(text, sizeof(text), "\\uD%03X\\uD%03X", 0x800 | (code - 0x10000) >> 10, 0xc00 | ((code - 0x10000) & 0x3ff));
+        snprintf(both, sizeof(both), "\"%sx%s\"", text, text);
+        harnessContext("%s", both);
+        CHECK_PTR(ours = virJsonParse(both, strlen(both), "test"));
+        CHECK_PTR(theirs = cJSON_ParseWithOpts(both, &end, false));
+        CHECK_STR(ours->valuestring, theirs->valuestring);
+        cJSON_Delete(ours);
+        cJSON_Delete(theirs);
     }
 }
 
