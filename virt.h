@@ -4860,8 +4860,9 @@ VIRT_API int virServerGetStats(virServerPtr server, virTypedParameterPtr *params
 
 /*
  * Stops the server, waits until every virServerRun() has returned, and frees it with all that it
- * has: its clients are gone, its sockets closed and their files removed. server may be NULL. Must not
- * be called from a function that the server calls.
+ * has: its clients are gone, its sockets closed and their files removed. server may be NULL. From a
+ * function that the server calls it does nothing but set VIR_ERR_OPERATION_INVALID: it would wait for
+ * itself.
  */
 VIRT_API void virServerFree(virServerPtr server);
 

@@ -274,13 +274,12 @@ virJsonBool(const cJSON *object, const char *key, bool *value)
 /* ---------- writing ---------- */
 
 VIRT_INTERNAL void
-virJsonPutString(struct virText *out, const char *value)
+virJsonPutCharacters(struct virText *out, const char *value)
 {
-    const char *end = value != NULL ? value + strlen(value) : NULL;
+    const char *end = value + strlen(value);
     size_t plain;
 
-    virTextAppend(out, "\"", 1);
-    while (value != NULL && *value != '\0') {
+    while (*value != '\0') {
         plain = virJsonPlain(value, (size_t)(end - value));
         while ((unsigned char)value[plain] >= 0x20 && value[plain] != '"' && value[plain] != '\\')
             plain++;
@@ -296,6 +295,13 @@ virJsonPutString(struct virText *out, const char *value)
             virTextAdd(out, "\\u%04x", (unsigned int)(unsigned char)*value);
         value++;
     }
+}
+
+static void
+virJsonPutString(struct virText *out, const char *value)
+{
+    virTextAppend(out, "\"", 1);
+    virJsonPutCharacters(out, value != NULL ? value : "");
     virTextAppend(out, "\"", 1);
 }
 

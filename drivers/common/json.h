@@ -21,10 +21,10 @@ VIRT_INTERNAL const char *virJsonCheckText(const char *text, size_t length);
 VIRT_INTERNAL bool virJsonIsUtf8(const char *text);
 /* One line of text; the caller frees it with free(). */
 VIRT_INTERNAL char *virJsonFormat(const cJSON *json);
-/* The same at the end of a text that grows; and a string, with its quotes (NULL: an empty one). */
+/* The same at the end of a text that grows; and what stands between the quotes of a string. */
 struct virText;
 VIRT_INTERNAL void virJsonPut(struct virText *out, const cJSON *json);
-VIRT_INTERNAL void virJsonPutString(struct virText *out, const char *value);
+VIRT_INTERNAL void virJsonPutCharacters(struct virText *out, const char *value);
 
 /*
  * Builds or extends an object from a format: each argument pair is a key whose first characters say type and presence, as in

@@ -188,17 +188,6 @@ remoteAccessCredentials(int fd, struct remotePeer *peer)
     return 0;
 }
 
-#ifndef __linux__
-static void
-remoteAccessReady(int watch, int fd, int events, void *opaque)
-{
-    (void)watch;
-    (void)fd;
-    (void)events;
-    remoteAccessLook(opaque);
-}
-#endif
-
 /* Who waits for a message waits for this connection as well. */
 static int
 remoteAccessWatch(virServerPtr server, int fd, int *watch)
@@ -209,7 +198,7 @@ remoteAccessWatch(virServerPtr server, int fd, int *watch)
 
     return epoll_ctl(server->control, EPOLL_CTL_ADD, fd, &event);
 #else
-    if (server->attached && (*watch = virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, remoteAccessReady, server, NULL)) < 0)
+    if (server->attached && (*watch = remoteServerWatch(server, fd)) < 0)
         return -1;
     remoteServerWake(server);
     return 0;
@@ -299,31 +288,48 @@ remoteAccessMeet(struct remoteListener *listener, int fd)
         remoteAccessPeerFree(silent);
 }
 
+/* One who has connected, for no program that the application starts; -1 with errno set. */
+static int
+remoteAccessTakeNext(struct remoteListener *listener)
+{
+#ifdef SOCK_CLOEXEC
+    return accept4(listener->whoFd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+#else
+    int fd = accept(listener->whoFd, NULL, NULL);
+
+    if (fd >= 0 && (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)) {
+        close(fd);
+        errno = ECONNABORTED;
+        return -1;
+    }
+    return fd;
+#endif
+}
+
 /*
- * With no descriptor left nobody can be accepted, and the socket would stay readable: who waits is sent away by means of one kept in
- * reserve for that.
+ * Some of those who wait; for more the socket stays readable. With no descriptor left nobody can be accepted: then who waits is sent away by
+ * means of one kept in reserve for that.
  */
 static void
 remoteAccessAccept(struct remoteListener *listener)
 {
     int fd, spare;
 
-    while ((fd = accept(listener->whoFd, NULL, NULL)) >= 0 || errno == EINTR || errno == ECONNABORTED) {
-        if (fd < 0)
-            continue;
-        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-            close(fd);
-            continue;
-        }
-        remoteAccessMeet(listener, fd);
+    for (int i = 0; i < REMOTE_SERVER_ACCEPTS; i++) {
+        if ((fd = remoteAccessTakeNext(listener)) >= 0)
+            remoteAccessMeet(listener, fd);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            break;
     }
+    if (fd >= 0)
+        return;
     if (errno != EMFILE && errno != ENFILE)
         return;
     virLog(VIR_LOG_WARN, "remote.server", "%s: too many files are open: a client is sent away", listener->address);
     spare = listener->spareFd;
     listener->spareFd = -1;
     close(spare);
-    if ((fd = accept(listener->whoFd, NULL, NULL)) >= 0)
+    if ((fd = remoteAccessTakeNext(listener)) >= 0)
         close(fd);
     listener->spareFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }

@@ -40,22 +40,30 @@ struct remoteValue {
 
 /* ---------- guests ---------- */
 
+VIRT_INTERNAL size_t
+remoteDomainHead(virDomainPtr domain, char head[REMOTE_DOMAIN_HEAD])
+{
+    char *at = head + VIR_UUID_STRING_BUFLEN - 1;
+
+    virUuidFormat(domain->uuid, head);
+    *at++ = ' ';
+    at += virNumberFormat(atomic_load(&domain->id), at);
+    *at++ = ' ';
+    return (size_t)(at - head);
+}
+
 VIRT_INTERNAL char *
 remoteDomainFormat(virDomainPtr domain)
 {
-    size_t length = strlen(domain->name), size = VIR_UUID_STRING_BUFLEN + VIRT_NUMBER_BUFLEN + 2 + length + 1;
-    char *text = malloc(size), *at;
+    size_t length = strlen(domain->name), head;
+    char *text = malloc(REMOTE_DOMAIN_HEAD + length + 1);
 
     if (text == NULL) {
         virReportNoMemory();
         return NULL;
     }
-    virUuidFormat(domain->uuid, text);
-    at = text + VIR_UUID_STRING_BUFLEN - 1;
-    *at++ = ' ';
-    at += virNumberFormat(atomic_load(&domain->id), at);
-    *at++ = ' ';
-    memcpy(at, domain->name, length + 1);
+    head = remoteDomainHead(domain, text);
+    memcpy(text + head, domain->name, length + 1);
     return text;
 }
 
@@ -327,7 +335,8 @@ remoteServeCheckMigration(struct remoteServing *serving, struct remoteArgument *
 
 /*
  * Whether the client may make this call. A guest that it may not know of is not there for it, in the same words as one that is not: neither
- * gets as far as the driver, except in a migration, whose phases go on when the guest is gone; for those the permission decides alone.
+ * gets as far as the driver, except in a migration, whose phases go on when the guest is gone; for those the permission decides alone. By what
+ * name the client calls a guest that is hidden from it is never asked about: the name may be that of one that it may reach.
  */
 static int
 remoteServeAsk(struct remoteServing *serving, struct remoteArgument *a, size_t n)
@@ -338,7 +347,7 @@ remoteServeAsk(struct remoteServing *serving, struct remoteArgument *a, size_t n
     bool gone = guest != NULL && guest->kind == &remoteKind_DOMAIN && guest->count == 0;
     int asked;
 
-    if (gone && !method->phase)
+    if (gone && (!method->phase || guest->number[1] != 0))
         return remoteNoDomain(domain);
     if ((asked = remoteServeCheckMigration(serving, a, n)) < 0)
         return -1;

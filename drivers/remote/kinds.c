@@ -162,21 +162,21 @@ remoteListAddString(const struct remoteArgument *a, struct virText *list, const 
     if (remoteStringCheck(a, a->name[0], text) < 0)
         return -1;
     remoteListNext(list);
-    virJsonPutString(list, text);
+    virTextAppend(list, "\"", 1);
+    virJsonPutCharacters(list, text);
+    virTextAppend(list, "\"", 1);
     return 0;
 }
 
-VIRT_INTERNAL int
+VIRT_INTERNAL void
 remoteListAddDomain(struct virText *list, virDomainPtr domain)
 {
-    char *text = remoteDomainFormat(domain);
+    char head[REMOTE_DOMAIN_HEAD + 1] = "\"";
 
-    if (text == NULL)
-        return -1;
     remoteListNext(list);
-    virJsonPutString(list, text);
-    free(text);
-    return 0;
+    virTextAppend(list, head, 1 + remoteDomainHead(domain, head + 1));
+    virJsonPutCharacters(list, domain->name);
+    virTextAppend(list, "\"", 1);
 }
 
 VIRT_INTERNAL int
@@ -227,7 +227,10 @@ remoteDomainEncodeIn(struct remoteArgument *a, cJSON *params)
     return item == NULL ? -1 : remotePut(params, a->name[0], item);
 }
 
-/* The id that the client knows is kept: a reply says when it is another. count: the guest is there, as far as the client may know. */
+/*
+ * The id that the client knows is kept: a reply says when it is another. count: the guest is there, as far as the client may know; number[1]: it
+ * is there, and hidden.
+ */
 static int
 remoteDomainDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const cJSON *params)
 {
@@ -240,7 +243,8 @@ remoteDomainDecodeIn(struct remoteServing *serving, struct remoteArgument *a, co
     if ((there = remoteDomainFind(serving->conn, text, &a->out.domain)) < 0)
         return -1;
     a->count = there > 0 && remoteSees(serving, a->out.domain);
-    if (there == 0 || a->count > 0)
+    a->number[1] = there > 0 && a->count == 0;
+    if (a->number[1] == 0)
         return 0;
     virDomainUnref(a->out.domain);
     a->out.domain = remoteDomainNew(serving->conn, text);

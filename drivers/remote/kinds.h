@@ -8,6 +8,7 @@
 #define VIRT_REMOTE_KINDS_H
 
 #include "remote.h"
+#include "../common/text.h"
 
 #define REMOTE_ROOM_MAX 65536              /* elements of a list that a client asks for or sends */
 
@@ -66,6 +67,9 @@ VIRT_INTERNAL cJSON *remoteNumber(long long value, bool isSigned);
 VIRT_INTERNAL cJSON *remoteString(const struct remoteArgument *a, const char *what, const char *text);
 /* A whole number, between these (an unsigned one is beyond `min` 0 if it is negative): 0 or -1, no error set. */
 VIRT_INTERNAL int remoteReadNumber(const cJSON *item, bool isSigned, long long min, unsigned long long max, long long *value);
+/* "UUID ID ", what a guest's text has before the name: its length. */
+#define REMOTE_DOMAIN_HEAD (VIR_UUID_STRING_BUFLEN + VIRT_NUMBER_BUFLEN + 2)
+VIRT_INTERNAL size_t remoteDomainHead(virDomainPtr domain, char head[REMOTE_DOMAIN_HEAD]);
 /* A handle without an object; NULL with the error set (VIR_ERR_RPC: no such text). */
 VIRT_INTERNAL virDomainPtr remoteDomainNew(virConnectPtr conn, const char *text);
 /* What "UUID ID NAME" says, each if it is asked for: the name, or NULL (no error set) if it is no such text. */
@@ -93,7 +97,7 @@ VIRT_INTERNAL cJSON *remotePutArray(cJSON *object, const char *key);
  */
 VIRT_INTERNAL int remoteListAdd(struct virText *list, cJSON *item);
 VIRT_INTERNAL int remoteListAddString(const struct remoteArgument *a, struct virText *list, const char *text);
-VIRT_INTERNAL int remoteListAddDomain(struct virText *list, virDomainPtr domain);
+VIRT_INTERNAL void remoteListAddDomain(struct virText *list, virDomainPtr domain);
 VIRT_INTERNAL int remotePutList(cJSON *object, const char *key, struct virText *list);
 /* A member that is an array of at most so many. */
 VIRT_INTERNAL const cJSON *remoteGetArray(const struct remoteArgument *a, const cJSON *object, const char *name, size_t max, size_t *count);

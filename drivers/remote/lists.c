@@ -453,8 +453,8 @@ remoteDomainsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, 
         if (!remoteSees(serving, a->out.domains[i]))
             continue;
         kept++;
-        if (remoteListIsWanted(a) && remoteListAddDomain(&list, a->out.domains[i]) < 0)
-            return -1;
+        if (remoteListIsWanted(a))
+            remoteListAddDomain(&list, a->out.domains[i]);
     }
     if (!a->absent)
         *rc = kept;

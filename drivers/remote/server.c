@@ -417,13 +417,15 @@ remoteServerLeave(virServerPtr server)
 static int
 remoteServerEnter(virServerPtr server, struct remoteWorker *worker)
 {
-    int rc;
+    int rc, saved;
 
+    worker->thread = pthread_self();
     pthread_mutex_lock(&server->lock);
     if ((rc = remoteWorkerOpen(server, worker)) == 0)
         atomic_fetch_add(&server->runners, 1);
+    saved = errno;
     pthread_mutex_unlock(&server->lock);
-    return rc == 0 ? 0 : virReportSystemError(errno, "cannot wait for clients");
+    return rc == 0 ? 0 : virReportSystemError(saved, "cannot wait for clients");
 }
 
 static void
@@ -549,8 +551,10 @@ remoteServerTurnBegin(virServerPtr server)
     bool begins;
 
     pthread_mutex_lock(&server->lock);
-    if ((begins = server->attached))
+    if ((begins = server->attached)) {
         server->turning++;
+        server->turner = pthread_self();
+    }
     pthread_mutex_unlock(&server->lock);
     return begins;
 }
@@ -594,15 +598,24 @@ remoteServerTime(int timer, void *opaque)
     remoteServerTurnEnd(server);
 }
 
+VIRT_INTERNAL int
+remoteServerWatch(virServerPtr server, int fd)
+{
+    int watch = virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, remoteServerReady, server, remoteServerUnref);
+
+    if (watch >= 0)
+        atomic_fetch_add(&server->handle.refs, 1);
+    return watch;
+}
+
 /* With server->lock held. */
 static int
 remoteServerAttachFd(virServerPtr server, int fd)
 {
-    int watch = virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, remoteServerReady, server, remoteServerUnref);
+    int watch = remoteServerWatch(server, fd);
 
     if (watch < 0)
         return -1;
-    atomic_fetch_add(&server->handle.refs, 1);
     server->watches[server->nwatches++] = watch;
     return 0;
 }
@@ -817,7 +830,7 @@ virServerRun(virServerPtr server)
     struct remoteWorker worker = { .epoll = -1 };
     unsigned int turn = 0;
     bool who = true, waits = true;
-    int n;
+    int n, saved = 0;
 
     if (!remoteServerIs(__func__, server))
         return -1;
@@ -835,12 +848,15 @@ virServerRun(virServerPtr server)
         if ((who = n == REMOTE_SERVER_TURN) || !remoteServerIdle(server))
             continue;
         waits = remoteWorkerWait(server, &worker, remoteServerTimeout(server), &who);
+        saved = errno;
         atomic_fetch_sub(&server->idle, 1);
     }
     remoteWorkerClose(server, &worker);
     virResetLastError();
-    if (!waits)
-        virReportSystemError(errno, "cannot wait for clients");
+    if (!waits) {
+        virReportSystemError(saved, "cannot wait for clients");
+        virErrorDispatch(NULL);
+    }
     remoteServerLeave(server);
     return waits ? 0 : -1;
 }
@@ -939,6 +955,20 @@ virServerGetStats(virServerPtr server, virTypedParameterPtr *params, int *nparam
     return -1;
 }
 
+/* Whether this thread serves right now: it is in a function of the application's (access, audit), or in a driver's event. */
+static bool
+remoteServerIsInside(virServerPtr server)
+{
+    bool inside;
+
+    pthread_mutex_lock(&server->lock);
+    inside = server->turning > 0 && pthread_equal(server->turner, pthread_self());
+    for (struct remoteWorker *worker = server->workers; worker != NULL; worker = worker->next)
+        inside = inside || pthread_equal(worker->thread, pthread_self());
+    pthread_mutex_unlock(&server->lock);
+    return inside;
+}
+
 void
 virServerFree(virServerPtr server)
 {
@@ -950,6 +980,11 @@ virServerFree(virServerPtr server)
     virResetLastError();
     if (server == NULL || !remoteServerIs(__func__, server))
         return;
+    if (remoteServerIsInside(server)) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "a server cannot be freed by a thread that is serving it: it would wait for itself");
+        virErrorDispatch(NULL);
+        return;
+    }
     virServerStop(server);
     remoteServerDetach(server);
     pthread_mutex_lock(&server->lock);

@@ -22,6 +22,9 @@ enum {
     REMOTE_SERVER_TURN = 64,                 /* messages that a thread takes before it looks after all else */
     REMOTE_SERVER_CONTROL = 192,             /* room for a request's header, as nanomsg gives it */
     REMOTE_SERVER_PART = 256 << 10,          /* text of one part */
+    REMOTE_SERVER_VALUES = 1 << 18,          /* of one message: no list that a client sends has as many */
+    REMOTE_SERVER_UNTOLD = 32 << 20,         /* text of events that nobody has had time to hand out */
+    REMOTE_SERVER_ACCEPTS = 64,              /* clients that are met at a time, before all else is looked after */
     REMOTE_SERVER_HELLO_MS = 10 * 1000,      /* who has connected and does not say hello is gone after that */
     REMOTE_SERVER_EVENTS_MS = 10 * 1000,     /* virt.events is answered after that in any case */
     REMOTE_SERVER_PHASE_ALONE_MS = 20,       /* a migration's phase waits that long in one call where one thread serves all */
@@ -47,6 +50,7 @@ struct remoteHost {
     char *uri;
     bool tapped;                      /* it has events */
     atomic_int subscribers;           /* sessions that want events */
+    atomic_ullong missed;             /* events that were too many before they could be handed out */
 };
 
 struct remoteListener {
@@ -100,6 +104,7 @@ struct remoteWork {
 struct remoteWorker {
     struct remoteWorker *next;
     int epoll;
+    pthread_t thread;
 };
 
 struct _virServer {
@@ -138,10 +143,12 @@ struct _virServer {
     int watches[2 * REMOTE_SERVER_LISTENERS + 3], nwatches, timer;     /* in the event loop; timer -1: none */
     bool attached;
     unsigned int turning;             /* turns of the event loop that are under way */
+    pthread_t turner;                 /* the loop's thread, in the last one */
 
     pthread_mutex_t eventsLock;       /* taken with a driver's locks held: nothing else is taken inside */
     struct remoteEvent *events, **lastEvent;
     unsigned long long happened;      /* how many there were */
+    size_t untold;                    /* bytes of their texts */
 
     struct {
         atomic_ullong clients, calls, refused, invalid, eventsLost;
@@ -156,6 +163,8 @@ VIRT_INTERNAL void remoteWorkFree(struct remoteWork *work);
 /* Somebody has to look at the times then at the latest. */
 VIRT_INTERNAL void remoteServerDue(virServerPtr server, unsigned long long due);
 VIRT_INTERNAL void remoteServerWake(virServerPtr server);
+/* With server->lock held: the event loop takes a turn when this is readable; what to remove it by, or -1. */
+VIRT_INTERNAL int remoteServerWatch(virServerPtr server, int fd);
 VIRT_INTERNAL void remoteFromCopy(struct remoteFrom *to, const struct remoteFrom *from);
 VIRT_INTERNAL void remoteFromClear(struct remoteFrom *from);
 /* Sends a text; what cannot be sent at once is lost, and asked for again. */

@@ -978,11 +978,14 @@ static const struct remoteSessionMethod remoteSessionMethods[] = {
     { "virt.bye", remoteSessionBye },
 };
 
-/* Recursion, ours and cJSON's, goes as deep as a text nests. */
-static unsigned int
-remoteTextDepth(const char *text, size_t length)
+/*
+ * Recursion goes as deep as a text nests, and a value of two bytes takes a hundred in memory: both are looked at before the text is read. false:
+ * its sender has been told that it is too much.
+ */
+static bool
+remoteTextFits(virServerPtr server, const struct remoteFrom *from, unsigned long long id, const char *text, size_t length)
 {
-    unsigned int depth = 0, deepest = 0;
+    unsigned int depth = 0, deepest = 0, values = 1;
     bool quoted = false;
 
     for (size_t i = 0; i < length; i++) {
@@ -996,13 +999,22 @@ remoteTextDepth(const char *text, size_t length)
         } else if (c == '"') {
             quoted = true;
         } else if (c == '{' || c == '[') {
+            values++;
             if (++depth > deepest)
                 deepest = depth;
         } else if ((c == '}' || c == ']') && depth > 0) {
             depth--;
+        } else {
+            values += c == ',';
         }
     }
-    return deepest;
+    if (deepest > server->limits.depth)
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "the message nests %u deep, more than %u", deepest, server->limits.depth);
+    else if (values > REMOTE_SERVER_VALUES)
+        remoteReplyError(from, id, REMOTE_TOO_MUCH, "the message has about %u values, more than %u", values, REMOTE_SERVER_VALUES);
+    else
+        return true;
+    return false;
 }
 
 /* `seen`: a number, or [number, id, ...]: all up to that, and these. */
@@ -1086,15 +1098,14 @@ remoteSessionRequest(struct remoteSession *session, const struct remoteFrom *fro
 VIRT_INTERNAL void
 remoteSessionTake(virServerPtr server, const struct remoteFrom *from, const char *text, size_t length)
 {
-    unsigned int depth = remoteTextDepth(text, length);
     cJSON *request = NULL;
     struct remoteSession *session;
     unsigned long long id;
     const char *method, *name;
 
-    if (depth > server->limits.depth) {
-        remoteReplyError(from, 0, REMOTE_TOO_MUCH, "the message nests %u deep, more than %u", depth, server->limits.depth);
-    } else if ((request = virJsonParse(text, length, "message")) == NULL) {
+    if (!remoteTextFits(server, from, 0, text, length))
+        return;
+    if ((request = virJsonParse(text, length, "message")) == NULL) {
         remoteReplyError(from, 0, REMOTE_BAD_TEXT, "%s", virGetLastErrorMessage());
         virResetLastError();
     } else if (remoteRequestRead(from, request, &id, &method)) {
@@ -1168,14 +1179,14 @@ remotePartsTake(struct remoteSession *session, const struct remoteFrom *from, un
 static void
 remotePartsCarryOut(struct remoteSession *session, const struct remoteFrom *from, unsigned long long call, const char *text, size_t length)
 {
-    unsigned int depth = remoteTextDepth(text, length);
-    cJSON *request = depth <= session->server->limits.depth ? virJsonParse(text, length, "call in parts") : NULL;
+    cJSON *request;
     unsigned long long id;
     const char *method;
 
-    if (request == NULL)
-        remoteReplyError(from, call, depth > session->server->limits.depth ? REMOTE_TOO_MUCH : REMOTE_BAD_TEXT, "%s",
-                         depth > session->server->limits.depth ? "the call nests too deep" : virGetLastErrorMessage());
+    if (!remoteTextFits(session->server, from, call, text, length))
+        return;
+    if ((request = virJsonParse(text, length, "call in parts")) == NULL)
+        remoteReplyError(from, call, REMOTE_BAD_TEXT, "%s", virGetLastErrorMessage());
     else if (remoteRequestRead(from, request, &id, &method)) {
         if (id != call || strncmp(method, "virt.", 5) == 0)
             remoteReplyError(from, call, REMOTE_BAD_REQUEST, "what came in parts is not the call %llu", call);
@@ -1254,13 +1265,19 @@ remoteSessionTick(virServerPtr server, unsigned long long now)
 VIRT_INTERNAL void
 remoteSessionEndAll(virServerPtr server)
 {
-    struct remoteSession **sessions = remoteSessionsAll(server, NULL);
+    struct remoteSession *session;
 
-    for (size_t i = 0; sessions != NULL && sessions[i] != NULL; i++) {
-        remoteSessionEnd(sessions[i], "the server ends");
-        remoteSessionUnref(sessions[i]);
-    }
-    free(sessions);
+    for (size_t i = 0; i < REMOTE_SERVER_BUCKETS; i++)
+        for (;;) {                                       /* one by one: this must not need memory */
+            pthread_mutex_lock(&server->lock);
+            if ((session = server->sessions[i]) != NULL)
+                remoteSessionRef(session);
+            pthread_mutex_unlock(&server->lock);
+            if (session == NULL)
+                break;
+            remoteSessionEnd(session, "the server ends");
+            remoteSessionUnref(session);
+        }
 }
 
 #undef VIRT_FROM

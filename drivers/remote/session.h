@@ -83,7 +83,7 @@ struct remoteSession {
     struct remoteSubscription *subscriptions;
     size_t nsubscriptions;
     struct remoteQueued *events, **lastEvent;
-    unsigned long long sequence, lost;
+    unsigned long long sequence, lost, missed;       /* missed: of the host's, those that are counted */
     struct {
         bool waits;
         unsigned long long id, due;

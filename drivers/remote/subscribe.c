@@ -53,6 +53,17 @@ remoteSubscriptionsBegin(const struct remoteSession *session, struct remoteSubsc
     }
 }
 
+/* With the lock held: what the host has missed is lost for who has subscribed to something, since nobody knows what it was. */
+static void
+remoteSessionCountMissed(struct remoteSession *session)
+{
+    unsigned long long missed = atomic_load(&session->host->missed);
+
+    if (session->nsubscriptions > 0)
+        session->lost += missed - session->missed;
+    session->missed = missed;
+}
+
 VIRT_INTERNAL void
 remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *from, unsigned long long id, const cJSON *params)
 {
@@ -89,6 +100,7 @@ remoteSessionSubscribe(struct remoteSession *session, const struct remoteFrom *f
     pthread_mutex_lock(&session->lock);
     if (!session->gone) {
         remoteSubscriptionsBegin(session, list, count);
+        remoteSessionCountMissed(session);
         atomic_fetch_add(&session->host->subscribers, (count > 0) - (session->nsubscriptions > 0));
         old = session->subscriptions;
         session->subscriptions = list;
@@ -133,6 +145,7 @@ remoteSessionAnswerPoll(struct remoteSession *session)
     struct remoteQueued *queued;
     char *message;
 
+    remoteSessionCountMissed(session);
     virTextAdd(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"events\":[", session->poll.id);
     for (queued = session->events; queued != NULL; queued = queued->next) {
         if (queued != session->events && text.length + queued->event->length > REMOTE_SERVER_PART)
@@ -180,7 +193,21 @@ remoteSessionEvents(struct remoteSession *session, const struct remoteFrom *from
     pthread_mutex_unlock(&session->lock);
 }
 
-/* The hub's tap: with locks of the driver's held. */
+/* With eventsLock held: the oldest of what is to be handed out, off the queue; or NULL. */
+static struct remoteEvent *
+remoteEventsTakeFirst(virServerPtr server)
+{
+    struct remoteEvent *event = server->events;
+
+    if (event == NULL)
+        return NULL;
+    if ((server->events = event->next) == NULL)
+        server->lastEvent = &server->events;
+    server->untold -= event->length;
+    return event;
+}
+
+/* The hub's tap: with locks of the driver's held. While all threads are busy the oldest are dropped here already. */
 VIRT_INTERNAL void
 remoteEventsTake(void *opaque, const struct virDomainEvent *what)
 {
@@ -212,6 +239,12 @@ remoteEventsTake(void *opaque, const struct virDomainEvent *what)
         event->number = ++server->happened;
         *server->lastEvent = event;
         server->lastEvent = &event->next;
+        server->untold += event->length;
+        while (server->untold > REMOTE_SERVER_UNTOLD && server->events->next != NULL) {
+            atomic_fetch_add(&server->events->host->missed, 1);
+            atomic_fetch_add(&server->stats.eventsLost, 1);
+            remoteEventUnref(remoteEventsTakeFirst(server));
+        }
         pthread_mutex_unlock(&server->eventsLock);
         remoteServerWake(server);
     }
@@ -301,8 +334,7 @@ remoteEventsDistribute(virServerPtr server)
             return;
         for (;;) {
             pthread_mutex_lock(&server->eventsLock);
-            if ((event = server->events) != NULL && (server->events = event->next) == NULL)
-                server->lastEvent = &server->events;
+            event = remoteEventsTakeFirst(server);
             pthread_mutex_unlock(&server->eventsLock);
             if (event == NULL)
                 break;
@@ -318,11 +350,8 @@ remoteEventsDrop(virServerPtr server)
 {
     struct remoteEvent *event;
 
-    while ((event = server->events) != NULL) {
-        server->events = event->next;
+    while ((event = remoteEventsTakeFirst(server)) != NULL)
         remoteEventUnref(event);
-    }
-    server->lastEvent = &server->events;
 }
 
 #undef VIRT_FROM

@@ -4,7 +4,8 @@
  * A rule is "allow WHO PERMISSION [GUEST]" or "deny ...". The first rule that fits decides; if none does the answer is no. Without any rule
  * everybody who can connect may do everything.
  *
- *   WHO         user:NAME, uid:NUMBER, group:NAME, gid:NUMBER, key:NAME (of the file of authorized keys), or *
+ *   WHO         user:NAME, uid:NUMBER, group:NAME, gid:NUMBER, key:NAME (of the file of authorized keys), or *; a group fits its process's
+ *               own, and all that its user is a member of
  *   PERMISSION  libvirt's names, "domain.start", or a function's, "virDomainDestroy"; patterns of the shell: "domain.*"
  *   GUEST       a name or uuid, or a pattern of it; without it the rule fits every guest and the host
  *
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <grp.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +33,22 @@ struct virtdRule {
     struct virtdList who, what, guests;              /* no guests: all of them, and the host */
 };
 
+#define VIRTD_GROUPS_SECONDS 10                      /* what the system says of a user's groups is asked for again after that */
+
+/* The groups that a user is a member of. */
+struct virtdMember {
+    struct virtdMember *next;
+    uid_t uid;
+    time_t until;
+    gid_t *groups;
+    int count;
+};
+
 struct virtdPolicy {
     struct virtdRule *rules;
     size_t count;
+    pthread_mutex_t lock;                            /* of the members */
+    struct virtdMember *members;
 };
 
 /* -- reading ------------------------------------------------------------------------------------ */
@@ -138,6 +153,8 @@ virtdPolicyNew(const struct virtdOptions *options)
     struct virtdPolicy *policy = virtdAlloc(sizeof(*policy));
     bool well = true;
 
+    pthread_mutex_init(&policy->lock, NULL);
+
     for (size_t i = 0; i < options->rules.count && well; i++) {
         char *line = virtdFormat("%s", options->rules.items[i]), *where = virtdFormat("rule '%s'", line);
 
@@ -166,6 +183,14 @@ virtdPolicyFree(void *opaque)
         virtdListClear(&policy->rules[i].guests);
     }
     free(policy->rules);
+    while (policy->members != NULL) {
+        struct virtdMember *member = policy->members;
+
+        policy->members = member->next;
+        free(member->groups);
+        free(member);
+    }
+    pthread_mutex_destroy(&policy->lock);
     free(policy);
 }
 
@@ -177,8 +202,59 @@ virtdPolicyIsEmpty(const struct virtdPolicy *policy)
 
 /* -- asking ------------------------------------------------------------------------------------- */
 
+/* Asks the system: a user whom it does not know is in no group. */
+static void
+virtdMemberAsk(struct virtdMember *member)
+{
+    char text[16384];
+    struct passwd entry, *user = NULL;
+    int count = 64;
+
+    member->count = 0;
+    if (getpwuid_r(member->uid, &entry, text, sizeof(text), &user) != 0 || user == NULL)
+        return;
+    for (;;) {
+        int room = count;
+
+        free(member->groups);
+        member->groups = virtdAlloc((size_t)room * sizeof(*member->groups));
+        if (getgrouplist(user->pw_name, user->pw_gid, member->groups, &count) >= 0)
+            break;
+        if (count <= room)                           /* it should say how many there are */
+            count = 2 * room;
+    }
+    member->count = count;
+}
+
 static bool
-virtdIsWho(const struct virtdList *list, const virServerWho *who)
+virtdIsMember(struct virtdPolicy *policy, long long uid, unsigned long gid)
+{
+    struct virtdMember *member;
+    struct timespec now;
+    bool is = false;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&policy->lock);
+    for (member = policy->members; member != NULL && member->uid != (uid_t)uid; member = member->next)
+        ;
+    if (member == NULL) {
+        member = virtdAlloc(sizeof(*member));
+        member->uid = (uid_t)uid;
+        member->next = policy->members;
+        policy->members = member;
+    }
+    if (now.tv_sec >= member->until) {
+        virtdMemberAsk(member);
+        member->until = now.tv_sec + VIRTD_GROUPS_SECONDS;
+    }
+    for (int i = 0; i < member->count; i++)
+        is = is || member->groups[i] == (gid_t)gid;
+    pthread_mutex_unlock(&policy->lock);
+    return is;
+}
+
+static bool
+virtdIsWho(struct virtdPolicy *policy, const struct virtdList *list, const virServerWho *who)
 {
     char uid[40] = "", gid[40] = "";
 
@@ -190,7 +266,8 @@ virtdIsWho(const struct virtdList *list, const virServerWho *who)
         const char *item = list->items[i];
 
         if (strcmp(item, "*") == 0 || strcmp(item, uid) == 0 || strcmp(item, gid) == 0
-            || (who->key != NULL && strncmp(item, "key:", 4) == 0 && strcmp(item + 4, who->key) == 0))
+            || (who->key != NULL && strncmp(item, "key:", 4) == 0 && strcmp(item + 4, who->key) == 0)
+            || (who->uid >= 0 && strncmp(item, "gid:", 4) == 0 && virtdIsMember(policy, who->uid, strtoul(item + 4, NULL, 10))))
             return true;
     }
     return false;
@@ -233,7 +310,7 @@ virtdIsGuest(const struct virtdRule *rule, const char *name, const char *uuid)
 int
 virtdPolicyAllows(const virServerWho *who, const char *call, const char *permission, const char *name, const unsigned char *uuid, void *opaque)
 {
-    const struct virtdPolicy *policy = opaque;
+    struct virtdPolicy *policy = opaque;
     char text[VIR_UUID_STRING_BUFLEN] = "";
 
     if (uuid != NULL)
@@ -241,7 +318,7 @@ virtdPolicyAllows(const virServerWho *who, const char *call, const char *permiss
     for (size_t i = 0; i < policy->count; i++) {
         const struct virtdRule *rule = &policy->rules[i];
 
-        if (virtdIsWho(&rule->who, who) && virtdIsWhat(&rule->what, call, permission) && virtdIsGuest(rule, name, text))
+        if (virtdIsWho(policy, &rule->who, who) && virtdIsWhat(&rule->what, call, permission) && virtdIsGuest(rule, name, text))
             return rule->allow;
     }
     return 0;

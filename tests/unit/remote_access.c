@@ -398,6 +398,7 @@ TEST(a_migration_is_settled_by_those_who_may_migrate_its_guest)
     static const int onGuest[] = { REMOTE_METHOD_virDomainMigrateHalt3Params, REMOTE_METHOD_virDomainMigrateConfirm3Params,
                                    REMOTE_METHOD_virDomainMigrateDecide3Params };
     VIRT_CLEANUP_FREE char *open = virStringFormat("%s 1 open", guests[OPEN].uuid), *shut = virStringFormat("%s 1 shut", guests[SHUT].uuid);
+    VIRT_CLEANUP_FREE char *renamed = virStringFormat("%s 1 open", guests[SHUT].uuid);
     unsigned char raw[VIR_UUID_BUFLEN];
     struct virMigrationCall call = { .uuid = MIGRATION_OF_SHUT, .stream = -1, .name = "shut", .guest = raw, .flags = VIR_MIGRATE_LIVE };
     char *cookie = NULL, **records = NULL;
@@ -420,6 +421,7 @@ TEST(a_migration_is_settled_by_those_who_may_migrate_its_guest)
     }
     for (size_t i = 0; i < 3; i++) {
         CHECK_INT(phaseOn(conn, onGuest[i], MIGRATION_OF_SHUT, "shut", guests[SHUT].uuid, shut), VIR_ERR_NO_DOMAIN);
+        CHECK_INT(phaseOn(conn, onGuest[i], MIGRATION_OF_SHUT, "open", guests[SHUT].uuid, renamed), VIR_ERR_NO_DOMAIN);
         CHECK_INT(phaseOn(conn, onGuest[i], MIGRATION_OF_SHUT, "open", guests[OPEN].uuid, open), VIR_ERR_INVALID_ARG);
         CHECK_INT(phaseOn(conn, onGuest[i], MIGRATION_OF_SHUT, "shut", guests[SHUT].uuid, open), VIR_ERR_INVALID_ARG);
         CHECK_INT(phaseOn(conn, onGuest[i], MIGRATION_OF_SHUT, NULL, NULL, open), VIR_ERR_INVALID_ARG);

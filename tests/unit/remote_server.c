@@ -885,6 +885,38 @@ TEST(long_calls_and_replies_go_in_parts)
     end(&s);
 }
 
+/* A value of two bytes takes a hundred in memory. */
+TEST(what_has_too_many_values_is_refused)
+{
+    static const size_t length = 2 * (REMOTE_SERVER_VALUES + 10);
+    struct served s;
+    struct client c;
+    char *ones = malloc(length), *part;
+    cJSON *reply;
+
+    CHECK_NOT_NULL(ones);
+    for (size_t i = 0; i < length; i += 2)
+        memcpy(ones + i, "1,", 2);
+    ones[length - 1] = '\0';
+    make(&s, NULL, 0);
+    start(&s, 1);
+    join(&c, "");
+    say(&c, "virt.ping", format("{\"x\":[%s]}", ones));
+    reply = hear(&c);
+    CHECK_UINT(idOf(reply), 0);
+    checkError(reply, -32003, "values");
+    part = format("{\"call\":90,\"offset\":0,\"total\":%zu,\"text\":\"[%s]\"}", strlen(ones) + 2, ones);
+    say(&c, "virt.part", part);
+    checkDone(hear(&c));
+    reply = hear(&c);
+    CHECK_UINT(idOf(reply), 90);
+    checkError(reply, -32003, "values");
+    checkDone(ask(&c, "virt.ping", "{}"));
+    free(ones);
+    hangUp(&c);
+    end(&s);
+}
+
 TEST(what_is_longer_than_a_document_is_refused)
 {
     struct served s;
@@ -903,7 +935,7 @@ TEST(what_is_longer_than_a_document_is_refused)
     CHECK_UINT(at, 0);
     cJSON_Delete(reply);
     checkError(ask(&c, "virt.part", "{\"call\":90,\"offset\":0,\"total\":20,\"text\":\"0123456789012345678901234\"}"), -32602, "longer");
-    say(&c, "virt.part", "{\"call\":90,\"offset\":0,\"total\":20,\"text\":\"01234567890123456789\"}");
+    say(&c, "virt.part", "{\"call\":90,\"offset\":0,\"total\":20,\"text\":\"12345678901234567890\"}");
     checkDone(hear(&c));
     reply = hear(&c);
     CHECK_UINT(idOf(reply), 0);                   /* a number is no request */

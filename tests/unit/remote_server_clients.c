@@ -181,7 +181,78 @@ TEST(events_that_nobody_fetches_are_dropped_and_counted)
     end(&s);
 }
 
+/* The threads may all be busy: what happens meanwhile is put aside, but not without end. */
+TEST(events_that_nobody_hands_out_are_dropped_and_counted)
+{
+    struct virDomainEvent event = { .eventID = VIR_DOMAIN_EVENT_ID_REBOOT, .name = "test", .id = 1 };
+    struct served s;
+    struct client c;
+    unsigned long long lost = 0;
+    size_t size = 1 << 20;
+    char *text;
+    cJSON *reply;
+
+    make(&s, NULL, 0);
+    start(&s, 1);
+    join(&c, "");
+    checkDone(ask(&c, "virt.subscribe", "{\"filter\":[[0,null]]}"));
+    CHECK_PTR(event.text[0] = text = malloc(size));
+    memset(text, 'x', size - 1);
+    text[size - 1] = '\0';
+    pthread_mutex_lock(&s.server->distribute);
+    for (int i = 0; i < 50; i++)
+        remoteEventsTake(s.server->hosts, &event);
+    CHECK_LESS(s.server->untold, REMOTE_SERVER_UNTOLD + 1);
+    event = (struct virDomainEvent){ .eventID = VIR_DOMAIN_EVENT_ID_LIFECYCLE, .name = "test", .id = 1 };       /* what it gets */
+    remoteEventsTake(s.server->hosts, &event);
+    pthread_mutex_unlock(&s.server->distribute);
+    reply = ask(&c, "virt.events", "{\"seen\":0}");
+    CHECK_OK(virJsonULongLong(virJsonGet(reply, "result"), "lost", &lost));
+    CHECK_LESS(50 - 33, lost);
+    CHECK_LESS(lost, 50);
+    CHECK_UINT(counted(&s, "events-lost"), lost);
+    cJSON_Delete(reply);
+    free(text);
+    hangUp(&c);
+    end(&s);
+}
+
 /* ---------- who may ---------- */
+
+static virServerPtr itsServer;
+static atomic_int itsCode;
+
+static int
+freesItsServer(const virServerWho *who, const char *call, const char *permission, const char *name, const unsigned char *uuid, void *opaque)
+{
+    (void)who;
+    (void)call;
+    (void)permission;
+    (void)name;
+    (void)uuid;
+    (void)opaque;
+    virServerFree(itsServer);
+    atomic_store(&itsCode, virGetLastErrorCode());
+    virResetLastError();
+    return 1;
+}
+
+TEST(a_server_is_not_freed_by_what_it_calls)
+{
+    struct served s;
+    struct client c;
+
+    make(&s, NULL, 0);
+    itsServer = s.server;
+    CHECK_OK(virServerSetAccess(s.server, freesItsServer, NULL, NULL));
+    start(&s, 1);
+    join(&c, "");
+    checkDone(ask(&c, "virDomainGetInfo", onGuest(&c)));
+    CHECK_INT(atomic_load(&itsCode), VIR_ERR_OPERATION_INVALID);
+    checkDone(ask(&c, "virt.ping", "{}"));
+    hangUp(&c);
+    end(&s);
+}
 
 static struct {
     pthread_mutex_t lock;
