@@ -1,16 +1,19 @@
 /*
- * The client: the memory of a migration whose phase is given a stream (VIR_MIGRATE_TUNNELLED, virMigrationSetStream) and is carried out by a server.
- * The descriptor cannot go there, so what passes through it does: the server makes a pair of sockets (virt.stream.open), of which its hypervisor gets
- * one, and between the other and the descriptor here a stream of the session carries bytes in both directions.
+ * The client: the memory of a migration whose phase is given a stream (VIR_MIGRATE_TUNNELLED, virMigrationSetStream) and is carried
+ * out by a server. The descriptor cannot go there, so what passes through it does: the server makes a pair of sockets
+ * (virt.stream.open), of which its hypervisor gets one, and between the other and the descriptor here a stream of the session
+ * carries bytes in both directions.
  *
- * Nobody calls the library while a hypervisor sends. So this is the one thing that has threads of its own: two, one for each direction, from the first
- * call of the phase until either end closes. Each piece is taken by the far end before the next one is read, so neither side holds more than one.
+ * Nobody calls the library while a hypervisor sends. So this is the one thing that has threads of its own: two, one for each
+ * direction, from the first call of the phase until either end closes. Each piece is taken by the far end before the next one is
+ * read, so neither side holds more than one.
  *
- * A phase that was carried out may be asked for again, and answers from its record: it has no second stream, which would take the bytes of the first.
- * So what was carried is known until the migration is dropped here, or a few others have come after it.
+ * A phase that was carried out may be asked for again, and answers from its record: it has no second stream, which would take the
+ * bytes of the first. So what was carried is known until the migration is dropped here, or a few others have come after it.
  *
- * A stream that breaks, because of either end or with its session, is not gone on with: the descriptor is shut down, so that the hypervisor here sees
- * what the one there sees, and the migration takes its way back. What calls the application (events, the close callback) is left to other threads.
+ * A stream that breaks, because of either end or with its session, is not gone on with: the descriptor is shut down, so that the
+ * hypervisor here sees what the one there sees, and the migration takes its way back. What calls the application (events, the close
+ * callback) is left to other threads.
  */
 #include "link.h"
 
@@ -295,7 +298,8 @@ remoteCarryNew(struct remoteLink *link, const struct remoteMethod *method, const
 
 /* With the lock held. As remoteCarryBegin. */
 static int
-remoteCarryReady(struct remoteLink *link, const struct remoteMethod *method, const struct virMigrationCall *phase, unsigned long long *number)
+remoteCarryReady(struct remoteLink *link, const struct remoteMethod *method, const struct virMigrationCall *phase,
+                 unsigned long long *number)
 {
     unsigned long long end = phase->timeout < 0 ? 0 : virTimeNowUs() + (unsigned long long)phase->timeout * 1000;
     struct remoteCarry *carry = remoteCarryFind(link, method, phase->uuid);
