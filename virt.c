@@ -2786,7 +2786,7 @@ virMigrationGetStats(virMigrationPtr m, virTypedParameterPtr *params, int *npara
         return -1;
     }
     if (m->phase == VIR_MIGRATION_PHASE_PERFORM || m->phase == VIR_MIGRATION_PHASE_FINISH || m->statsDue)
-        virMigrationUpdateStats(m, m->statsDue ? -1 : 0);
+        virMigrationUpdateStats(m, m->statsDue || m->nstats == 0 ? -1 : 0);
     pthread_mutex_lock(&m->lock);
     *params = virTypedParamsCopy(m->stats, m->nstats);
     *nparams = *params != NULL ? m->nstats : 0;

@@ -1,13 +1,19 @@
 /*
- * The client: the memory of a migration whose phase is given a stream (VIR_MIGRATE_TUNNELLED, virMigrationSetStream) and is carried out by a server.
- * The descriptor cannot go there, so what passes through it does: the server makes a pair of sockets (virt.stream.open), of which its hypervisor gets
- * one, and between the other and the descriptor here a stream of the session carries bytes in both directions.
+ * The client: the memory of a migration whose phase is given a stream (VIR_MIGRATE_TUNNELLED, virMigrationSetStream) and is carried
+ * out by a server. The descriptor cannot go there, so what passes through it does: the server makes a pair of sockets
+ * (virt.stream.open), of which its hypervisor gets one, and between the other and the descriptor here a stream of the session
+ * carries bytes in both directions.
  *
- * Nobody calls the library while a hypervisor sends. So this is the one thing that has threads of its own: two, one for each direction, from the first
- * call of the phase until either end closes. Each piece is taken by the far end before the next one is read, so neither side holds more than one.
+ * Nobody calls the library while a hypervisor sends. So this is the one thing that has threads of its own: two, one for each
+ * direction, from the first call of the phase until either end closes. Each piece is taken by the far end before the next one is
+ * read, so neither side holds more than one.
  *
- * A stream that breaks, because of either end or with its session, is not gone on with: the descriptor is shut down, so that the hypervisor here sees
- * what the one there sees, and the migration takes its way back. What calls the application (events, the close callback) is left to other threads.
+ * A phase that was carried out may be asked for again, and answers from its record: it has no second stream, which would take the
+ * bytes of the first. So what was carried is known until the migration is dropped here, or a few others have come after it.
+ *
+ * A stream that breaks, because of either end or with its session, is not gone on with: the descriptor is shut down, so that the
+ * hypervisor here sees what the one there sees, and the migration takes its way back. What calls the application (events, the close
+ * callback) is left to other threads.
  */
 #include "link.h"
 
@@ -30,11 +36,13 @@
 #define VIRT_FROM VIR_FROM_RPC
 
 #define REMOTE_CARRY_PIECE (96u << 10)           /* bytes: in base64 it fits into one message */
+#define REMOTE_CARRY_KNOWN 16                    /* so many that are over */
 
 struct remoteCarry {
-    struct remoteCarry *next;         /* in the link's list, guarded by its lock, as the next three */
-    bool settled;                     /* its phase is over: it is freed when its threads are */
-    bool started;                     /* it has threads */
+    struct remoteCarry *next;         /* in the link's list, guarded by its lock, as the next four */
+    bool settled;                     /* its phase is over */
+    bool dropped;                     /* and will not be asked for again: it is freed when its threads are over */
+    bool started, joined;             /* it has had threads; and they are over */
     unsigned long long number;        /* of the stream, from then on */
     struct remoteLink *link;          /* constant from here on; it lives longer */
     const struct remoteMethod *method;
@@ -201,11 +209,17 @@ remoteCarryStart(struct remoteCarry *carry)
 
 /* Its threads have no more to do with the lock, or it is not held. */
 static void
+remoteCarryJoin(struct remoteCarry *carry)
+{
+    for (int i = 0; i < 2 && carry->started && !carry->joined; i++)
+        pthread_join(carry->threads[i], NULL);
+    carry->joined = true;
+}
+
+static void
 remoteCarryFree(struct remoteCarry *carry)
 {
-    for (int i = 0; i < 2; i++)
-        if (carry->started)
-            pthread_join(carry->threads[i], NULL);
+    remoteCarryJoin(carry);
     remoteCarryClose(carry);
     remoteStreamUnref(carry->stream);
     free(carry);
@@ -227,11 +241,16 @@ static void
 remoteCarryReap(struct remoteLink *link)
 {
     struct remoteCarry *carry, *next;
+    int known = 0;
 
-    for (carry = link->carries; carry != NULL; carry = next) {
+    for (carry = link->carries; carry != NULL; carry = next) {      /* the newest first */
         next = carry->next;
-        if (carry->settled && carry->running == 0)
+        if (!carry->settled || carry->running > 0)
+            continue;
+        if (carry->dropped || ++known > REMOTE_CARRY_KNOWN)
             remoteCarryRemove(link, carry);
+        else
+            remoteCarryJoin(carry);
     }
 }
 
@@ -240,7 +259,7 @@ remoteCarryFind(struct remoteLink *link, const struct remoteMethod *method, cons
 {
     struct remoteCarry *carry = link->carries;
 
-    while (carry != NULL && (carry->settled || carry->method != method || strcmp(carry->migration, migration) != 0))
+    while (carry != NULL && (carry->dropped || carry->method != method || strcmp(carry->migration, migration) != 0))
         carry = carry->next;
     return carry;
 }
@@ -279,7 +298,8 @@ remoteCarryNew(struct remoteLink *link, const struct remoteMethod *method, const
 
 /* With the lock held. As remoteCarryBegin. */
 static int
-remoteCarryReady(struct remoteLink *link, const struct remoteMethod *method, const struct virMigrationCall *phase, unsigned long long *number)
+remoteCarryReady(struct remoteLink *link, const struct remoteMethod *method, const struct virMigrationCall *phase,
+                 unsigned long long *number)
 {
     unsigned long long end = phase->timeout < 0 ? 0 : virTimeNowUs() + (unsigned long long)phase->timeout * 1000;
     struct remoteCarry *carry = remoteCarryFind(link, method, phase->uuid);
@@ -329,7 +349,8 @@ remoteCarryDrop(struct remoteLink *link, const char *migration)
 {
     pthread_mutex_lock(&link->lock);
     for (struct remoteCarry *carry = link->carries; carry != NULL; carry = carry->next)
-        carry->settled = carry->settled || strcmp(carry->migration, migration) == 0;
+        if (strcmp(carry->migration, migration) == 0)
+            carry->settled = carry->dropped = true;
     pthread_mutex_unlock(&link->lock);
 }
 
@@ -353,6 +374,7 @@ remoteCarryEnd(struct remoteLink *link)
 }
 
 #undef REMOTE_CARRY_PIECE
+#undef REMOTE_CARRY_KNOWN
 #undef VIRT_FROM
 
 #endif

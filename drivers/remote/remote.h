@@ -112,7 +112,10 @@ struct remoteServing {
     void *(*streamBegin)(struct remoteServing *serving, unsigned long long number, virStreamPtr *stream);
     void (*streamKeep)(void *opened);                /* the call has succeeded: the client goes on with it */
     void (*streamEnd)(void *opened);                 /* the call is over */
-    /* The socket of a stream that virt.stream.open made, for a phase: a descriptor of the caller's, or -1: there is none (any more). And: no phase will want it again. */
+    /*
+     * The socket of a stream that virt.stream.open made, for a phase: a descriptor of the caller's, or -1: there is none (any more). And: no
+     * phase will want it again.
+     */
     int (*streamHand)(struct remoteServing *serving, unsigned long long number);
     void (*streamHanded)(struct remoteServing *serving, unsigned long long number);
 };
