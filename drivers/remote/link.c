@@ -1159,8 +1159,8 @@ remoteLinkCall(virConnectPtr conn, const struct remoteMethod *method, cJSON *par
     struct remoteLink *link = remoteConnectionOf(conn)->link;
     cJSON *wait = phase != NULL ? virJsonGet(virJsonGet(params, "call"), "timeout") : NULL;
     /* these two go with a migration and are no steps of it, and must not wait for long */
-    bool drop = method == &remoteMethods[REMOTE_METHOD_virDomainMigrateDrop3Params];
-    bool stats = method == &remoteMethods[REMOTE_METHOD_virDomainMigrateStats3Params];
+    bool drop = phase != NULL && method == &remoteMethods[REMOTE_METHOD_virDomainMigrateDrop3Params];
+    bool stats = phase != NULL && method == &remoteMethods[REMOTE_METHOD_virDomainMigrateStats3Params];
     /* the application's stream goes with all phases, and two of them have a use for it */
     bool carries = phase != NULL && phase->stream >= 0 && (method == &remoteMethods[REMOTE_METHOD_virDomainMigratePrepare3Params]
                                                            || method == &remoteMethods[REMOTE_METHOD_virDomainMigratePerform3Params]);
