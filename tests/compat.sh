@@ -496,7 +496,7 @@ assert domain.isActive() and domain.info()[3] == 2, domain.info()
 assert libvirt.getVersion() == conn.getLibVersion() == 9000000
 for call, name, origin in (
         (lambda: conn.listAllNetworks(), "virConnectListAllNetworks", libvirt.VIR_FROM_NETWORK),
-        (lambda: conn.newStream(), "virStreamNew", libvirt.VIR_FROM_STREAMS),
+        (lambda: conn.listAllInterfaces(), "virConnectListAllInterfaces", libvirt.VIR_FROM_INTERFACE),
         (lambda: libvirt_qemu.qemuAgentCommand(domain, "{}", 1, 0), "virDomainQemuAgentCommand", libvirt.VIR_FROM_QEMU),
         (lambda: libvirt_lxc.lxcOpenNamespace(domain, 0), "virDomainLxcOpenNamespace", libvirt.VIR_FROM_LXC)):
     del told[:]

@@ -143,7 +143,8 @@ qemuMigrationAsk(struct qemuMigration *m, struct qemuMonitor *mon)
 {
     m->asked = virTimeNowUs();
     m->askedAt = atomic_load(&qemuDomainPeek(m->vm)->migrationEvents);
-    if ((m->asking = qemuMonitorSend(mon, "query-migrate", NULL, false)) == 0)
+    m->asking = qemuMonitorSend(mon, "query-migrate", NULL, false);
+    if (m->asking == 0)
         virResetLastError();          /* no answer is no failure; a monitor that has ended is noticed by the caller */
 }
 

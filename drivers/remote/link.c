@@ -550,7 +550,7 @@ remoteLinkTick(struct remoteLink *link, unsigned long long now)
         } else if (call->state == REMOTE_CALL_WAITS || remoteLinkIsSilent(link, call, now)) {
             /* one that is to be sent again may have been heard after all */
             remoteLinkEndCall(link, call, call->state == REMOTE_CALL_WAITS && call->sends == 0 ? REMOTE_CALL_UNSENT : REMOTE_CALL_SILENCE);
-            return remoteLinkPush(link);          /* the list may have changed under us: the rest the next time */
+            break;                                /* the list may have changed under us: the rest the next time */
         } else {
             remoteLinkAskAgain(link, call, now);
         }
