@@ -2379,10 +2379,7 @@ virMigrationAskStats(virMigrationPtr m, virDomainPtr domain, int timeout, virTyp
     return rc == 0 && *n > 0;
 }
 
-/*
- * Keeps what the drivers know of it just now: after Confirm the source may have forgotten, and the destination knows the whole downtime. What is
- * over in a step that may not wait is asked once more when somebody wants to see it.
- */
+/* Keeps what the drivers know now: after Confirm the source may have forgotten. If a step of 0 ended it, who looks has it asked once more. */
 static void
 virMigrationUpdateStats(virMigrationPtr m, int timeout)
 {
