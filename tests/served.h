@@ -5,6 +5,8 @@
 #ifndef TESTS_SERVED_H
 #define TESTS_SERVED_H
 
+#include "serving.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -19,12 +21,6 @@ static int nurseryIn = -1, nurseryOut = -1;
 static pid_t nursery;
 static int networkPort;               /* of tcp; ws has the next one */
 static bool serverHasLoop;            /* set before the first one is started */
-
-static void *
-serveRun(void *opaque)
-{
-    return (void *)(intptr_t)virServerRun(opaque);
-}
 
 /* Over a network as well, where there are keys: the port is in a file. */
 static bool
@@ -50,24 +46,9 @@ serveNetwork(virServerPtr server, const char *path)
 }
 
 static void
-serveTick(int timer, void *opaque)
-{
-    (void)timer;
-    (void)opaque;
-}
-
-static void *
-serveLoop(void *opaque)
-{
-    while (virEventRunDefaultImpl() == 0)
-        ;
-    return opaque;
-}
-
-static void
 serve(const char *path)
 {
-    bool loops = !serverHasLoop || (virEventRegisterDefaultImpl() == 0 && virEventAddTimeout(1000, serveTick, NULL, NULL) >= 0);
+    bool loops = !serverHasLoop || servingHasLoop();
     virServerPtr server = loops ? virServerNew(NULL, 0, 0) : NULL;
     virConnectPtr conn = virConnectOpen("test:///default"), other = virConnectOpen("test:///default?host=other");
     char address[200];
@@ -79,10 +60,10 @@ serve(const char *path)
         fprintf(stderr, "server: %s\n", virGetLastErrorMessage());
         _exit(1);
     }
-    if (serverHasLoop && pthread_create(&threads[0], NULL, serveLoop, NULL) != 0)
+    if (serverHasLoop && pthread_create(&threads[0], NULL, servingLoop, NULL) != 0)
         _exit(1);
     for (int i = serverHasLoop; i < 3; i++)
-        if (pthread_create(&threads[i], NULL, serveRun, server) != 0)
+        if (pthread_create(&threads[i], NULL, servingRun, server) != 0)
             _exit(1);
     virServerRun(server);
     _exit(0);

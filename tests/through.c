@@ -10,6 +10,7 @@
 #include "../virt.h"
 #include "fault.h"
 #include "harness.h"
+#include "serving.h"
 
 #if defined VIRT_WITH_REMOTE && VIRT_WITH_REMOTE
 
@@ -71,29 +72,6 @@ static pthread_cond_t throughEnded = PTHREAD_COND_INITIALIZER;
 static int throughRunning, throughNumber;
 static int throughSshPort;
 static pid_t throughSshd;
-
-static void *
-throughRun(void *opaque)
-{
-    return (void *)(intptr_t)virServerRun(opaque);
-}
-
-static void
-throughTick(int timer, void *opaque)
-{
-    (void)timer;
-    (void)opaque;
-}
-
-static void *
-throughLoop(void *opaque)
-{
-    (void)opaque;
-    for (;;)
-        if (virEventRunDefaultImpl() < 0)
-            abort();
-    return NULL;
-}
 
 /* A port that nobody had a moment ago. */
 static int
@@ -244,7 +222,7 @@ throughServe(void *opaque)
             abort();
         }
         for (int i = 0; i < THROUGH_THREADS; i++)
-            if (pthread_create(&threads[i], NULL, throughRun, server) != 0)
+            if (pthread_create(&threads[i], NULL, servingRun, server) != 0)
                 abort();
     }
     if (send(mine->fd, uri, strlen(uri) + 1, MSG_NOSIGNAL) > 0)
@@ -283,8 +261,7 @@ throughServer(int listener, int pipe)
     fd_set set;
 
     throughServing = true;
-    if (virEventRegisterDefaultImpl() < 0 || virEventAddTimeout(1000, throughTick, NULL, NULL) < 0
-        || pthread_create(&thread, NULL, throughLoop, NULL) != 0)
+    if (!servingHasLoop() || pthread_create(&thread, NULL, servingLoop, NULL) != 0)
         abort();
     for (;;) {
         struct throughOpen *next;

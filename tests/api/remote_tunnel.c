@@ -3,6 +3,7 @@
  * that connection. And what becomes of one whose tunnel breaks. (Where this process is in between, api/qemu_tunnel goes through servers.)
  */
 #include "../qemu_pair.h"
+#include "../serving.h"
 
 #if defined VIRT_WITH_NOISE && VIRT_WITH_NOISE
 
@@ -19,27 +20,6 @@ static pid_t servers[2];
 static int tcpPort;                   /* of the second */
 
 /* ---------- two servers ---------- */
-
-static void *
-serveRun(void *opaque)
-{
-    return virServerRun(opaque) < 0 ? opaque : NULL;
-}
-
-static void
-serveTick(int timer, void *opaque)
-{
-    (void)timer;
-    (void)opaque;
-}
-
-static void *
-serveLoop(void *opaque)
-{
-    while (virEventRunDefaultImpl() == 0)
-        ;
-    return opaque;
-}
 
 static int
 listenTcp(virServerPtr server)
@@ -65,7 +45,7 @@ serve(int side)
     pthread_t thread;
     char address[1200];
 
-    if (side == 0 && (virEventRegisterDefaultImpl() < 0 || virEventAddTimeout(1000, serveTick, NULL, NULL) < 0))
+    if (side == 0 && !servingHasLoop())
         _exit(1);
     snprintf(address, sizeof(address), "unix:%s", scratchPath("s%d", side));
     if ((conn = openHost(side == 0 ? "host0" : "host1", "")) == NULL || (server = virServerNew(NULL, 0, 0)) == NULL
@@ -75,7 +55,7 @@ serve(int side)
         _exit(1);
     }
     for (int i = 0; i < 3; i++)
-        if (pthread_create(&thread, NULL, i == 0 && side == 0 ? serveLoop : serveRun, server) != 0)
+        if (pthread_create(&thread, NULL, i == 0 && side == 0 ? servingLoop : servingRun, server) != 0)
             _exit(1);
     virServerRun(server);
     _exit(0);
