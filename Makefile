@@ -271,7 +271,7 @@ ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) AGAIN= WRAP_ALLOCATIONS=1 CFL
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 # TSan sees something where threads share the library: in the programs that start some, but for long ones in which only a server of
 # another process does.
-THREADED := $(filter-out unit/torture unit/lock_etcd api/halves api/qemu_tls api/netns, \
+THREADED  = $(filter-out unit/torture unit/lock_etcd api/halves api/qemu_tls api/netns, \
               $(patsubst tests/%.c,%,$(shell grep -lE 'pthread_create|served\.h' tests/unit/*.c tests/api/*.c)))
 ONE_THREAD = $(filter-out $(THREADED),$(TESTS))
 # Many times what other programs do once.

@@ -652,7 +652,8 @@ qemuMigrationCheckCopy(struct qemuMigration *m, unsigned long long end)
         m->finishing = virTimeNowUs();
     if (m->asking == 0) {
         m->asking = qemuMonitorSend(mon, "query-migrate", NULL, false);
-        m->asked = m->asking != 0 ? virTimeNowUs() : m->asked;
+        if (m->asking != 0)
+            m->asked = virTimeNowUs();
     }
     if (m->asking != 0 && (rc = qemuMonitorReceive(mon, m->asking, qemuMigrationLeft(end, 1000), &info)) != 0)
         m->asking = 0;
