@@ -4379,6 +4379,10 @@ VIRT_API virMigrationPtr virMigrationNewFromRecord(const char *record, virConnec
  * first. 0: does what can be done without waiting, name look-up included; -1: waits until the phase
  * ends. It may return early, and to call it more often than needed is harmless.
  *
+ * What an administrator puts into a host's way is waited for in any case: a hook script, one that sets
+ * up a network card, and the making of a disk's image, each 60 s at most; and a lease service, each
+ * time that it is asked, 3 s at most (sanlock: 60 s).
+ *
  * Returns 1: go on, the way back included; 0: over, and it stays over; -1: this call was not
  * carried out and has changed nothing (m is not valid, or there is no memory), so it may be
  * repeated. That a phase failed is not -1: see virMigrationGetOutcome().

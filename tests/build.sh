@@ -2,13 +2,17 @@
 # The build as a product: every way to take virt, with gcc and clang, warnings as errors.
 #
 #     tests/build.sh [word...]        only the checks whose names contain a word
-#     tests/build.sh --table          the cells alone (shape x parts x compiler), as a markdown table
+#     tests/build.sh --all            each shape without each part as well, not the tree alone
+#     tests/build.sh --table          the cells alone (shape x parts x compiler), all of them, as a markdown table
 #
 # Prints a line for each check, what the compiler said for those that fail, and the total last.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-table=
-[ "${1:-}" != --table ] || { table=1; shift; }
+table='' all=''
+case ${1:-} in
+    --table) table=1 all=1; shift ;;
+    --all) all=1; shift ;;
+esac
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/vtbuild-XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -402,6 +406,7 @@ cells()
         fi
         check "$cc: $shape, all parts" cell "$cc" $shape all
         for switch in $switches; do
+            [ -n "$all" ] || [ $shape = tree ] || break
             check "$cc: $shape, without ${switch#VIRT_WITH_}" cell "$cc" $shape "without ${switch#VIRT_WITH_}" "-D$switch=0"
         done
         check "$cc: $shape, without any" cell "$cc" $shape "without any" "${off[@]}"

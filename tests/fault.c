@@ -233,7 +233,8 @@ faultTrackStart(void)
         backtrace(warm, 4);                 /* its first call loads a library */
         faultTrace = true;
     }
-    memset(faultBlocks, 0, sizeof(faultBlocks));
+    if (faultBlockCount > 0)                /* what the run before leaked; six megabytes are slow where a run forks */
+        memset(faultBlocks, 0, sizeof(faultBlocks));
     faultBlockCount = 0;
     atomic_store(&faultTracking, true);
 }

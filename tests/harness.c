@@ -241,6 +241,34 @@ countProcesses(pid_t *pids, int max)
     return n;
 }
 
+static bool
+harnessHasStopped(pid_t pid)
+{
+    char path[64];
+    bool all = true;
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    if ((dir = opendir(path)) == NULL)
+        return true;                              /* it has ended */
+    for (struct dirent *entry; all && (entry = readdir(dir)) != NULL;) {
+        char state;
+
+        if (atoi(entry->d_name) > 0 && harnessParent((pid_t)atoi(entry->d_name), &state, NULL, 0) >= 0)
+            all = strchr("TtZX", state) != NULL;
+    }
+    closedir(dir);
+    return all;
+}
+
+void
+harnessStop(pid_t pid)
+{
+    if (kill(pid, SIGSTOP) < 0)
+        FAIL("process %d cannot be stopped: %s", (int)pid, strerror(errno));
+    WAIT_FOR(harnessHasStopped(pid), 5000);
+}
+
 /* ---- running a test ---- */
 
 /* Reaps what has ended; returns a child that still runs, 0 if none. */

@@ -187,6 +187,8 @@ size_t heapInUse(void);
 
 /* Processes that descend from the test, zombies not counted; pids (may be NULL) gets the first of them. */
 int countProcesses(pid_t *pids, int max);
+/* SIGSTOP that has taken effect in every thread: kill() comes back before it. SIGCONT goes on. */
+void harnessStop(pid_t pid);
 
 /* A name for the step a test is at; it is printed if the test fails, crashes or hangs there. */
 void harnessContext(const char *format, ...) HARNESS_PRINTF(1, 2);

@@ -635,7 +635,26 @@ cutOnce(int number, unsigned int links, void (*run)(void))
     checkOne(what);
 }
 
-/* The controller is cut off for good and dies; another one goes on, beside the first host. */
+/* What a dead controller had said before it was cut off is still sent again by its kernel, for as long as nobody has taken it. */
+static void
+waitForItsWords(void)
+{
+    int unsaid;
+
+    do {
+        FILE *f = fopen("/proc/self/net/tcp", "r");
+        unsigned int state;
+        char line[512];
+
+        CHECK_NOT_NULL(f);
+        for (unsaid = 0; fgets(line, sizeof(line), f) != NULL;)
+            unsaid += sscanf(line, " %*[^:]: %*s %*s %x", &state) == 1 && (state == 1 || state == 4 || state == 11);     /* open, FIN_WAIT1, CLOSING */
+        fclose(f);
+        harnessSleepMs(unsaid > 0 ? 50 : 1000);                  /* and the server has done what it was told */
+    } while (unsaid > 0);
+}
+
+/* The controller is cut off for good and dies; another one goes on, beside the first host, and again if the dead one is heard after all. */
 static void
 cutForGood(int number)
 {
@@ -651,6 +670,8 @@ cutForGood(int number)
     killed(pid);
     endOf(startAt(HOST1, takeUp), 180);
     atomic_store(&net->cut, 0);
+    endOf(startAt(CONTROLLER, waitForItsWords), 150);
+    endOf(startAt(HOST1, takeUp), 180);
     checkOne(what);
 }
 

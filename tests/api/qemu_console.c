@@ -382,6 +382,7 @@ TEST(a_channel_is_found_by_its_name_and_is_for_one_stream)
 {
     virStreamPtr first, second, other;
     char data[4];
+    int rc;
 
     startGuest(PTY, "");
     CHECK_PTR(first = virStreamNew(conn, VIR_STREAM_NONBLOCK));
@@ -392,9 +393,9 @@ TEST(a_channel_is_found_by_its_name_and_is_for_one_stream)
     CHECK_FAILS(virDomainOpenChannel(guest, NULL, second, 0), VIR_ERR_OPERATION_FAILED);
     CHECK_OK(virDomainOpenChannel(guest, "org.example.second", other, 0));
     CHECK_OK(virDomainOpenChannel(guest, "channel0", second, VIR_DOMAIN_CHANNEL_FORCE));
-    for (int i = 0; i < 500 && virStreamRecv(first, data, sizeof(data)) == -2; i++)
-        poll(NULL, 0, 10);                           /* through a server its end is on its way */
-    CHECK_FAILS(virStreamRecv(first, data, sizeof(data)), VIR_ERR_INTERNAL_ERROR);
+    WAIT_FOR((rc = virStreamRecv(first, data, sizeof(data))) != -2, 5000);      /* through a server its end is on its way */
+    CHECK_INT(rc, -1);
+    CHECK_INT(virGetLastErrorCode(), VIR_ERR_INTERNAL_ERROR);
     CHECK_INT(virStreamRecv(second, data, sizeof(data)), -2);
     CHECK_OK(virStreamFree(first));
     CHECK_OK(virStreamFree(second));

@@ -89,7 +89,7 @@ TEST(a_guest_without_its_lease_is_powered_off)
     CHECK_PTR(b = openHost('b'));
     guest = startGuest(a, "poweroff");
     other = defineSame(b, guest);
-    kill(server.pid, SIGSTOP);
+    harnessStop(server.pid);
     WAIT_FOR(stateOf(guest) == VIR_DOMAIN_SHUTOFF, TTL * 4000);
     CHECK(virDomainCreate(guest) < 0);
     CHECK_CONTAINS(virGetLastErrorMessage(), "etcd:http://127.0.0.1");
@@ -109,7 +109,7 @@ TEST(a_guest_that_was_paused_goes_on_when_its_lease_is_back)
 
     CHECK_PTR(a = openHost('a'));
     guest = startGuest(a, "pause");
-    kill(server.pid, SIGSTOP);
+    harnessStop(server.pid);
     WAIT_FOR(stateOf(guest) == VIR_DOMAIN_PAUSED, TTL * 1000);
     CHECK(virDomainResume(guest) < 0);
     CHECK_INT(stateOf(guest), VIR_DOMAIN_PAUSED);
@@ -137,7 +137,7 @@ TEST(a_live_migration_takes_the_lease_along)
     CHECK_CONTAINS(virGetLastErrorMessage(), "host 'b'");
     harnessSleepMs(TTL * 1500);
     countingGoesOn(serial);
-    kill(server.pid, SIGSTOP);
+    harnessStop(server.pid);
     WAIT_FOR(stateOf(moved) == VIR_DOMAIN_SHUTOFF, TTL * 4000);
     kill(server.pid, SIGCONT);
     virDomainFree(moved);

@@ -250,7 +250,7 @@ TEST(a_hung_qemu_blocks_no_query_and_can_be_destroyed)
     CHECK_OK(virDomainGetControlInfo(domain, &control, 0));
     CHECK_INT(control.state, VIR_DOMAIN_CONTROL_OK);
     pid = pidOf("root", "one");
-    CHECK_INT(kill(pid, SIGSTOP), 0);
+    harnessStop(pid);
     start = harnessNowMs();
     CHECK_OK(virDomainGetInfo(domain, &info));
     CHECK_OK(virDomainGetControlInfo(domain, &control, 0));

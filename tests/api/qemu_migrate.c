@@ -546,7 +546,7 @@ TEST(a_source_that_stands_still_keeps_no_step_waiting)
     m = slowMigration(&pair);
     stepInto(m, VIR_MIGRATION_PHASE_PERFORM);
     CHECK_INT(virMigrationStep(m, 300), 1);
-    CHECK_OK(kill(pid = qemuPid(0), SIGSTOP));
+    harnessStop(pid = qemuPid(0));
     end = harnessNowMs() + 2500;                       /* longer than anything that is asked for now and then */
     while (harnessNowMs() < end) {
         CHECK_LESS(timedStep(m, &rc), harnessSlow(50));
@@ -557,7 +557,7 @@ TEST(a_source_that_stands_still_keeps_no_step_waiting)
     CHECK_OK(virDomainMigrateSetMaxSpeed(pair.domain, 10000, 0));
     stepInto(m, VIR_MIGRATION_PHASE_FINISH);
     /* nor one that stands when all that is left is to end it */
-    CHECK_OK(kill(pid, SIGSTOP));
+    harnessStop(pid);
     end = harnessNowMs() + 10000;
     while (rc > 0 && harnessNowMs() < end)
         CHECK_LESS(timedStep(m, &rc), harnessSlow(200));
@@ -903,7 +903,7 @@ TEST(a_source_that_was_hung_when_it_was_found_again_is_settled_when_it_answers)
     needsQemu();
     killControllerIn(VIR_MIGRATION_PHASE_PERFORM);
     CHECK_LESS(1, pid = qemuPid(0));
-    CHECK_OK(kill(pid, SIGSTOP));
+    harnessStop(pid);
     openAgain(&pair);
     CHECK_FAILS(virDomainResume(pair.domain), VIR_ERR_OPERATION_INVALID);
     CHECK_OK(kill(pid, SIGCONT));

@@ -218,7 +218,7 @@ TEST(a_hung_guest_is_kept_and_the_others_do_not_wait_long)
     needsQemu();
     inAnother(startPaused);
     pid = pidOf("root", "one");
-    CHECK_INT(kill(pid, SIGSTOP), 0);
+    harnessStop(pid);
     start = harnessNowMs();
     CHECK_PTR(conn = openRoot("root"));
     CHECK_LESS(harnessNowMs() - start, harnessSlow(6000));

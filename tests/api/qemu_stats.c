@@ -159,7 +159,7 @@ TEST_LIMIT(a_hung_guest_does_not_hold_up_the_others, 120)
     start("three");
     CHECK_PTR(hung = virDomainCreateXML(conn, smallXml("hung"), VIR_DOMAIN_START_PAUSED));
     pid = pidOf("root", "hung");
-    CHECK_INT(kill(pid, SIGSTOP), 0);
+    harnessStop(pid);
     for (int turn = 0; turn < 2; turn++) {
         began = harnessNowMs();
         n = virConnectGetAllDomainStats(conn, VIR_DOMAIN_STATS_BLOCK | VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL, &records,

@@ -346,7 +346,7 @@ TEST(keep_alive_finds_a_server_that_stands_still)
     CHECK_OK(virConnectSetKeepAlive(conn, 1, 2));
     harnessSleepMs(3500);
     CHECK_INT(virConnectIsAlive(conn), 1);
-    CHECK_INT(kill(pid, SIGSTOP), 0);
+    harnessStop(pid);
     began = harnessNowMs();
     CHECK_FAILS(virConnectNumOfDomains(conn), VIR_ERR_RPC);
     CHECK(harnessNowMs() - began > 1900);

@@ -346,8 +346,8 @@ deaf(enum virLockFailure failure)
     a = host("a", server.port, 0);
     CHECK_OK(virLeaseAcquire(a, &one, &epoch, &seat));
     startGuest(&q, a, &seat, 1);
-    kill(server.pid, SIGSTOP);
-    kill(q.process.pid, SIGSTOP);
+    harnessStop(server.pid);
+    harnessStop(q.process.pid);
     cut = harnessNowMs();
     CHECK_INT(virProcessWait(&q.process, (int)harnessSlow(12 * UNIT), NULL), 1);
     if (!harnessIsSanitized())
@@ -377,7 +377,7 @@ comesBack(enum virLockFailure failure)
     a = host("a", server.port, 0);
     CHECK_OK(virLeaseAcquire(a, &one, &epoch, &seat));
     startGuest(&q, a, &seat, 1);
-    kill(server.pid, SIGSTOP);
+    harnessStop(server.pid);
     harnessSleepMs(TTL * 1500);
     CHECK(countsOn(&q) == (failure == VIRT_LOCK_IGNORE));
     CHECK_FAILS(virLeaseResume(a, &one, &epoch), VIR_ERR_OPERATION_FAILED);
@@ -392,7 +392,7 @@ comesBack(enum virLockFailure failure)
     harnessSleepMs(TTL * 1000);
     CHECK(countsOn(&q) && lives(a));
     /* a second time */
-    kill(server.pid, SIGSTOP);
+    harnessStop(server.pid);
     harnessSleepMs(TTL * 1500);
     CHECK(countsOn(&q) == (failure == VIRT_LOCK_IGNORE));
     kill(server.pid, SIGCONT);
@@ -469,7 +469,7 @@ TEST(a_seat_that_is_not_renewed_is_nobody_whom_a_guest_is_left_to)
     close(seat.fd);
 
     CHECK_OK(virLeaseAcquire(b, &guest, &epoch, &seat));       /* a keeper that only pauses is believed when it has renewed it */
-    kill(seat.keeper, SIGSTOP);
+    harnessStop(seat.keeper);
     beat = (struct virLockBeat){ 0 };
     CHECK_INT(isWithB(a, &beat), -1);
     kill(seat.keeper, SIGCONT);
@@ -494,7 +494,7 @@ TEST(a_service_that_does_not_answer_is_an_error_that_names_it)
     etcdStart(&server);
     snprintf(name, sizeof(name), "http://127.0.0.1:%d", server.port);
     a = host("a", server.port, 0);
-    kill(server.pid, SIGSTOP);
+    harnessStop(server.pid);
     start = harnessNowMs();
     CHECK_FAILS(virLeaseAcquire(a, &guest, &epoch, &seat), VIR_ERR_OPERATION_FAILED);
     CHECK_CONTAINS(virGetLastErrorMessage(), name);
@@ -595,7 +595,7 @@ TEST(one_endpoint_of_two_is_enough)
         CHECK_OK(virLeaseAcquire(locks[i], &guest, &epoch, &seat));
         CHECK_UINT(epoch, (unsigned long long)i + 1);
         if (i == 2)
-            kill(relay, SIGSTOP);
+            harnessStop(relay);
         harnessSleepMs(TTL * 1300);
         CHECK_INT(locks[i]->manager->lives(locks[i], "g1", "a"), 1);
         CHECK_INT(locks[i]->manager->holds(locks[i], "g1"), 1);
@@ -651,7 +651,7 @@ TEST(a_guest_whose_library_died_before_it_named_it_is_stopped_too)
     CHECK_INT(status, 0);
     harnessSleepMs(TTL * 1500);
     CHECK(lives(a) && !hasEnded(told->qemu));
-    kill(server.pid, SIGSTOP);
+    harnessStop(server.pid);
     WAIT_FOR(hasEnded(told->qemu), 9 * UNIT);
     kill(server.pid, SIGCONT);
     WAIT_FOR(hasEnded(told->keeper), TTL * 1000);

@@ -360,7 +360,7 @@ TEST_LIMIT(a_hypervisor_that_does_not_obey_is_killed, 300)
 
     CHECK_OK(virLeaseAcquire(a, &guest, &epoch, &seat));
     startGuest(&q, a, &seat, 1);
-    kill(q.process.pid, SIGSTOP);
+    harnessStop(q.process.pid);
     cut = harnessNowMs();
     leaveLockspace(1);
     CHECK_INT(virProcessWait(&q.process, 40000, NULL), 1);
