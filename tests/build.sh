@@ -38,12 +38,12 @@ wanted()
 # check NAME COMMAND...: passed if the command succeeds, which runs in a shell of its own
 check()
 {
-    local name=$1 log
+    local name=$1 log start=$SECONDS
     shift
     wanted "$name" || return 0
     log=$(mktemp "$work/log-XXXXXX")
     if ("$@") > "$log" 2>&1; then
-        echo "ok    $name"
+        echo "ok    $name ($((SECONDS - start)) s)"
     else
         echo "FAIL  $name"
         head -n 40 "$log" | sed 's/^/    /'
@@ -68,30 +68,39 @@ one()
     $cc -O2 $warnings $cflags "$@" -c -o "$out" virt.c
 }
 
-# Each file for itself, several at a time.
+# Each file for itself, several at a time. What only the optimizer can warn of it has warned of in the one unit.
 objects_alone()
 {
     local cc=$1 dir=$work/separate-$1
     mkdir -p "$dir"
     [ ! -e "$work/$cc/cflags" ] || cflags=$(cat "$work/$cc/cflags")
     printf '%s\n' "${parts[@]}" | cc=$cc dir=$dir xargs -P "$jobs" -I{} sh -c '
-        $cc -std=c11 -O1 $warnings $cflags -fPIC -DVIRT_SEPARATE_OBJECTS -c -o "$dir/$(echo {} | tr / _).o" {}'
+        $cc -std=c11 -O0 $warnings $cflags -fPIC -DVIRT_SEPARATE_OBJECTS -c -o "$dir/$(echo {} | tr / _).o" {}'
 }
 
-# with PART LIBRARY FOLDER CC: a part that is off by itself, as it needs a library more: as one unit, in objects, and in the two files.
+# with CC "PART LIBRARY FOLDER"...: parts that are off by themselves, as they need libraries more: as one unit, in objects, and in the two files.
 with()
 {
-    local part=$1 library=$2 folder=$3 cc=$4 file
-    local dir=$work/$part-$cc flags="-DVIRT_WITH_$part=1 $(pkg-config --cflags "$library")"
+    local cc=$1 part library folder file flags='' more='' folders=()
+    local dir=$work/with-$cc
+    shift
     mkdir -p "$dir"
+    for part; do
+        read -r part library folder <<< "$part"
+        flags="$flags -DVIRT_WITH_$part=1 $(pkg-config --cflags "$library")"
+        more="$more $(pkg-config --libs "$library")"
+        [[ " ${folders[*]} " == *" $folder "* ]] || folders+=("$folder")
+    done
     # shellcheck disable=SC2086
     one "$cc" "$dir/one.o" $flags && symbols "$dir/one.o" || return
-    for file in "drivers/$folder"/*.c; do
-        # shellcheck disable=SC2086
-        $cc -std=c11 -O1 $warnings $cflags $flags -DVIRT_SEPARATE_OBJECTS -c -o "$dir/object.o" "$file" || return
+    for folder in "${folders[@]}"; do
+        for file in "drivers/$folder"/*.c; do
+            # shellcheck disable=SC2086
+            $cc -std=c11 -O0 $warnings $cflags $flags -DVIRT_SEPARATE_OBJECTS -c -o "$dir/object.o" "$file" || return
+        done
     done
-    # shellcheck disable=SC2046,SC2086
-    $cc -O0 -Wall -Wextra -Werror $cflags $flags -o "$dir/hello" examples/hello.c "$dir/one.o" $libs $(pkg-config --libs "$library") && "$dir/hello" &&
+    # shellcheck disable=SC2086
+    $cc -O0 -Wall -Wextra -Werror $cflags $flags -o "$dir/hello" examples/hello.c "$dir/one.o" $libs $more && "$dir/hello" &&
         # shellcheck disable=SC2086
         (cd build/dist && $cc -std=c11 -fsyntax-only $warnings $cflags $flags virt.c)
 }
@@ -106,11 +115,11 @@ separate()
         symbols "$dir/virt.so" -D
 }
 
-# A file alone, as an editor or a reader compiles it, headers too.
+# A header alone; the other files are compiled so in objects_alone.
 alone()
 {
     local cc=$1
-    printf '%s\n' virt.h drivers/driver.h drivers/*/*.h drivers/*/*.c |
+    printf '%s\n' virt.h drivers/driver.h drivers/*/*.h |
         cc=$cc xargs -P "$jobs" -I{} sh -c '
             echo "#include \"{}\"" | $cc -x c -I. -fsyntax-only -DVIRT_SEPARATE_OBJECTS $warnings $cflags -'
 }
@@ -131,7 +140,7 @@ hidden()
     printf '#define VIRT_STATIC\n#include "virt.c"\nint used(void);\nint used(void)\n{\n    return virInitialize();\n}\n' \
         > "$work/static-$cc.c"
     # shellcheck disable=SC2046
-    $cc -O1 $warnings $(cat "$work/$cc/cflags" 2> /dev/null || echo "$cflags") -I. -c -o "$work/static-$cc.o" "$work/static-$cc.c" || return 1
+    $cc -O0 $warnings $(cat "$work/$cc/cflags" 2> /dev/null || echo "$cflags") -I. -c -o "$work/static-$cc.o" "$work/static-$cc.c" || return 1
     exported=$(nm --defined-only --extern-only "$work/static-$cc.o" | awk '$3 != "used" { print $3 }')
     [ -z "$exported" ] || { echo "exported: $exported"; return 1; }
 }
@@ -435,7 +444,7 @@ print_table()
 beside()
 {
     local cc=$1 how=$2 flags
-    flags="-std=c11 -O1 $warnings $cflags"
+    flags="-std=c11 -O0 $warnings $cflags"
     # shellcheck disable=SC2046,SC2086
     $cc $flags -o "$work/beside-$cc-$how" tests/beside/beside.c tests/beside/ours.c "tests/beside/$how.c" $libs \
         $([ "$how" = loaded ] || pkg-config --libs libvirt) && timeout 60 "$work/beside-$cc-$how"
@@ -498,7 +507,7 @@ general()
 
 with_compiler()
 {
-    local cc=$1 file
+    local cc=$1 file part optional=() words_of
     if ! command -v "$cc" > /dev/null; then
         skip "everything with $cc" "no $cc"
         return
@@ -506,16 +515,18 @@ with_compiler()
     check "$cc: one unit" one "$cc" "$work/one-$cc.o"
     check "$cc: exported symbols of the one unit" symbols "$work/one-$cc.o"
     check "$cc: separate objects, complete, symbols" separate "$cc"
-    check "$cc: each file alone" alone "$cc"
+    check "$cc: each header alone" alone "$cc"
     check "$cc: static inclusion exports nothing" hidden "$cc"
     for part in "ETCD libcurl lock" "SANLOCK libsanlock_client lock" "REMOTE nanomsg remote" "NOISE libcrypto remote"; do
-        read -r part library folder <<< "$part"
-        if pkg-config --exists "$library"; then
-            check "$cc: with $library" with "$part" "$library" "$folder" "$cc"
+        read -r -a words_of <<< "$part"
+        if pkg-config --exists "${words_of[1]}"; then
+            optional+=("$part")
+            [ -z "$all" ] || check "$cc: with ${words_of[1]}" with "$cc" "$part"
         else
-            skip "$cc: with $library" "it is not here"
+            skip "$cc: with ${words_of[1]}" "it is not here"
         fi
     done
+    check "$cc: with every part there is" with "$cc" "${optional[@]}"
     check "$cc: virt.h from C99" header "$cc -x c -std=c99" void c
     check "$cc: virt.h from C++17" header "$cc -x c++ -std=c++17" "" cc
     for file in examples/*.c; do
