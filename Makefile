@@ -31,7 +31,7 @@
 #   make torture        every fault at every step of a migration, on real guests (some minutes)
 #   make check-netns    migration between network namespaces, over a wire that delays, loses and breaks (root; some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
-#   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind
+#   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind (check-asan QUICK=1: not the long ones)
 #
 # demo, check and bench install with apt what is missing, if they may; everything else only compiles.
 # There is no configure step. CC, CFLAGS, LDFLAGS and BUILD (the folder for results) are yours; V=1 shows
@@ -248,7 +248,7 @@ left_out = $(if $(filter file,$(origin TESTS)),$(filter $1,$(TESTS)))
 check-asan: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) guests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) NO_TESTS="$(VOLUME)" tests examples
-	@VIRT_TEST_LEFT_OUT="$(call left_out,$(VOLUME))" VIRT_TEST_WHY="it does many times what others do once" \
+	@VIRT_TEST_LEFT_OUT="$(call left_out,$(VOLUME))" VIRT_TEST_WHY="most of what it does others do too" \
 	    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	    VIRT_TEST_SLOW=4 VIRT_FAULT_STRIDE=7 $(MAKE) --no-print-directory $(ASAN) NO_TESTS="$(VOLUME)" run-check
 
@@ -274,8 +274,9 @@ ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) AGAIN= WRAP_ALLOCATIONS=1 CFL
 THREADED  = $(filter-out unit/torture unit/lock_etcd api/halves api/qemu_tls api/netns, \
               $(patsubst tests/%.c,%,$(shell grep -lE 'pthread_create|served\.h' tests/unit/*.c tests/api/*.c)))
 ONE_THREAD = $(filter-out $(THREADED),$(TESTS))
-# Many times what other programs do once.
-VOLUME   = unit/qemu_torture api/qemu_many api/qemu_endurance api/netns
+# Many times what other programs do once; and with QUICK=1, which .ci/run sets, what takes long for the little of the library that is in it alone.
+VOLUME   = unit/qemu_torture api/qemu_many api/qemu_endurance api/netns $(if $(QUICK),unit/lock_etcd unit/torture api/qemu_halves api/qemu_lease_etcd \
+           api/qemu_postcopy api/qemu_records api/qemu_tls api/qemu_tunnel api/remote_tunnel)
 TSAN     = BUILD=$(BUILD)/tsan TEST_BUILD=$(BUILD) AGAIN= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" MODE=-fsanitize=thread
 VALGRIND = BUILD=$(BUILD)/valgrind TEST_BUILD=$(BUILD) SCRIPTS= AGAIN= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)"
 

@@ -741,7 +741,7 @@ runMatrix(enum kind lease, unsigned int every, bool pairs)
 static unsigned int
 sample(unsigned int every)
 {
-    return getenv("VIRT_TORTURE") != NULL ? 1 : harnessIsSanitized() || harnessSlow(100) > 100 ? every * 25 : every;
+    return getenv("VIRT_TORTURE") != NULL ? 1 : harnessIsSanitized() || harnessSlow(100) > 100 ? every * 5 : every;
 }
 
 /* Of the pairs with leases in etcd, all of which take hours: VIRT_TORTURE's value is how many times fewer. */
@@ -758,7 +758,7 @@ TEST_LIMIT(no_fault_loses_or_doubles_the_guest, 600)
 
 TEST_LIMIT(no_two_faults_lose_or_double_the_guest, 3600)
 {
-    runMatrix(NO_LEASE, sample(2), true);
+    runMatrix(NO_LEASE, sample(10), true);
 }
 
 TEST_LIMIT(no_fault_leaves_a_guest_with_a_lease_in_doubt, 600)
@@ -768,14 +768,14 @@ TEST_LIMIT(no_fault_leaves_a_guest_with_a_lease_in_doubt, 600)
 
 TEST_LIMIT(no_two_faults_leave_a_guest_with_a_lease_in_doubt, 3600)
 {
-    runMatrix(FILE_LEASE, sample(4), true);
+    runMatrix(FILE_LEASE, sample(20), true);
 }
 
 TEST_LIMIT(no_fault_leaves_a_guest_with_a_lease_in_etcd_in_doubt, 3600)
 {
     needsEtcd();
     etcdStart(&etcd);
-    runMatrix(ETCD_LEASE, sample(21), false);
+    runMatrix(ETCD_LEASE, sample(42), false);
     etcdStop(&etcd);
     WAIT_FOR(countProcesses(NULL, 0) == 0, 5000);
 }
@@ -784,7 +784,7 @@ TEST_LIMIT(no_two_faults_leave_a_guest_with_a_lease_in_etcd_in_doubt, 36000)
 {
     needsEtcd();
     etcdStart(&etcd);
-    runMatrix(ETCD_LEASE, getenv("VIRT_TORTURE") != NULL ? everyPair() : sample(2000), true);
+    runMatrix(ETCD_LEASE, getenv("VIRT_TORTURE") != NULL ? everyPair() : sample(4000), true);
     etcdStop(&etcd);
     WAIT_FOR(countProcesses(NULL, 0) == 0, 5000);
 }
