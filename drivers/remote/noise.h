@@ -152,6 +152,9 @@ VIRT_INTERNAL void remoteNoiseServerFree(struct remoteNoiseServer *server);
 /* What has come in, from any thread. TEXT: *data has a NUL behind it, *session is a reference, the caller's, to seal the answers with. */
 VIRT_INTERNAL enum remoteNoiseTaken remoteNoiseServerTake(struct remoteNoiseServer *server, const void *message, size_t messageLength,
                                                           char **data, size_t *length, struct remoteNoiseSession **session);
+/* An answer, as remoteNoiseSeal(); -1 also for who has lost its line since it asked. */
+VIRT_INTERNAL int remoteNoiseServerSeal(struct remoteNoiseServer *server, struct remoteNoiseSession *session, const void *text, size_t length,
+                                        unsigned char **record, size_t *recordLength);
 VIRT_INTERNAL size_t remoteNoiseServerCount(struct remoteNoiseServer *server);           /* sessions, those included that nobody has used yet */
 
 /* No session yet. NULL with the error set. */

@@ -113,6 +113,15 @@ remoteNoiseSameFile(const struct stat *a, const struct stat *b)
         && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+/* As who it was when its session began. */
+static bool
+remoteNoiseIsLetIn(const struct remoteNoiseServer *server, const struct remoteIdentity *had)
+{
+    const struct remoteIdentity *has = remoteAuthorizedFind(&server->authorized, had->key);
+
+    return has != NULL && has->readOnly == had->readOnly && strcmp(has->name, had->name) == 0;
+}
+
 /* If the file has changed it is read again, and whose line is gone, or says something else, loses the sessions. What cannot be read is as if it had
  * not changed, and the log says so: a slip of the editor must lock nobody out, and an empty file locks out all. */
 static void
@@ -134,13 +143,9 @@ remoteNoiseLook(struct remoteNoiseServer *server, unsigned long long now)
     }
     remoteAuthorizedClear(&server->authorized);
     server->authorized = fresh;
-    for (size_t i = server->count; i-- > 0;) {
-        const struct remoteIdentity *had = remoteNoiseSessionPeer(server->entries[i].session);
-        const struct remoteIdentity *has = remoteAuthorizedFind(&fresh, had->key);
-
-        if (has == NULL || has->readOnly != had->readOnly || strcmp(has->name, had->name) != 0)
+    for (size_t i = server->count; i-- > 0;)
+        if (!remoteNoiseIsLetIn(server, remoteNoiseSessionPeer(server->entries[i].session)))
             remoteNoiseRemove(server, i);
-    }
 }
 
 static int
@@ -278,7 +283,7 @@ remoteNoiseTakeHello(struct remoteNoiseServer *server, const unsigned char *hell
     entry.replyLength = replyLength;
     taken = remoteNoiseReply(reply, replyLength, data, length);
     pthread_mutex_lock(&server->lock);
-    if (remoteAuthorizedFind(&server->authorized, remoteNoiseSessionPeer(session)->key) == NULL)
+    if (!remoteNoiseIsLetIn(server, remoteNoiseSessionPeer(session)))
         taken = REMOTE_NOISE_DROPPED;                      /* not any more: it lost its line meanwhile */
     if (taken == REMOTE_NOISE_REPLY) {
         remoteNoiseMakeRoom(server, false, remoteNoiseSessionPeer(session)->key, REMOTE_NOISE_UNUSED, REMOTE_NOISE_UNUSED_OF_ONE);
@@ -355,6 +360,21 @@ remoteNoiseServerTake(struct remoteNoiseServer *server, const void *message, siz
     if (messageLength >= REMOTE_NOISE_OVERHEAD && bytes[0] == 3)
         return remoteNoiseTakeRecord(server, bytes, messageLength, data, length, session);
     return REMOTE_NOISE_DROPPED;
+}
+
+VIRT_INTERNAL int
+remoteNoiseServerSeal(struct remoteNoiseServer *server, struct remoteNoiseSession *session, const void *text, size_t length,
+                      unsigned char **record, size_t *recordLength)
+{
+    bool letIn;
+
+    pthread_mutex_lock(&server->lock);
+    remoteNoiseLook(server, virTimeNowUs());
+    letIn = remoteNoiseIsLetIn(server, remoteNoiseSessionPeer(session));
+    pthread_mutex_unlock(&server->lock);
+    if (!letIn)
+        return virReportError(VIR_ERR_AUTH_FAILED, "the client's key is not authorized any more");
+    return remoteNoiseSeal(session, text, length, record, recordLength);
 }
 
 /* ---------- the client ---------- */

@@ -69,7 +69,7 @@ remoteServerSend(const struct remoteFrom *from, const char *text, size_t length)
     unsigned char *record = NULL;
     size_t size = 0;
 
-    if (from->noise != NULL && remoteNoiseSeal(from->noise, text, length, &record, &size) == 0) {
+    if (from->noise != NULL && remoteNoiseServerSeal(from->listener->noise, from->noise, text, length, &record, &size) == 0) {
         remoteServerSendRaw(from, record, size);
         free(record);
     }

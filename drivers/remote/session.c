@@ -348,9 +348,22 @@ remoteSessionFind(const struct remoteFrom *from, const char *id)
     return session;
 }
 
-/* 0, 1: there are too many, or -1 with the error set. */
+/* With server->lock held: the session that this hello of a key's has made, a reference; NULL: there is none. */
+static struct remoteSession *
+remoteSessionOfHello(virServerPtr server, const struct remoteListener *listener, uint64_t noiseIndex, unsigned long long hello)
+{
+    for (size_t i = 0; i < REMOTE_SERVER_BUCKETS; i++)
+        for (struct remoteSession *session = server->sessions[i]; session != NULL; session = session->next)
+            if (session->listener == listener && session->hello == hello && session->noiseIndex == noiseIndex) {
+                remoteSessionRef(session);
+                return session;
+            }
+    return NULL;
+}
+
+/* 0, 1: there are too many, or -1 with the error set. *twin: the same hello, asked twice at once, has one already. */
 static int
-remoteSessionList(struct remoteSession *session)
+remoteSessionList(struct remoteSession *session, struct remoteSession **twin)
 {
     virServerPtr server = session->server;
     unsigned int bucket;
@@ -360,7 +373,11 @@ remoteSessionList(struct remoteSession *session)
         return -1;
     bucket = remoteSessionBucket(session->id);
     pthread_mutex_lock(&server->lock);
-    if (server->nsessions >= server->limits.clients) {
+    if (session->who.key != NULL)
+        *twin = remoteSessionOfHello(server, session->listener, session->noiseIndex, session->hello);
+    if (*twin != NULL) {
+        /* nothing is to be done */
+    } else if (server->nsessions >= server->limits.clients) {
         rc = 1;
     } else {
         server->nsessions++;
@@ -544,6 +561,20 @@ remoteHelloReply(const struct remoteFrom *from, unsigned long long id, const str
     remoteReply(from, id, "error", remoteReplyLastError());
 }
 
+static void
+remoteSessionHasCome(struct remoteSession *session)
+{
+    virServerPtr server = session->server;
+    const char *key = session->who.key;
+
+    atomic_fetch_add(&server->stats.clients, 1);
+    if (session->expires)
+        remoteServerDue(server, virTimeNowUs() + server->limits.expiry * 1000ULL);
+    virLog(VIR_LOG_INFO, "remote.server", "%s: client %s: %s%s, user %lld, process %lld, %s%s", session->listener->address,
+           session->program != NULL ? session->program : "without a name", key != NULL ? "key " : "without a key", key != NULL ? key : "",
+           session->who.uid, session->who.pid, session->host->uri, session->who.readonly ? ", read-only" : "");
+}
+
 /* The session that the hello asks for, with one reference; NULL with the error set. */
 static struct remoteSession *
 remoteHelloMake(const struct remoteFrom *from, unsigned long long id, const cJSON *params, const virServerWho *who)
@@ -552,7 +583,7 @@ remoteHelloMake(const struct remoteFrom *from, unsigned long long id, const cJSO
     virServerPtr server = listener->server;
     const char *uri = virJsonString(params, "uri"), *program = virJsonString(params, "program");
     struct remoteHost *host = remoteHostFind(server, uri);
-    struct remoteSession *session;
+    struct remoteSession *session, *twin = NULL;
     bool readOnly = false;
     int rc;
 
@@ -591,16 +622,18 @@ remoteHelloMake(const struct remoteFrom *from, unsigned long long id, const cJSO
         goto failed;
     session->who.program = session->program;
     session->who.readonly = session->conn->readOnly;
-    rc = remoteSessionList(session);
-    if (rc == 0)
+    rc = remoteSessionList(session, &twin);
+    if (rc == 0 && twin == NULL) {
+        remoteSessionHasCome(session);
         return session;
+    }
     if (rc > 0) {
         atomic_fetch_add(&server->stats.refused, 1);
         virReportError(VIR_ERR_RESOURCE_BUSY, "the server has %u clients, as many as it takes", server->limits.clients);
     }
 failed:
     remoteSessionUnref(session);
-    return NULL;
+    return twin;
 }
 
 #if VIRT_WITH_NOISE
@@ -609,18 +642,11 @@ static int
 remoteHelloByKey(const struct remoteFrom *from, unsigned long long id, virServerWho *who, struct remoteSession **session)
 {
     const struct remoteIdentity *peer = remoteNoiseSessionPeer(from->noise);
-    struct remoteSession **all = remoteSessionsAll(from->listener->server, NULL);
+    virServerPtr server = from->listener->server;
 
-    if (all == NULL)
-        return virReportNoMemory();
-    for (size_t i = 0; all[i] != NULL; i++) {
-        if (*session == NULL && all[i]->listener == from->listener && all[i]->hello == id
-            && all[i]->noiseIndex == remoteNoiseSessionIndex(from->noise))
-            *session = all[i];
-        else
-            remoteSessionUnref(all[i]);
-    }
-    free(all);
+    pthread_mutex_lock(&server->lock);
+    *session = remoteSessionOfHello(server, from->listener, remoteNoiseSessionIndex(from->noise), id);
+    pthread_mutex_unlock(&server->lock);
     *who = (virServerWho){ .transport = from->listener->transport, .address = from->listener->address, .uid = -1, .gid = -1, .pid = -1,
                            .key = peer->name, .readonly = peer->readOnly || from->listener->readOnly };
     return *session != NULL;
@@ -657,14 +683,6 @@ remoteSessionHello(const struct remoteFrom *from, unsigned long long id, const c
             remoteSessionEnd(session, "it went away again");
             remoteSessionUnref(session);
             return;
-        }
-        if (session != NULL) {
-            atomic_fetch_add(&listener->server->stats.clients, 1);
-            if (session->expires)
-                remoteServerDue(session->server, virTimeNowUs() + session->server->limits.expiry * 1000ULL);
-            virLog(VIR_LOG_INFO, "remote.server", "%s: client %s: %s%s, user %lld, process %lld, %s%s", listener->address,
-                   session->program != NULL ? session->program : "without a name", who.key != NULL ? "key " : "without a key",
-                   who.key != NULL ? who.key : "", who.uid, who.pid, session->host->uri, session->who.readonly ? ", read-only" : "");
         }
     }
     if (session == NULL) {
