@@ -2996,4 +2996,5 @@ virMigrationGetDomain(virMigrationPtr m)
 # include "drivers/remote/session_stream.c"
 # include "drivers/remote/listen.c"
 # include "drivers/remote/server.c"
+# include "drivers/remote/server_none.c"
 #endif
