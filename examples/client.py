@@ -67,8 +67,8 @@ def main(path="/run/virt/virt-sock", name=None):
         client = Client(path)
     except OSError as error:
         sys.exit("%s: %s" % (path, error.strerror))
-    for domain in client.call("virConnectListAllDomains", flags=0)["domains"]:
-        uuid, number, guest = domain.split(" ", 2)             # "UUID ID NAME"; ID is -1 if it does not run
+    for domain in filter(None, client.call("virConnectListAllDomains", flags=0)["domains"].split("\n")):
+        uuid, number, guest = domain.split(" ", 2)             # a line "UUID ID NAME" for each; ID is -1 if it does not run
         print("%-20s %s" % (guest, STATES[client.call("virDomainGetState", domain=domain, flags=0)["state"]]))
     if name is None:
         return

@@ -91,7 +91,7 @@ sys.dont_write_bytecode = True
 from client import Client, STATES
 
 client, other = Client(sys.argv[1]), Client(sys.argv[1])
-domains = client.call("virConnectListAllDomains", flags=0)["domains"]
+domains = client.call("virConnectListAllDomains", flags=0)["domains"].split("\n")
 assert len(domains) == 1 and domains[0].endswith(" -1 test"), domains
 domain, seen = domains[0], 0
 client.call("virt.subscribe", filter=[[0, None]])

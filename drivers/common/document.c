@@ -309,7 +309,7 @@ virDocumentComplete(xmlNodePtr root)
 
 /* ---------- what every document must have ---------- */
 
-static int
+VIRT_INTERNAL int
 virDocumentCheckName(const char *name)
 {
     if (name == NULL)

@@ -704,8 +704,8 @@ virDomainObjSlotRename(virDomainPtr domain, const char *newName, unsigned int fl
     virCheckFlags(0, -1);
     if (newName == NULL || *newName == '\0')
         return virReportError(VIR_ERR_INVALID_ARG, "the new name of a domain must not be empty");
-    if (strchr(newName, '/') != NULL)
-        return virReportError(VIR_ERR_XML_ERROR, "name %s cannot contain '/'", newName);
+    if (virDocumentCheckName(newName) < 0)
+        return -1;
     if ((vm = virDomainObjOf(domain)) == NULL || virDomainObjBeginJob(vm, "virDomainRename", false) < 0)
         return -1;
     if (vm->id >= 0)

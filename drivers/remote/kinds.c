@@ -168,15 +168,22 @@ remoteListAddString(const struct remoteArgument *a, struct virText *list, const 
     return 0;
 }
 
+/* A list of guests is one string with a line for each: thousands of strings would be thousands of allocations where they are read. */
 VIRT_INTERNAL void
-remoteListAddDomain(struct virText *list, virDomainPtr domain)
+remoteLinesAddDomain(struct virText *lines, virDomainPtr domain)
 {
-    char head[REMOTE_DOMAIN_HEAD + 1] = "\"";
+    char head[REMOTE_DOMAIN_HEAD];
 
-    remoteListNext(list);
-    virTextAppend(list, head, 1 + remoteDomainHead(domain, head + 1));
-    virJsonPutCharacters(list, domain->name);
-    virTextAppend(list, "\"", 1);
+    virTextAppend(lines, lines->length > 0 ? "\\n" : "\"", lines->length > 0 ? 2 : 1);
+    virTextAppend(lines, head, remoteDomainHead(domain, head));
+    virJsonPutCharacters(lines, domain->name);
+}
+
+VIRT_INTERNAL int
+remotePutLines(cJSON *object, const char *key, struct virText *lines)
+{
+    virTextAppend(lines, "\"\"", lines->length > 0 ? 1 : 2);
+    return remotePut(object, key, lines->failed ? NULL : cJSON_CreateRaw(lines->data));
 }
 
 VIRT_INTERNAL int

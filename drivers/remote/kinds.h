@@ -97,8 +97,9 @@ VIRT_INTERNAL cJSON *remotePutArray(cJSON *object, const char *key);
  */
 VIRT_INTERNAL int remoteListAdd(struct virText *list, cJSON *item);
 VIRT_INTERNAL int remoteListAddString(const struct remoteArgument *a, struct virText *list, const char *text);
-VIRT_INTERNAL void remoteListAddDomain(struct virText *list, virDomainPtr domain);
 VIRT_INTERNAL int remotePutList(cJSON *object, const char *key, struct virText *list);
+VIRT_INTERNAL void remoteLinesAddDomain(struct virText *lines, virDomainPtr domain);
+VIRT_INTERNAL int remotePutLines(cJSON *object, const char *key, struct virText *lines);
 /* A member that is an array of at most so many. */
 VIRT_INTERNAL const cJSON *remoteGetArray(const struct remoteArgument *a, const cJSON *object, const char *name, size_t max, size_t *count);
 VIRT_INTERNAL cJSON *remoteDomainItem(virDomainPtr domain);

@@ -446,7 +446,7 @@ remoteListIsWanted(const struct remoteArgument *a)
 static int
 remoteDomainsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, long long *rc, cJSON *result)
 {
-    VIRT_CLEANUP_TEXT struct virText list = { 0 };
+    VIRT_CLEANUP_TEXT struct virText lines = { 0 };
     long long kept = 0;
 
     for (size_t i = 0; a->out.domains != NULL && a->out.domains[i] != NULL; i++) {
@@ -454,31 +454,35 @@ remoteDomainsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, 
             continue;
         kept++;
         if (remoteListIsWanted(a))
-            remoteListAddDomain(&list, a->out.domains[i]);
+            remoteLinesAddDomain(&lines, a->out.domains[i]);
     }
     if (!a->absent)
         *rc = kept;
-    return remoteListIsWanted(a) ? remotePutList(result, a->name[0], &list) : 0;
+    return remoteListIsWanted(a) ? remotePutLines(result, a->name[0], &lines) : 0;
 }
 
 static int
 remoteDomainsDecodeOut(virConnectPtr conn, struct remoteArgument *a, long long rc, const cJSON *result)
 {
-    size_t count;
-    const cJSON *array, *item;
+    VIRT_CLEANUP_FREE char *lines = NULL;
+    const char *text = virJsonString(result, a->name[0]);
+    long long count = 0;
+    char *next;
 
     if (a->absent)
         return 0;
-    if ((array = remoteGetArray(a, result, a->name[0], INT_MAX, &count)) == NULL)
-        return -1;
-    if (rc != (long long)count)
+    if (text == NULL)
+        return remoteWrong(a, a->name[0]);
+    for (const char *at = *text != '\0' ? text : NULL; at != NULL; count++)
+        at = (at = strchr(at, '\n')) != NULL ? at + 1 : NULL;
+    if (rc != count)
         return remoteWrong(a, "return");
-    if ((a->out.domains = virAllocate((count + 1) * sizeof(*a->out.domains))) == NULL)
+    if ((lines = virStringCopy(text)) == NULL || (a->out.domains = virAllocate(((size_t)count + 1) * sizeof(*a->out.domains))) == NULL)
         return -1;
-    cJSON_ArrayForEach(item, array) {
-        if (!cJSON_IsString(item))
-            return remoteWrong(a, a->name[0]);
-        if ((a->out.domains[a->count++] = remoteDomainNew(conn, item->valuestring)) == NULL)
+    for (char *line = lines; count > 0; line = next, count--) {
+        next = line + strcspn(line, "\n");
+        *next++ = '\0';
+        if ((a->out.domains[a->count++] = remoteDomainNew(conn, line)) == NULL)
             return -1;
     }
     return 0;
