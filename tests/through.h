@@ -19,5 +19,7 @@
 { "qemu_migrate", "what_a_killed_controller_has_left_in_the_state_directories_goes",
   "the test kills the process that has the hosts open, which is the server's here" },
 { "qemu_migrate", "migration_means_the_same_in_every_case", "it takes minutes; the same table goes through with the test driver (migration_table)" },
+{ "qemu_migrate", "peer_to_peer_by_uri_and_under_another_name", "a client may not name a directory of the server's host (api/remote_tunnel and api/netns go by tcp)" },
+{ "qemu_tunnel", "libvirts_blocking_calls_tunnel", "a client may not name a directory of the server's host (api/remote_tunnel goes by tcp)" },
 { "qemu_tunnel", "a_tunnel_that_died_with_its_library_is_judged_right", "the memory goes through the process that the test kills" },
 { "qemu_console", "a_picture_of_the_screen_is_whole_and_leaves_no_file", "it reads without waiting, and what it reads is on its way here" },

@@ -343,7 +343,7 @@ remoteUriEncodeIn(struct remoteArgument *a, cJSON *params)
 
 /*
  * The server connects there as itself, with its own keys and to whom it knows: what program it runs for that, and which files and sockets of its
- * host it opens, is no client's to say, whatever the client may do to guests.
+ * host it opens, is no client's to say, whatever the client may do to guests. The parameter that would; "": the path; NULL: none.
  */
 static const char *
 remoteUriOwn(const struct virUri *uri)
@@ -353,8 +353,10 @@ remoteUriOwn(const struct virUri *uri)
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (virUriParam(uri, own[i]) != NULL)
             return own[i];
+    if (uri->transport == NULL)                       /* a driver in the server's own process: directories, documents */
+        return uri->nparams > 0 ? uri->params[0].name : strcmp(uri->scheme, "test") == 0 && strcmp(uri->path, "/default") != 0 ? "" : NULL;
     /* with ssh that is a path of the other host */
-    return uri->transport != NULL && strcmp(uri->transport, "unix") == 0 && virUriParam(uri, "socket") != NULL ? "socket" : NULL;
+    return strcmp(uri->transport, "unix") == 0 && virUriParam(uri, "socket") != NULL ? "socket" : NULL;
 }
 
 static int
@@ -369,11 +371,12 @@ remoteUriDecodeIn(struct remoteServing *serving, struct remoteArgument *a, const
         return 0;
     if ((uri = virUriParse(a->in)) == NULL)
         return -1;
-    own = remoteUriOwn(uri);
+    if ((own = remoteUriOwn(uri)) != NULL)
+        virReportError(VIR_ERR_ACCESS_DENIED, "%s: the %s%s%s of the URI '%s' would be of the server's host, which takes none from a client: it "
+                       "connects with what it has itself", a->method->name, *own != '\0' ? "parameter '" : "path", own, *own != '\0' ? "'" : "",
+                       (const char *)a->in);
     virUriFree(uri);
-    return own != NULL ? virReportError(VIR_ERR_ACCESS_DENIED, "%s: the parameter '%s' of the URI '%s' would be of the server's host, which takes no "
-                                        "such parameter from a client: it connects with what it has itself", a->method->name, own,
-                                        (const char *)a->in) : 0;
+    return own != NULL ? -1 : 0;
 }
 
 /*

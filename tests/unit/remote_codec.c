@@ -976,6 +976,9 @@ TEST(peer_to_peer_is_carried_out_at_the_server)
         { "test+tcp://there/default?keyfile=/etc/virt/key", "parameter 'keyfile'" },
         { "test+ws://there/default?reconnect=1&known_hosts=/etc/shadow", "parameter 'known_hosts'" },
         { "test+unix:///default?socket=/run/somebody", "parameter 'socket'" },
+        { "qemu:///embed?root=/etc/virt", "parameter 'root'" },
+        { "test:///default?lock=file:/var/lib/leases", "parameter 'lock'" },
+        { "test:///etc/shadow", "the path of" },
     };
     virDomainPtr domain;
 
