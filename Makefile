@@ -93,7 +93,7 @@ ifneq ($(findstring mingw,$(CC)),)
 endif
 
 PARTS      := virt.c $(filter-out $(NO_PARTS),$(wildcard drivers/*/*.c))
-# unit/lock_sanlock runs in a virtual machine, which its script makes.
+# unit/lock_sanlock runs in a virtual machine, which its script makes; check sees to it that it can be built.
 TESTS      ?= $(filter-out $(NO_TESTS) unit/lock_sanlock,$(patsubst tests/%.c,%,$(wildcard tests/unit/*.c tests/api/*.c)))
 SCRIPTS    := $(if $(filter-out undefined file,$(origin TESTS)),,tests/virtsh.sh $(if $(WINDOWS),,tests/virtd.sh))
 EXAMPLES   ?= $(patsubst %.c,%,$(wildcard examples/*.c)) examples/virtsh $(if $(WINDOWS),,examples/virtd)
@@ -240,7 +240,7 @@ else
 endif
 
 check: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" tests guests examples
+	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" tests guests examples $(if $(SCRIPTS),$(if $(SANLOCK),$(BUILD)/tests/unit/lock_sanlock))
 	@$(MAKE) --no-print-directory CFLAGS="$(TEST_CFLAGS)" run-check
 
 # Of these programs the ones that a run leaves out: none where somebody named what to run.

@@ -6,6 +6,8 @@
  * The daemons have no watchdog, and wait a second for what others give ten.
  */
 #define LOCK_SANLOCK
+#include "../../drivers/common/process.h"
+#include "../../drivers/lock/sanlock.c"
 #include "lock.c"
 
 #if VIRT_WITH_SANLOCK
