@@ -31,7 +31,7 @@
 #   make torture        every fault at every step of a migration, on real guests too (three quarters of an hour)
 #   make check-netns    migration between network namespaces, over a wire that delays, loses and breaks (root; some minutes)
 #   make check-install  what make install leaves, the documentation, virt in CMake and Meson projects
-#   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind (check-asan QUICK=1: not the long ones)
+#   make check-asan check-tsan check-valgrind     the tests under sanitizers and valgrind (QUICK=1: not the long ones)
 #
 # demo, check and bench install with apt what is missing, if they may; everything else only compiles.
 # There is no configure step. CC, CFLAGS, LDFLAGS and BUILD (the folder for results) are yours; V=1 shows
@@ -256,7 +256,7 @@ check-asan: deps
 check-tsan: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) guests
 	@$(MAKE) --no-print-directory -j$(JOBS) $(TSAN) NO_TESTS="$(ONE_THREAD)" tests examples
-	@TSAN_OPTIONS=halt_on_error=0:exitcode=66 VIRT_TEST_LEFT_OUT="$(call left_out,$(ONE_THREAD))" VIRT_TEST_WHY="the library is used by one thread of each process there" \
+	@TSAN_OPTIONS=halt_on_error=0:exitcode=66 VIRT_TEST_LEFT_OUT="$(call left_out,$(ONE_THREAD))" VIRT_TEST_WHY="one thread of each process uses the library there, or it takes long" \
 	    VIRT_TEST_SLOW=5 VIRT_FAULT_STRIDE=23 $(MAKE) --no-print-directory $(TSAN) NO_TESTS="$(ONE_THREAD)" run-check
 
 # Full of time-outs of two processes, which say nothing where everything takes twenty times as long.
@@ -271,8 +271,8 @@ check-valgrind: deps
 ASAN     = BUILD=$(BUILD)/asan TEST_BUILD=$(BUILD) AGAIN= WRAP_ALLOCATIONS=1 CFLAGS="$(TEST_CFLAGS)" \
            MODE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 # TSan sees something where threads share the library: in the programs that start some, but for long ones in which only a server of
-# another process does.
-THREADED  = $(filter-out unit/torture unit/lock_etcd api/halves api/qemu_tls api/netns, \
+# another process does (and, with QUICK=1, but for more long ones).
+THREADED  = $(filter-out unit/torture unit/lock_etcd api/halves api/qemu_tls api/netns $(if $(QUICK),api/qemu_postcopy api/remote_stream api/remote_tunnel), \
               $(patsubst tests/%.c,%,$(shell grep -lE 'pthread_create|served\.h' tests/unit/*.c tests/api/*.c)))
 ONE_THREAD = $(filter-out $(THREADED),$(TESTS))
 # Many times what other programs do once; and with QUICK=1, which .ci/run sets, what takes long for the little of the library that is in it alone.
