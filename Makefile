@@ -362,7 +362,7 @@ clients:
 
 # ---------- benchmarks ----------
 
-# The fault matrix in full, on real guests too; of its pairs with leases in etcd, which take hours, one of VIRT_TORTURE.
+# The fault matrix in full, on real guests too; of its pairs with leases in etcd, which take hours, each VIRT_TORTUREth (200th).
 torture: deps
 	@VIRT_TORTURE=$(or $(VIRT_TORTURE),200) $(MAKE) --no-print-directory run-torture
 

@@ -1519,7 +1519,8 @@ VIRT_API int virDomainIsUpdated(virDomainPtr dom);
  * VIR_DOMAIN_EVENT_DEFINED, each with detail RENAMED.
  *
  * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is active or transient, or if the name
- * is taken. Not on a read-only connection.
+ * is taken; VIR_ERR_INVALID_ARG if it is empty, VIR_ERR_XML_ERROR if it has a '/' or is "." or "..",
+ * VIR_ERR_XML_DETAIL if it has control characters. Not on a read-only connection.
  * Since libvirt 1.2.19.
  */
 VIRT_API int virDomainRename(virDomainPtr dom, const char *new_name, unsigned int flags);
@@ -4016,8 +4017,9 @@ VIRT_API virDomainPtr virDomainMigrate2(virDomainPtr domain, virConnectPtr dconn
 /*
  * As virDomainMigrate3(), to a destination named by dconnuri, which the library opens for as long
  * as it takes. flags must have VIR_MIGRATE_PEER2PEER. Of a guest of a server, it is the server that
- * opens it, with its own keys: it refuses (VIR_ERR_ACCESS_DENIED) parameters that would name files or
- * programs of its host, which are command, keyfile, known_hosts, and socket with unix.
+ * opens it, with its own keys: it refuses (VIR_ERR_ACCESS_DENIED) what would name files or programs
+ * of its host, which are the parameters command, keyfile, known_hosts, and socket with unix, all
+ * parameters of a URI without a transport, and the document of test:///FILE.
  *
  * Returns 0 when the guest is there, or -1 with the errors of virDomainMigrate3() and of
  * virConnectOpen().
@@ -4381,7 +4383,7 @@ VIRT_API virMigrationPtr virMigrationNewFromRecord(const char *record, virConnec
  *
  * What an administrator puts into a host's way is waited for in any case: a hook script, one that sets
  * up a network card, and the making of a disk's image, each 60 s at most; and a lease service, each
- * time that it is asked, 3 s at most (sanlock: 60 s).
+ * time that it is asked, 3 s at most for each of etcd's addresses (sanlock: 60 s).
  *
  * Returns 1: go on, the way back included; 0: over, and it stays over; -1: this call was not
  * carried out and has changed nothing (m is not valid, or there is no memory), so it may be

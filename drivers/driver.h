@@ -270,7 +270,7 @@ VIRT_API int virReportUnsupportedFlags(const char *function, unsigned int flags)
  * the thread's error. priority: VIR_LOG_*; source: "qemu.monitor" or the like. */
 VIRT_API void virLog(int priority, const char *source, const char *fmt, ...) VIRT_PRINTF(3, 4);
 
-/* A new handle on a domain, with one reference; takes over obj's reference also on failure (objFree(obj) is called then). */
+/* A new handle on a domain, whose name has no line break, with one reference; takes over obj's reference also on failure (objFree(obj) is called then). */
 VIRT_API virDomainPtr virNewDomain(virConnectPtr conn, const char *name, const unsigned char *uuid, int id,
                                    void *obj, void (*objFree)(void *obj));
 /* As virDomainFree, for a handle that is one; the thread's error stays. */

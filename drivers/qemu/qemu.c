@@ -16,6 +16,7 @@
 #include "process.h"
 #include "state.h"
 
+#include "../common/document.h"
 #include "../common/host.h"
 #include "../common/uri.h"
 
@@ -313,10 +314,8 @@ qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque)
     const struct qemuCapabilities *caps = NULL;
     int rc;
 
-    if (name == NULL)
+    if (name == NULL || virDocumentCheckName(name) < 0)
         return -1;
-    if (strchr(name, '/') != NULL)
-        return virReportError(VIR_ERR_XML_ERROR, "name %s cannot contain '/'", name);
     if (strlen(name) > NAME_MAX - 32)
         return virReportError(VIR_ERR_XML_ERROR, "name %.40s... is too long: a file is named after it", name);
     /*

@@ -452,6 +452,8 @@ remoteDomainsEncodeOut(struct remoteServing *serving, struct remoteArgument *a, 
     for (size_t i = 0; a->out.domains != NULL && a->out.domains[i] != NULL; i++) {
         if (!remoteSees(serving, a->out.domains[i]))
             continue;
+        if (strchr(a->out.domains[i]->name, '\n') != NULL)
+            return virReportError(VIR_ERR_INTERNAL_ERROR, "%s: guest '%s' has a line break in its name", a->method->name, a->out.domains[i]->name);
         kept++;
         if (remoteListIsWanted(a))
             remoteLinesAddDomain(&lines, a->out.domains[i]);

@@ -295,6 +295,7 @@ remoteNoiseTakeHello(struct remoteNoiseServer *server, const unsigned char *hell
     remoteNoiseSessionUnref(session);
     free(reply);
     free(*data);
+    *data = NULL;
     return taken;
 }
 

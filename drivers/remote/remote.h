@@ -8,7 +8,7 @@
  *   stream.c   client: the far end of a stream
  *   carry.c    client: the memory of a migration whose stream ends at a server
  *   remote.c   the driver: URIs, opening and closing
- *   server.c   virServer*: addresses, clients, replies that may be asked for again
+ *   server.c   virServer*: addresses, clients, replies that may be asked for again; server_none.c where there are none
  *   session.c  server: one client: its calls; subscribe.c its events, session_stream.c its streams
  *   access.c   server: who may do what, and the audit
  *   noise.c    authentication and encryption for tcp and ws (noise.h); noise_ends.c what a client and a server keep for it

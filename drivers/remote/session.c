@@ -373,13 +373,11 @@ remoteSessionList(struct remoteSession *session, struct remoteSession **twin)
         return -1;
     bucket = remoteSessionBucket(session->id);
     pthread_mutex_lock(&server->lock);
-    if (session->who.key != NULL)
+    if (session->listener->noise != NULL)
         *twin = remoteSessionOfHello(server, session->listener, session->noiseIndex, session->hello);
-    if (*twin != NULL) {
-        /* nothing is to be done */
-    } else if (server->nsessions >= server->limits.clients) {
+    if (*twin == NULL && server->nsessions >= server->limits.clients) {
         rc = 1;
-    } else {
+    } else if (*twin == NULL) {
         server->nsessions++;
         session->listed = true;
         session->next = server->sessions[bucket];
@@ -561,6 +559,7 @@ remoteHelloReply(const struct remoteFrom *from, unsigned long long id, const str
     remoteReply(from, id, "error", remoteReplyLastError());
 }
 
+/* A client that is gone again before its hello is answered has come, too. */
 static void
 remoteSessionHasCome(struct remoteSession *session)
 {

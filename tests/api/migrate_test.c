@@ -270,9 +270,15 @@ TEST(the_destination_gets_the_name_and_documents_asked_for)
 {
     virConnectPtr a = openHost("a", ""), b = openEmpty("b", "");
     virDomainPtr domain = guestOf(a), there;
+    virTypedParameterPtr params = NULL;
+    int n = 0, max = 0;
     virMigrationPtr m;
     char *xml, *at;
 
+    /* a name that none may have is refused at once */
+    CHECK_OK(virTypedParamsAddString(&params, &n, &max, VIR_MIGRATE_PARAM_DEST_NAME, "a\nb"));
+    CHECK_FAILS_NULL(virMigrationNew(domain, b, params, (unsigned int)n, VIR_MIGRATE_LIVE), VIR_ERR_XML_DETAIL);
+    virTypedParamsFree(params, n);
     /* another machine is refused before anything happens */
     CHECK_PTR(xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_MIGRATABLE));
     CHECK_NOT_NULL(at = strstr(xml, ">8388608<"));

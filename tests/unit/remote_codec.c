@@ -1236,6 +1236,33 @@ listMany(virConnectPtr conn, virDomainPtr **domains, unsigned int flags)
     return 1000;
 }
 
+static virDomainPtr broken;
+
+static int
+listBroken(virConnectPtr conn, virDomainPtr **domains, unsigned int flags)
+{
+    (void)conn;
+    (void)flags;
+    *domains = calloc(2, sizeof(**domains));
+    (*domains)[0] = broken;
+    virDomainRef(broken);
+    return 1;
+}
+
+/* Guests are lines there. */
+TEST(a_guest_with_a_line_break_in_its_name_is_no_two_guests)
+{
+    virDomainPtr *all;
+
+    begin("noting:///");
+    broken = NEED(virNewDomain(host, "a\nb", guestUuid, 1, NULL, NULL));
+    noting.domain.listAll = listBroken;
+    CHECK_FAILS(virConnectListAllDomains(client, &all, 0), VIR_ERR_INTERNAL_ERROR);
+    CHECK_CONTAINS(virGetLastErrorMessage(), "guest 'a\nb' has a line break");
+    virDomainFree(broken);
+    end();
+}
+
 TEST(it_takes_microseconds)
 {
     unsigned long long start, best = ~0ull, took;

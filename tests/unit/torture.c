@@ -7,7 +7,7 @@
  * lease: each run ends, also when the destination is silent for good, as long as the lock manager answers; a third host, which takes the guest
  * as soon as its holder is dead, is never joined by a copy that is too old; and the lease is where the guest is.
  *
- * make check takes samples (VIRT_TORTURE_SEED chooses others), make torture all of it; both print a table of steps and faults.
+ * make check takes samples (VIRT_TORTURE_SEED chooses others), make torture all of it, but for most pairs with leases in etcd; both print a table of steps and faults.
  */
 #define VIRT_STATIC
 #define VIRT_MIGRATION_PATIENCE 10000u            /* us; it is asked of the lease soon */
