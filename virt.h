@@ -1520,7 +1520,7 @@ VIRT_API int virDomainIsUpdated(virDomainPtr dom);
  *
  * Returns 0, or -1: VIR_ERR_OPERATION_INVALID if the guest is active or transient, or if the name
  * is taken; VIR_ERR_INVALID_ARG if it is empty, VIR_ERR_XML_ERROR if it has a '/' or is "." or "..",
- * VIR_ERR_XML_DETAIL if it has control characters. Not on a read-only connection.
+ * VIR_ERR_XML_DETAIL if it has control characters or is not UTF-8. Not on a read-only connection.
  * Since libvirt 1.2.19.
  */
 VIRT_API int virDomainRename(virDomainPtr dom, const char *new_name, unsigned int flags);
@@ -4695,7 +4695,8 @@ typedef virServer *virServerPtr;
 /*
  * Parameters of virServerListen(). The permissions of a Unix socket's file, an unsigned int (default
  * 0600). A client must have the right to write that they give: bits of the owner, of the group, of
- * others. Root and the user that the server runs as always may.
+ * others. Root and the user that the server runs as always may. Whoever may write to the socket can
+ * end the server: nanomsg aborts the process over a byte that is not of its framing.
  */
 #define VIR_SERVER_PARAM_MODE "mode"
 /* The user that the file belongs to, an unsigned int (default: the server's). */

@@ -309,21 +309,6 @@ virDocumentComplete(xmlNodePtr root)
 
 /* ---------- what every document must have ---------- */
 
-VIRT_INTERNAL int
-virDocumentCheckName(const char *name)
-{
-    if (name == NULL)
-        return virReportError(VIR_ERR_NO_NAME, "in <domain>");
-    if (strchr(name, '/') != NULL)
-        return virReportError(VIR_ERR_XML_ERROR, "name %s cannot contain '/'", name);
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return virReportError(VIR_ERR_XML_ERROR, "name cannot be '%s'", name);
-    for (const char *c = name; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return virReportError(VIR_ERR_XML_DETAIL, "invalid char in name: the control character 0x%02x", (unsigned int)*c);
-    return 0;
-}
-
 /* The kinds of domains that libvirt knows, and of them those that this driver takes. */
 static int
 virDocumentCheckType(xmlNodePtr root, const char *const *types)
@@ -355,7 +340,7 @@ virDocumentParse(const char *xml, const char *const *types)
         return NULL;
     root = virXmlRoot(doc);
     virXmlRemove(root, "@id");                   /* of a guest that ran when the document was written */
-    if (virDocumentCheckType(root, types) < 0 || virDocumentCheckName(virXmlString(root, "name")) < 0 ||
+    if (virDocumentCheckType(root, types) < 0 || virGuestNameCheck(virXmlString(root, "name")) < 0 ||
         virDocumentCheck(root) < 0 || virDocumentComplete(root) < 0) {
         virXmlFree(doc);
         return NULL;

@@ -16,9 +16,6 @@
  */
 VIRT_INTERNAL xmlDocPtr virDocumentParse(const char *xml, const char *const *types);
 
-/* A name that a guest may have: 0, or -1 with the error set. NULL is none. */
-VIRT_INTERNAL int virDocumentCheckName(const char *name);
-
 /* Marks as read what has its effect in the library itself or is meant for people: name, uuid, memory, vcpu, title, description, metadata. */
 VIRT_INTERNAL void virDocumentMarkInformation(xmlDocPtr doc);
 

@@ -5,6 +5,8 @@
 #include "domain.h"
 #include "document.h"
 #include "file.h"
+#include "json.h"
+#include "text.h"
 
 #define VIRT_FROM VIR_FROM_DOMAIN
 
@@ -704,8 +706,10 @@ virDomainObjSlotRename(virDomainPtr domain, const char *newName, unsigned int fl
     virCheckFlags(0, -1);
     if (newName == NULL || *newName == '\0')
         return virReportError(VIR_ERR_INVALID_ARG, "the new name of a domain must not be empty");
-    if (virDocumentCheckName(newName) < 0)
+    if (virGuestNameCheck(newName) < 0)
         return -1;
+    if (!virJsonIsUtf8(newName))
+        return virReportError(VIR_ERR_XML_DETAIL, "the new name of a domain must be UTF-8");
     if ((vm = virDomainObjOf(domain)) == NULL || virDomainObjBeginJob(vm, "virDomainRename", false) < 0)
         return -1;
     if (vm->id >= 0)

@@ -406,3 +406,24 @@ virTimeNowUs(void)
 }
 
 #undef VIRT_FROM
+
+/* ---------- names of guests ---------- */
+
+#define VIRT_FROM VIR_FROM_DOMAIN
+
+VIRT_INTERNAL int
+virGuestNameCheck(const char *name)
+{
+    if (name == NULL)
+        return virReportError(VIR_ERR_NO_NAME, "in <domain>");
+    if (strchr(name, '/') != NULL)
+        return virReportError(VIR_ERR_XML_ERROR, "name %s cannot contain '/'", name);
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return virReportError(VIR_ERR_XML_ERROR, "name cannot be '%s'", name);
+    for (const char *c = name; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return virReportError(VIR_ERR_XML_DETAIL, "invalid char in name: the control character 0x%02x", (unsigned int)*c);
+    return 0;
+}
+
+#undef VIRT_FROM

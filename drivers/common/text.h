@@ -44,6 +44,9 @@ VIRT_INTERNAL int virDoubleParse(const char *text, double *value);
 /* FNV-1a: a short name for a long text, the same everywhere and always. */
 VIRT_INTERNAL unsigned long long virStringHash(const char *text);
 
+/* A name that a guest may have: 0, or -1 with the error set. NULL is none. */
+VIRT_INTERNAL int virGuestNameCheck(const char *name);
+
 /* ---- uuids ---- */
 VIRT_INTERNAL int virUuidGenerate(unsigned char *uuid);                 /* random, version 4; -1 with error set */
 VIRT_INTERNAL int virUuidParse(const char *text, unsigned char *uuid);  /* libvirt's rules: 32 hex digits, dashes and blanks anywhere between; -1, no error set */

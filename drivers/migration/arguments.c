@@ -3,8 +3,8 @@
  */
 #include "migration.h"
 
-#include "../common/document.h"
 #include "../common/migrate_flags.h"
+#include "../common/text.h"
 
 #include <limits.h>
 
@@ -57,7 +57,7 @@ virMigrationCheckParams(virTypedParameterPtr params, unsigned int nparams)
         if (params[i].type != virMigrationParams[k].type)
             return virReportError(VIR_ERR_INVALID_ARG, "migration parameter '%s' has type '%s', not '%s'", params[i].field,
                                   virTypedParamTypeName(params[i].type), virTypedParamTypeName(virMigrationParams[k].type));
-        if (strcmp(params[i].field, VIR_MIGRATE_PARAM_DEST_NAME) == 0 && params[i].value.s != NULL && virDocumentCheckName(params[i].value.s) < 0)
+        if (strcmp(params[i].field, VIR_MIGRATE_PARAM_DEST_NAME) == 0 && params[i].value.s != NULL && virGuestNameCheck(params[i].value.s) < 0)
             return -1;
         for (earlier = 0; earlier < i; earlier++)
             if (strcmp(params[i].field, params[earlier].field) == 0 && strcmp(params[i].field, VIR_MIGRATE_PARAM_MIGRATE_DISKS) != 0

@@ -16,7 +16,6 @@
 #include "process.h"
 #include "state.h"
 
-#include "../common/document.h"
 #include "../common/host.h"
 #include "../common/uri.h"
 
@@ -314,7 +313,7 @@ qemuHostCompleteDocument(xmlDocPtr doc, bool validate, void *opaque)
     const struct qemuCapabilities *caps = NULL;
     int rc;
 
-    if (name == NULL || virDocumentCheckName(name) < 0)
+    if (name == NULL || virGuestNameCheck(name) < 0)
         return -1;
     if (strlen(name) > NAME_MAX - 32)
         return virReportError(VIR_ERR_XML_ERROR, "name %.40s... is too long: a file is named after it", name);

@@ -415,6 +415,7 @@ TEST(rename_keeps_everything_but_the_name)
     CHECK_FAILS(virDomainRename(domain, "a/b", 0), VIR_ERR_XML_ERROR);
     CHECK_FAILS(virDomainRename(domain, "..", 0), VIR_ERR_XML_ERROR);
     CHECK_FAILS(virDomainRename(domain, "a\nb", 0), VIR_ERR_XML_DETAIL);
+    CHECK(virDomainRename(domain, "a\xff\xfe", 0) < 0);
     CHECK_FAILS(virDomainRename(domain, "", 0), VIR_ERR_INVALID_ARG);
     CHECK_OK(virDomainRename(domain, "new", 0));
     CHECK_FAILS_NULL(virDomainLookupByName(conn, "old"), VIR_ERR_NO_DOMAIN);
