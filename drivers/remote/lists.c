@@ -468,15 +468,16 @@ remoteDomainsDecodeOut(virConnectPtr conn, struct remoteArgument *a, long long r
 {
     VIRT_CLEANUP_FREE char *lines = NULL;
     const char *text = virJsonString(result, a->name[0]);
-    long long count = 0;
+    long long count;
     char *next;
 
     if (a->absent)
         return 0;
     if (text == NULL)
         return remoteWrong(a, a->name[0]);
-    for (const char *at = *text != '\0' ? text : NULL; at != NULL; count++)
-        at = (at = strchr(at, '\n')) != NULL ? at + 1 : NULL;
+    count = *text != '\0';
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        count++;
     if (rc != count)
         return remoteWrong(a, "return");
     if ((lines = virStringCopy(text)) == NULL || (a->out.domains = virAllocate(((size_t)count + 1) * sizeof(*a->out.domains))) == NULL)
