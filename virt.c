@@ -897,10 +897,8 @@ virConnectAuthAsk(virConnectCredentialPtr credentials, unsigned int ncred, void 
     return 0;
 }
 
-static int virConnectAuthTypes[] = {
-    VIR_CRED_AUTHNAME, VIR_CRED_ECHOPROMPT, VIR_CRED_REALM, VIR_CRED_PASSPHRASE, VIR_CRED_NOECHOPROMPT, VIR_CRED_EXTERNAL,
-};
-
+static int virConnectAuthTypes[] = { VIR_CRED_AUTHNAME, VIR_CRED_ECHOPROMPT, VIR_CRED_REALM, VIR_CRED_PASSPHRASE, VIR_CRED_NOECHOPROMPT,
+                                     VIR_CRED_EXTERNAL };
 static virConnectAuth virConnectAuthDefault = {
     virConnectAuthTypes, sizeof(virConnectAuthTypes) / sizeof(virConnectAuthTypes[0]), virConnectAuthAsk, NULL,
 };
@@ -2875,6 +2873,7 @@ virMigrationGetDomain(virMigrationPtr m)
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU || VIRT_WITH_REMOTE
 #  include "drivers/common/xml.c"
 #  include "drivers/common/process.c"
+#  include "drivers/common/fdstream.c"
 # endif
 # if VIRT_WITH_TEST || VIRT_WITH_QEMU
 #  include "drivers/common/host.c"
@@ -2912,7 +2911,6 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/test/transfer.c"
 # endif
 # if VIRT_WITH_QEMU
-#  include "drivers/common/fdstream.c"
 #  include "drivers/qemu/capabilities.c"
 #  include "drivers/qemu/state.c"
 #  include "drivers/qemu/hooks.c"
@@ -2985,6 +2983,8 @@ virMigrationGetDomain(virMigrationPtr m)
 #  include "drivers/remote/link_session.c"
 #  include "drivers/remote/stream.c"
 #  include "drivers/remote/carry.c"
+#  include "drivers/remote/wire.c"
+#  include "drivers/remote/front.c"
 #  include "drivers/remote/remote.c"
 # endif
 # include "drivers/remote/keys.c"

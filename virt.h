@@ -77,8 +77,9 @@
  *
  * Threads. Every function may be called from any thread at any time, and handles may be shared;
  * exceptions are named. A handle must not be used after the last reference to it has been freed.
- * The library installs no signal handlers and starts no threads, but for two while the memory of a
- * migration goes over a connection to a server (VIR_MIGRATE_TUNNELLED). Calls that change a guest wait
+ * The library installs no signal handlers, and starts threads for connections to servers only: two
+ * while the memory of a migration goes over one (VIR_MIGRATE_TUNNELLED), one that reads for nanomsg
+ * what a stranger sends (over ssh and ws, and at a server), and nanomsg's. Calls that change a guest wait
  * for each other, 30 seconds at most (then VIR_ERR_OPERATION_TIMEOUT); while a migration holds the
  * guest they are refused at once with VIR_ERR_OPERATION_INVALID, except those that pause it or end
  * it. Queries never wait behind other calls.
@@ -4636,10 +4637,10 @@ VIRT_API int virDomainQemuMonitorCommand(virDomainPtr domain, const char *cmd, c
  *          fprintf(stderr, "%s\n", virGetLastErrorMessage());
  *      virServerFree(server);
  *
- *  The server has no threads. It does its work in those that call virServerRun(), which may be any
- *  number, and in the event loop if virServerAttach() was called: a call of a client that takes long
- *  keeps one of them busy, and the others serve the other clients. (nanomsg has a thread of its own
- *  as long as a server is there.) Events of guests come out of hypervisors by the event loop, here
+ *  The server does its work in the threads that call virServerRun(), which may be any number, and in
+ *  the event loop if virServerAttach() was called: a call of a client that takes long keeps one of
+ *  them busy, and the others serve the other clients. (nanomsg has a thread of its own as long as a
+ *  server is there, and each address one that others than its own user and root may connect to.) Events of guests come out of hypervisors by the event loop, here
  *  as everywhere: a program whose clients want events runs one.
  *
  *  Who may connect. On a Unix socket a client is known by the credentials that the kernel gives:
@@ -4695,8 +4696,9 @@ typedef virServer *virServerPtr;
 /*
  * Parameters of virServerListen(). The permissions of a Unix socket's file, an unsigned int (default
  * 0600). A client must have the right to write that they give: bits of the owner, of the group, of
- * others. Root and the user that the server runs as always may. Whoever may write to the socket can
- * end the server: nanomsg aborts the process over a byte that is not of its framing.
+ * others. Root and the user that the server runs as always may. Where others may, too, a thread of
+ * the library's own reads what they send before nanomsg does, which aborts the process over a byte
+ * that is not of its framing; nanomsg's own socket is then PATH.in.
  */
 #define VIR_SERVER_PARAM_MODE "mode"
 /* The user that the file belongs to, an unsigned int (default: the server's). */

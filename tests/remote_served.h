@@ -305,15 +305,21 @@ hello(struct client *c, const char *more)
 }
 
 static inline void
-join(struct client *c, const char *more)
+joinAt(struct client *c, const char *path, const char *more)
 {
     cJSON *reply;
 
-    dial(c, scratchPath("sock"));
+    dial(c, path);
     reply = hello(c, more);
     CHECK_MSG(virJsonGet(reply, "result") != NULL, "%s", shown(reply));
     snprintf(c->session, sizeof(c->session), "%s", virJsonString(virJsonGet(reply, "result"), "session"));
     cJSON_Delete(reply);
+}
+
+static inline void
+join(struct client *c, const char *more)
+{
+    joinAt(c, scratchPath("sock"), more);
 }
 
 static inline void

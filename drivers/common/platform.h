@@ -33,6 +33,11 @@ VIRT_INTERNAL void virPlatformErase(void *data, size_t size);
 VIRT_INTERNAL void virPlatformCondInit(pthread_cond_t *cond);
 VIRT_INTERNAL int virPlatformCondWait(pthread_cond_t *cond, pthread_mutex_t *lock, unsigned long long end);
 
+#ifndef _WIN32
+/* A thread that takes no signals: those are for the application's own. 0, or an errno. */
+VIRT_INTERNAL int virPlatformThread(pthread_t *thread, void *(*run)(void *opaque), void *opaque);
+#endif
+
 /* poll(). On Windows of sockets alone. -1 with errno set. */
 VIRT_INTERNAL int virPlatformPoll(struct pollfd *fds, size_t count, int timeout);
 /*

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -72,6 +73,19 @@ virPlatformCondWait(pthread_cond_t *cond, pthread_mutex_t *lock, unsigned long l
     struct timespec until = { .tv_sec = (time_t)(end / 1000000), .tv_nsec = (long)(end % 1000000) * 1000 };
 
     return end == 0 ? pthread_cond_wait(cond, lock) : pthread_cond_timedwait(cond, lock, &until);
+}
+
+VIRT_INTERNAL int
+virPlatformThread(pthread_t *thread, void *(*run)(void *opaque), void *opaque)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(thread, NULL, run, opaque);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
 }
 
 VIRT_INTERNAL int

@@ -288,24 +288,6 @@ remoteAccessMeet(struct remoteListener *listener, int fd)
         remoteAccessPeerFree(silent);
 }
 
-/* One who has connected, for no program that the application starts; -1 with errno set. */
-static int
-remoteAccessTakeNext(struct remoteListener *listener)
-{
-#ifdef SOCK_CLOEXEC
-    return accept4(listener->whoFd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-#else
-    int fd = accept(listener->whoFd, NULL, NULL);
-
-    if (fd >= 0 && (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)) {
-        close(fd);
-        errno = ECONNABORTED;
-        return -1;
-    }
-    return fd;
-#endif
-}
-
 /*
  * Some of those who wait; for more the socket stays readable. With no descriptor left nobody can be accepted: then who waits is sent away by
  * means of one kept in reserve for that.
@@ -316,7 +298,7 @@ remoteAccessAccept(struct remoteListener *listener)
     int fd, spare;
 
     for (int i = 0; i < REMOTE_SERVER_ACCEPTS; i++) {
-        if ((fd = remoteAccessTakeNext(listener)) >= 0)
+        if ((fd = remoteFrontTakeNext(listener->whoFd)) >= 0)
             remoteAccessMeet(listener, fd);
         else if (errno != EINTR && errno != ECONNABORTED)
             break;
@@ -329,7 +311,7 @@ remoteAccessAccept(struct remoteListener *listener)
     spare = listener->spareFd;
     listener->spareFd = -1;
     close(spare);
-    if ((fd = remoteAccessTakeNext(listener)) >= 0)
+    if ((fd = remoteFrontTakeNext(listener->whoFd)) >= 0)
         close(fd);
     listener->spareFd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }

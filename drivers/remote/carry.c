@@ -27,7 +27,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -178,21 +177,17 @@ remoteCarryIn(void *opaque)
     return NULL;
 }
 
-/* With the lock held. Signals are for the application's threads. 0, or -1 with the error set. */
+/* With the lock held. 0, or -1 with the error set. */
 static int
 remoteCarryStart(struct remoteCarry *carry)
 {
     void *(*const runs[2])(void *opaque) = { remoteCarryOut, remoteCarryIn };
-    sigset_t all, before;
     int rc = 0, n = 0;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; n < 2 && rc == 0; n += rc == 0) {
-        rc = pthread_create(&carry->threads[n], NULL, runs[n], carry);
+        rc = virPlatformThread(&carry->threads[n], runs[n], carry);
         carry->running += rc == 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     carry->started = rc == 0;
     if (rc == 0)
         return 0;

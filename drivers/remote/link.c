@@ -28,6 +28,7 @@
 #define REMOTE_ASK      (1 * REMOTE_SECOND)       /* the server is asked about a call after this, */
 #define REMOTE_ASK_MOST (5 * REMOTE_SECOND)       /* then less often, up to this */
 #define REMOTE_POLL     (10 * REMOTE_SECOND)      /* virt.events is answered within this */
+#define REMOTE_DEAF     (2 * REMOTE_SECOND)       /* a second question that nothing was heard to has another connection */
 #define REMOTE_SILENCE  (60 * REMOTE_SECOND)      /* a server that says nothing at all for this long does not answer */
 #define REMOTE_UNTAKEN  (60 * REMOTE_SECOND)      /* the reply of a phase that nobody calls again is dropped after this */
 #define REMOTE_DOCUMENT (256ull << 20)            /* bytes of a reply in parts */
@@ -336,6 +337,15 @@ remoteLinkPush(struct remoteLink *link)
     }
 }
 
+/* The server has not said anything for so long, to this call or to any. */
+static bool
+remoteLinkIsSilent(const struct remoteLink *link, const struct remoteCall *call, unsigned long long now, unsigned long long silence)
+{
+    unsigned long long since = call->sentAt > link->heardAt ? call->sentAt : link->heardAt;
+
+    return now > since + silence;
+}
+
 /* Asks about a call that was sent; what may be carried out twice is simply sent again. */
 static void
 remoteLinkAskAgain(struct remoteLink *link, struct remoteCall *call, unsigned long long now)
@@ -343,6 +353,8 @@ remoteLinkAskAgain(struct remoteLink *link, struct remoteCall *call, unsigned lo
     char params[48];
     int n;
 
+    if (!call->mayTakeLong && remoteLinkIsSilent(link, call, now, REMOTE_DEAF))
+        remoteLinkConnectAnew(link, now);
     call->askEvery = call->askEvery * 2 < REMOTE_ASK_MOST || call->mayTakeLong ? call->askEvery * 2 : REMOTE_ASK_MOST;
     call->askAt = now + call->askEvery;
     if (call->method == NULL) {
@@ -523,15 +535,6 @@ remoteLinkDue(struct remoteLink *link)
     return due;
 }
 
-/* The server has not said anything for too long, to this call or to any. */
-static bool
-remoteLinkIsSilent(const struct remoteLink *link, const struct remoteCall *call, unsigned long long now)
-{
-    unsigned long long since = call->sentAt > link->heardAt ? call->sentAt : link->heardAt;
-
-    return now > since + REMOTE_SILENCE;
-}
-
 VIRT_INTERNAL void
 remoteLinkTick(struct remoteLink *link, unsigned long long now)
 {
@@ -547,7 +550,7 @@ remoteLinkTick(struct remoteLink *link, unsigned long long now)
         if (call->state == REMOTE_CALL_OVER) {
             remoteLinkRemove(link, call);
             remoteCallFree(call);
-        } else if (call->state == REMOTE_CALL_WAITS || remoteLinkIsSilent(link, call, now)) {
+        } else if (call->state == REMOTE_CALL_WAITS || remoteLinkIsSilent(link, call, now, REMOTE_SILENCE)) {
             /* one that is to be sent again may have been heard after all */
             remoteLinkEndCall(link, call, call->state == REMOTE_CALL_WAITS && call->sends == 0 ? REMOTE_CALL_UNSENT : REMOTE_CALL_SILENCE);
             break;                                /* the list may have changed under us: the rest the next time */
@@ -1239,6 +1242,7 @@ remoteLinkWait(virConnectPtr conn, const struct virMigrationCall *phase, int *fd
 #undef REMOTE_ASK
 #undef REMOTE_ASK_MOST
 #undef REMOTE_POLL
+#undef REMOTE_DEAF
 #undef REMOTE_SILENCE
 #undef REMOTE_UNTAKEN
 #undef REMOTE_DOCUMENT

@@ -22,7 +22,10 @@ struct remoteCall;
 struct remoteStream;
 struct remoteCarry;
 
-enum { REMOTE_LINK_DONE = 16 };
+enum {
+    REMOTE_LINK_DONE = 16,
+    REMOTE_LINK_MESSAGE = 4 << 20,    /* bytes of a message, whatever the server says */
+};
 
 /*
  * Sees that the tunnel is there, with the lock held: begins one anew that has ended. While the connection is being opened it does not, and
@@ -95,8 +98,9 @@ struct remoteLink {
     char *address;                    /* nanomsg's */
     unsigned long long grace;         /* us that a server may be away */
     int socket, receiveFd, sendFd;    /* of nanomsg */
-    int endpoint;                     /* guarded by lock: nanomsg's connection or its attempts at one, since connectedAt */
-    unsigned long long connectedAt;
+    int endpoint;                     /* guarded by lock: nanomsg's connection, or its attempts at one, */
+    unsigned long long connectedAt;   /* since then */
+    unsigned int endpoints;           /* further ones */
     int wake[2];                      /* to the leader: what it waits for has changed */
     struct virEventHub *hub;
 
@@ -218,6 +222,7 @@ VIRT_INTERNAL int remoteLinkSubscribe(struct remoteLink *link, const char *wante
 
 /* The lock is held in those that follow. */
 VIRT_INTERNAL void remoteLinkSessionTick(struct remoteLink *link, unsigned long long now);
+VIRT_INTERNAL void remoteLinkConnectAnew(struct remoteLink *link, unsigned long long now);    /* once in a second at most */
 VIRT_INTERNAL unsigned long long remoteLinkSessionDue(const struct remoteLink *link);
 VIRT_INTERNAL void remoteLinkTakeWho(struct remoteLink *link);                               /* PATH.who has something to say, or has closed */
 VIRT_INTERNAL void remoteLinkRenew(struct remoteLink *link, const char *why);                /* the session is gone: a new one */
@@ -272,6 +277,8 @@ struct remoteConnection {
     char *name;                       /* of the served driver */
     struct remoteLink *link;
     struct remoteTunnel *tunnel;      /* ssh's; NULL: none */
+    struct remoteFront *front;        /* reads the server's bytes before nanomsg does; NULL: nanomsg reads them */
+    char *folder, *socket;            /* that it has for that */
     bool encrypted;
 };
 

@@ -24,10 +24,10 @@
 
 #define REMOTE_MS       1000ull                   /* us, as all times here */
 #define REMOTE_CONNECT  (1000 * REMOTE_MS)        /* that nanomsg may take to connect */
+#define REMOTE_ENDPOINTS 8                        /* connections of nanomsg's that are made because another seems dead */
 #define REMOTE_RETRY    (50 * REMOTE_MS)          /* between two looks for a server */
 #define REMOTE_STEP     (2000 * REMOTE_MS)        /* that a step of the way to a session may take before it is begun anew */
 #define REMOTE_GOODBYE  (200 * REMOTE_MS)         /* the last replies of a server that has gone come within this */
-#define REMOTE_MESSAGE  (4 << 20)                 /* bytes of a message, whatever the server says */
 #define REMOTE_PART     (256u << 10)
 #define REMOTE_BUFFER   (1 << 20)
 
@@ -174,7 +174,7 @@ remoteLinkIsWelcome(struct remoteLink *link, cJSON *result, const char *session)
 
     free(link->session);
     link->session = virStringCopy(session);
-    link->partSize = remoteLimit(limits, "part", 1024, REMOTE_PART, REMOTE_MESSAGE / 4);
+    link->partSize = remoteLimit(limits, "part", 1024, REMOTE_PART, REMOTE_LINK_MESSAGE / 4);
     link->parallel = remoteLimit(limits, "parallel", 1, 16, 1024);
     if (link->hello == NULL)
         link->hello = result;
@@ -424,19 +424,27 @@ remoteLinkSetKeepAlive(struct remoteLink *link, int interval, unsigned int count
 
 /* ---------- what is due ---------- */
 
+/* One more connection of nanomsg's: an old one cannot be shut down while it may be alive, after that nanomsg does not send any more. */
+VIRT_INTERNAL void
+remoteLinkConnectAnew(struct remoteLink *link, unsigned long long now)
+{
+    if (now < link->connectedAt + REMOTE_CONNECT || link->endpoints >= REMOTE_ENDPOINTS || nn_connect(link->socket, link->address) < 0)
+        return;
+    link->endpoints++;
+    link->connectedAt = now;
+}
+
 /*
- * nanomsg connects again by itself, but not for certain (over ws it has been seen to give up without a word): when it has not within a
- * second, it is told to. Where nothing else says that the other end is not there, its count of connections does.
+ * nanomsg connects again by itself, but not for certain: when it has not within a second, it is told to. Where nothing else says that the other end is
+ * not there, its count of connections does; but one that closes as soon as it is greeted is counted for ever, so who hears nothing connects anew, too.
  */
 static bool
 remoteLinkIsApart(struct remoteLink *link, unsigned long long now)
 {
     int endpoint;
 
-    if (nn_get_statistic(link->socket, NN_STAT_CURRENT_CONNECTIONS) > 0) {
-        link->connectedAt = now;
+    if (nn_get_statistic(link->socket, NN_STAT_CURRENT_CONNECTIONS) > 0)
         return false;
-    }
     if (now >= link->connectedAt + REMOTE_CONNECT && (endpoint = nn_connect(link->socket, link->address)) >= 0) {
         nn_shutdown(link->socket, link->endpoint);
         link->endpoint = endpoint;
@@ -486,10 +494,12 @@ remoteLinkSessionTick(struct remoteLink *link, unsigned long long now)
     remoteLinkIsApart(link, now);
     if (now < link->stepAt)
         return;
-    if (link->state == REMOTE_LINK_AWAY)
+    if (link->state == REMOTE_LINK_AWAY) {
         remoteLinkLookForServer(link, now);
-    else
+    } else {
+        remoteLinkConnectAnew(link, now);
         remoteLinkRenew(link, "no answer");
+    }
 }
 
 VIRT_INTERNAL unsigned long long
@@ -968,7 +978,7 @@ remoteLinkConnect(struct remoteLink *link)
 
     if (virPlatformWakeOpen(link->wake) < 0)
         return virReportSystemError(errno, "%s: no descriptors", link->uri);
-    if ((link->socket = nn_socket(AF_SP_RAW, NN_REQ)) < 0 || remoteLinkSetOption(link, NN_RCVMAXSIZE, REMOTE_MESSAGE) < 0
+    if ((link->socket = nn_socket(AF_SP_RAW, NN_REQ)) < 0 || remoteLinkSetOption(link, NN_RCVMAXSIZE, REMOTE_LINK_MESSAGE) < 0
         || remoteLinkSetOption(link, NN_SNDBUF, REMOTE_BUFFER) < 0 || remoteLinkSetOption(link, NN_RCVBUF, REMOTE_BUFFER) < 0
         || remoteLinkSetOption(link, NN_RECONNECT_IVL, 20) < 0 || remoteLinkSetOption(link, NN_RECONNECT_IVL_MAX, 500) < 0
         || nn_getsockopt(link->socket, NN_SOL_SOCKET, NN_RCVFD, &link->receiveFd, &size) < 0
@@ -1060,10 +1070,10 @@ remoteLinkIsAlive(struct remoteLink *link)
 
 #undef REMOTE_MS
 #undef REMOTE_CONNECT
+#undef REMOTE_ENDPOINTS
 #undef REMOTE_RETRY
 #undef REMOTE_STEP
 #undef REMOTE_GOODBYE
-#undef REMOTE_MESSAGE
 #undef REMOTE_PART
 #undef REMOTE_BUFFER
 #undef VIRT_FROM

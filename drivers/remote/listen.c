@@ -14,7 +14,9 @@
 #include <limits.h>
 #include <nanomsg/nn.h>
 #include <nanomsg/reqrep.h>
+#include <netdb.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -66,8 +68,13 @@ remoteListenOptionsRead(struct remoteListenOptions *options, virTypedParameterPt
 VIRT_INTERNAL void
 remoteListenerFree(struct remoteListener *listener)
 {
+    remoteFrontFree(listener->front);
     if (listener->socket >= 0)
         nn_close(listener->socket);
+    if (listener->inner != NULL)
+        unlink(listener->inner);
+    if (listener->folder != NULL)
+        rmdir(listener->folder);
     if (listener->whoFd >= 0) {
         unlink(listener->whoPath);
         close(listener->whoFd);
@@ -85,6 +92,8 @@ remoteListenerFree(struct remoteListener *listener)
 #endif
     free(listener->address);
     free(listener->path);
+    free(listener->inner);
+    free(listener->folder);
     free(listener->whoPath);
     free(listener->lockPath);
     free(listener);
@@ -133,11 +142,18 @@ remoteListenerPermit(const struct remoteListener *listener, const char *path)
     return 0;
 }
 
+/* Bytes of a message, with room for what encryption adds. */
+static size_t
+remoteListenerLargest(const struct remoteListener *listener)
+{
+    return (size_t)listener->server->limits.message + 64;
+}
+
 /* nanomsg's socket, with its limits. -1 with the error set. */
 static int
 remoteListenerSocket(struct remoteListener *listener)
 {
-    int buffer = 1 << 20, largest = (int)listener->server->limits.message + 64, no = 0;      /* with room for what encryption adds */
+    int buffer = 1 << 20, largest = (int)remoteListenerLargest(listener), no = 0;
     size_t size = sizeof(listener->ready);
 
     if ((listener->socket = nn_socket(AF_SP_RAW, NN_REP)) < 0
@@ -150,34 +166,62 @@ remoteListenerSocket(struct remoteListener *listener)
     return 0;
 }
 
+/* Whether others than we ourselves (and root) may connect: those are strangers to nanomsg. */
+static bool
+remoteListenerIsOpen(const struct remoteListener *listener)
+{
+    return (listener->mode & 0077) != 0 || (listener->owner >= 0 && listener->owner != (long long)geteuid());
+}
+
+/* nanomsg listens on listener->inner already. fd is taken over. */
+static int
+remoteListenerFront(struct remoteListener *listener, int fd, enum remoteWireKind kind)
+{
+    virServerPtr server = listener->server;
+    struct remoteFrontOptions options = { .kind = kind, .path = listener->inner, .most = 2 * (size_t)server->limits.clients + 64, .largest = remoteListenerLargest(listener),
+                                          .greeting = REMOTE_SERVER_HELLO_MS * 1000ULL, .refused = &server->stats.invalid };
+
+    return fd >= 0 && (listener->front = remoteFrontNew(&options, fd)) != NULL ? 0 : -1;
+}
+
+static int
+remoteListenerMove(const char *from, const char *to)
+{
+    return rename(from, to) == 0 ? 0 : virReportSystemError(errno, "cannot make '%s'", to);
+}
+
 /*
- * Both sockets are made in a folder that only we enter, and moved to where clients find them when their permissions are set: nobody gets in
+ * The sockets are made in a folder that only we enter, and moved to where clients find them when their permissions are set: nobody gets in
  * between, whatever the umask. PATH.who comes last: with it a client begins.
  */
 static int
 remoteListenerBind(struct remoteListener *listener, const char *folder)
 {
     VIRT_CLEANUP_FREE char *socket = virStringFormat("%s/s", folder), *who = virStringFormat("%s/w", folder);
-    VIRT_CLEANUP_FREE char *address = virStringFormat("ipc://%s/s", folder);
+    VIRT_CLEANUP_FREE char *address = virStringFormat("ipc://%s/s", folder), *face = virStringFormat("%s/f", folder);
+    bool open = remoteListenerIsOpen(listener);
     int rc = -1;
 
-    if (socket == NULL || who == NULL || address == NULL)
+    if (socket == NULL || who == NULL || address == NULL || face == NULL || (open && (listener->inner = virStringFormat("%s.in", listener->path)) == NULL))
         return -1;
     if (strlen(address) >= NN_SOCKADDR_MAX || strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)
         || strlen(listener->path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path) - strlen(".who"))
         return virReportError(VIR_ERR_INVALID_ARG, "'%s' is too long for a Unix socket", listener->path);
     if (nn_bind(listener->socket, address) < 0)
         return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->path, nn_strerror(nn_errno()));
-    if ((listener->whoFd = virFileListen(who, 64)) >= 0 && remoteListenerPermit(listener, socket) == 0
-        && remoteListenerPermit(listener, who) == 0) {
-        if (rename(socket, listener->path) < 0)
-            virReportSystemError(errno, "cannot make '%s'", listener->path);
-        else if (listener->bound = true, rename(who, listener->whoPath) < 0)
-            virReportSystemError(errno, "cannot make '%s'", listener->whoPath);
-        else
-            rc = 0;
-    }
+    if (open && chmod(socket, 0600) < 0)
+        virReportSystemError(errno, "cannot set the permissions of '%s'", listener->inner);
+    else if (!open || (remoteListenerMove(socket, listener->inner) == 0
+                       && remoteListenerFront(listener, virFileListen(face, 64), REMOTE_WIRE_SP) == 0))
+        rc = 0;
+    if (rc == 0 && ((listener->whoFd = virFileListen(who, 64)) < 0 || remoteListenerPermit(listener, open ? face : socket) < 0
+                    || remoteListenerPermit(listener, who) < 0 || remoteListenerMove(open ? face : socket, listener->path) < 0))
+        rc = -1;
+    listener->bound = rc == 0;
+    if (rc == 0)
+        rc = remoteListenerMove(who, listener->whoPath);
     unlink(socket);
+    unlink(face);
     unlink(who);
     return rc;
 }
@@ -228,7 +272,61 @@ remoteListenerKeys(struct remoteListener *listener, const struct remoteListenOpt
     return listener->noise != NULL ? 0 : -1;
 }
 
-/* nanomsg takes addresses, and "*" for all of them. */
+/* A listening socket there; "": at all addresses, of IPv4 too. -1 with the error set. */
+static int
+remoteListenerTcp(const struct remoteListener *listener, const char *host, int port)
+{
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *list = NULL, *at;
+    char service[12];
+    int fd = -1, yes = 1, no = 0, rc, saved = 0;
+
+    snprintf(service, sizeof(service), "%d", port);
+    if ((rc = getaddrinfo(host[0] != '\0' ? host : NULL, service, &hints, &list)) != 0)
+        return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->address, gai_strerror(rc));
+    for (int six = host[0] == '\0'; fd < 0 && six >= 0; six--)
+        for (at = list; fd < 0 && at != NULL; at = at->ai_next) {
+            if (six && at->ai_family != AF_INET6)
+                continue;
+            if ((fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) >= 0
+                && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0
+                && (!six || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) == 0)
+                && bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, 64) == 0)
+                break;
+            saved = errno;
+            if (fd >= 0)
+                close(fd);
+            fd = -1;
+        }
+    freeaddrinfo(list);
+    return fd >= 0 ? fd : virReportSystemError(saved, "cannot listen on '%s'", listener->address);
+}
+
+/* nanomsg listens at an address; 0, or -1 with the error set. */
+static int
+remoteListenerNanomsg(struct remoteListener *listener, const char *address)
+{
+    if (address == NULL)
+        return -1;
+    if (strlen(address) >= NN_SOCKADDR_MAX)
+        return virReportError(VIR_ERR_INVALID_ARG, "'%s' is too long", listener->address);
+    if (nn_bind(listener->socket, address) < 0)
+        return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->address, nn_strerror(nn_errno()));
+    return 0;
+}
+
+/* The front takes the connections, nanomsg has a Unix socket that nobody else reaches. */
+static int
+remoteListenerWs(struct remoteListener *listener, const char *host, int port)
+{
+    VIRT_CLEANUP_FREE char *address = NULL;
+
+    if ((listener->folder = remoteFolderMake("virt-ws")) == NULL || (listener->inner = virStringFormat("%s/s", listener->folder)) == NULL
+        || (address = virStringFormat("ipc://%s", listener->inner)) == NULL || remoteListenerNanomsg(listener, address) < 0)
+        return -1;
+    return remoteListenerFront(listener, remoteListenerTcp(listener, host, port), REMOTE_WIRE_WS);
+}
+
+/* Nothing can be wrong but a length in the framing that nanomsg has for tcp, and it sees to that. It says "*" for all addresses. */
 static int
 remoteListenerNet(struct remoteListener *listener, const struct remoteListenOptions *options)
 {
@@ -242,17 +340,13 @@ remoteListenerNet(struct remoteListener *listener, const struct remoteListenOpti
         colon = NULL;
     if (colon != NULL && (virStringToInt(colon + 1, 10, &port) < 0 || port < 1 || port > 65535))
         return virReportError(VIR_ERR_INVALID_ARG, "'%s': '%s' is no port", listener->address, colon + 1);
-    if ((host = virStringSlice(place, colon != NULL ? (size_t)(colon - place) : strlen(place))) == NULL)
-        return -1;
-    if ((address = virStringFormat("%s://%s:%d", listener->transport, host[0] == '\0' ? "*" : strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
-                                   port)) == NULL
+    if ((host = virStringSlice(place, colon != NULL ? (size_t)(colon - place) : strlen(place))) == NULL
         || remoteListenerKeys(listener, options) < 0 || remoteListenerSocket(listener) < 0)
         return -1;
-    if (strlen(address) >= NN_SOCKADDR_MAX)
-        return virReportError(VIR_ERR_INVALID_ARG, "'%s' is too long", listener->address);
-    if (nn_bind(listener->socket, address) < 0)
-        return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->address, nn_strerror(nn_errno()));
-    return 0;
+    if (!tcp)
+        return remoteListenerWs(listener, host, port);
+    address = virStringFormat("tcp://%s:%d", host[0] == '\0' ? "*" : strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port);
+    return remoteListenerNanomsg(listener, address);
 }
 #else
 static int

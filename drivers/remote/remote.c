@@ -6,6 +6,7 @@
 
 #if VIRT_WITH_REMOTE
 
+#include "front.h"
 #include "../common/file.h"
 #include "../common/process.h"
 #include "../common/text.h"
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -283,24 +285,27 @@ remoteTunnelCommand(struct remoteTunnel *tunnel, const struct virUri *uri)
     return 0;
 }
 
-static int
-remoteTunnelFolder(struct remoteTunnel *tunnel)
+VIRT_INTERNAL char *
+remoteFolderMake(const char *what)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
     char *folder;
 
     if (base == NULL || *base != '/' || access(base, W_OK) < 0)
         base = "/tmp";
-    if ((folder = virStringFormat("%s/virt-ssh-XXXXXX", base)) == NULL)
-        return -1;
-    if (mkdtemp(folder) == NULL) {
-        virReportSystemError(errno, "cannot make a folder in '%s' for ssh", base);
-        free(folder);
-        return -1;
-    }
-    tunnel->folder = folder;
-    if ((tunnel->socket = virStringFormat("%s/s", folder)) == NULL || (tunnel->who = virStringFormat("%s/s.who", folder)) == NULL
-        || (tunnel->errors = virStringFormat("%s/errors", folder)) == NULL)
+    if ((folder = virStringFormat("%s/%s-XXXXXX", base, what)) == NULL || mkdtemp(folder) != NULL)
+        return folder;
+    virReportSystemError(errno, "cannot make a folder in '%s'", base);
+    free(folder);
+    return NULL;
+}
+
+static int
+remoteTunnelFolder(struct remoteTunnel *tunnel)
+{
+    if ((tunnel->folder = remoteFolderMake("virt-ssh")) == NULL || (tunnel->socket = virStringFormat("%s/s", tunnel->folder)) == NULL
+        || (tunnel->who = virStringFormat("%s/s.who", tunnel->folder)) == NULL
+        || (tunnel->errors = virStringFormat("%s/errors", tunnel->folder)) == NULL)
         return -1;
     return 0;
 }
@@ -356,6 +361,44 @@ remoteSecretOpen(const struct virUri *uri, int port)
 
 /* ---------- opening and closing ---------- */
 
+/* A server of root's, or of this user's own, is trusted with nanomsg's life. */
+static bool
+remoteIsStrangers(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && info.st_uid != 0 && info.st_uid != geteuid();
+}
+
+/* The front that nanomsg connects to instead, and its address there; NULL with the error set. */
+static char *
+remoteFrontBegin(struct remoteConnection *mine, const struct remoteFrontOptions *to)
+{
+    struct remoteFrontOptions options = *to;
+    int fd;
+
+    options.client = true;
+    options.most = 4;                 /* nanomsg has one, and may be about to have another */
+    options.largest = REMOTE_LINK_MESSAGE;
+    options.greeting = REMOTE_OPEN * 1000000ULL;
+    if ((mine->folder = remoteFolderMake("virt-front")) == NULL || (mine->socket = virStringFormat("%s/s", mine->folder)) == NULL
+        || (fd = virFileListen(mine->socket, 4)) < 0 || (mine->front = remoteFrontNew(&options, fd)) == NULL)
+        return NULL;
+    return virStringFormat("ipc://%s", mine->socket);
+}
+
+static void
+remoteFrontEnd(struct remoteConnection *mine)
+{
+    remoteFrontFree(mine->front);
+    if (mine->socket != NULL)
+        unlink(mine->socket);
+    if (mine->folder != NULL)
+        rmdir(mine->folder);
+    free(mine->socket);
+    free(mine->folder);
+}
+
 static int
 remoteFillOptions(virConnectPtr conn, const struct virUri *uri, enum remoteTransport transport, struct remoteConnection *mine,
                   struct remoteLinkOptions *options, char **path, char **address)
@@ -374,13 +417,22 @@ remoteFillOptions(virConnectPtr conn, const struct virUri *uri, enum remoteTrans
             options->opening = mine->tunnel->mayAsk ? REMOTE_OPEN_ASKING : REMOTE_OPEN;
         }
         *path = transport == REMOTE_SSH ? virStringCopy(mine->tunnel->socket) : remoteUnixPath(conn, uri);
-        *address = *path != NULL ? virStringFormat("ipc://%s", *path) : NULL;
+        if (*path != NULL && (transport == REMOTE_SSH || remoteIsStrangers(*path)))
+            *address = remoteFrontBegin(mine, &(struct remoteFrontOptions){ .kind = REMOTE_WIRE_SP, .path = *path });
+        else if (*path != NULL)
+            *address = virStringFormat("ipc://%s", *path);
         mine->encrypted = transport == REMOTE_SSH;
     } else {
 #if VIRT_WITH_NOISE
+        char service[12];
+
         if ((options->noise = remoteSecretOpen(uri, port)) == NULL)
             return -1;
-        *address = virStringFormat(strchr(uri->server, ':') != NULL ? "%s://[%s]:%d" : "%s://%s:%d", uri->transport, uri->server, port);
+        snprintf(service, sizeof(service), "%d", port);
+        if (transport == REMOTE_WS)
+            *address = remoteFrontBegin(mine, &(struct remoteFrontOptions){ .kind = REMOTE_WIRE_WS, .host = uri->server, .port = service });
+        else
+            *address = virStringFormat(strchr(uri->server, ':') != NULL ? "tcp://[%s]:%d" : "tcp://%s:%d", uri->server, port);
         mine->encrypted = true;
 #else
         return virReportError(VIR_ERR_NO_SUPPORT, "transport '%s' to '%s', port %d: this library was built without its encryption "
@@ -423,6 +475,7 @@ remoteConnectionFree(struct remoteConnection *mine)
 {
     if (mine->link != NULL)
         remoteLinkClose(mine->link);
+    remoteFrontEnd(mine);
     remoteTunnelFree(mine->tunnel);
     free(mine->name);
     free(mine);

@@ -10,7 +10,8 @@
  *   remote.c   the driver: URIs, opening and closing
  *   server.c   virServer*: addresses, clients, replies that may be asked for again; server_none.c where there are none
  *   session.c  server: one client: its calls; subscribe.c its events, session_stream.c its streams
- *   access.c   server: who may do what, and the audit
+ *   front.c    both: what stands between nanomsg and strangers; wire.c what it reads and writes
+ *   access.c   server: who may do what, and the audit; listen.c its addresses
  *   noise.c    authentication and encryption for tcp and ws (noise.h); noise_ends.c what a client and a server keep for it
  *   keys.c     whose key is whose
  *
@@ -132,5 +133,8 @@ VIRT_INTERNAL void remoteErrorParse(const cJSON *json);
 /* Bytes as base64, and back: malloc'd, *length bytes; NULL with the error set. */
 VIRT_INTERNAL char *remoteBytesFormat(const void *bytes, size_t length);
 VIRT_INTERNAL unsigned char *remoteBytesParse(const char *text, size_t *length);
+
+/* A folder that only we enter, in the user's runtime directory or in /tmp: its path, malloc'd; NULL with the error set. */
+VIRT_INTERNAL char *remoteFolderMake(const char *what);
 
 #endif

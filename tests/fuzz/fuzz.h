@@ -434,6 +434,49 @@ fuzzServer(const char *text)
     virServerFree(server);
     FUZZ_MUST(virConnectClose(conn) == 0);
 }
+/*
+ * What strangers send before it is nanomsg's: a line "sp" or "ws", which framing it is, then lines of what comes at a time, either hex digits or, behind
+ * a '>', text of which each line ends with a carriage return and a line feed.
+ */
+static void
+fuzzWire(const char *text)
+{
+    enum remoteWireKind kind = strncmp(text, "ws\n", 3) == 0 ? REMOTE_WIRE_WS : REMOTE_WIRE_SP;
+    struct remoteWire wire;
+    char bytes[8192], drained[4096];
+    size_t length, largest = 1000;
+    int pair[2], rc = 0, n = 0;
+    void *body;
+
+    FUZZ_MUST(virPlatformSocketPair(pair) == 0);
+    FUZZ_MUST(remoteWireOpen(&wire, pair[0], kind, false, NULL, largest) == 0);
+    for (text += strcspn(text, "\n"); rc >= 0 && *text == '\n';) {
+        size_t digits = strcspn(++text, "\n");
+
+        if (*text == '>') {
+            length = digits - 1 < sizeof(bytes) - 2 ? digits - 1 : sizeof(bytes) - 2;
+            memcpy(bytes, text + 1, length);
+            memcpy(bytes + length, "\r\n", 2);
+            length += 2;
+        } else {
+            for (length = 0; length < digits / 2 && length < sizeof(bytes) && sscanf(text + 2 * length, "%2hhx%n", (unsigned char *)&bytes[length], &n) == 1
+                 && n == 2; length++)
+                ;
+        }
+        text += digits;
+        FUZZ_MUST(send(pair[1], bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length);
+        while (rc >= 0 && (rc = remoteWireRead(&wire, &body, &length)) == 1) {
+            FUZZ_MUST(length >= 4 && length <= largest && ((unsigned char *)body)[0] >= 0x80);
+            rc = remoteWireSend(&wire, body, length);
+        }
+        while (recv(pair[1], drained, sizeof(drained), MSG_DONTWAIT) > 0)
+            ;
+        if (rc >= 0 && wire.first != NULL)
+            rc = remoteWireFlush(&wire);
+    }
+    remoteWireClose(&wire);
+    close(pair[1]);
+}
 #endif
 
 static const struct fuzzTarget fuzzTargets[] = {
@@ -450,6 +493,7 @@ static const struct fuzzTarget fuzzTargets[] = {
 #endif
 #if VIRT_WITH_REMOTE && !defined _WIN32
     { "server", fuzzServer },
+    { "wire", fuzzWire },
 #endif
 };
 

@@ -185,4 +185,9 @@ TEST_LIMIT(messages_to_a_server_do_no_harm, 120)
 {
     run("server");
 }
+
+TEST_LIMIT(bytes_of_strangers_do_no_harm, 120)
+{
+    run("wire");
+}
 #endif

@@ -998,6 +998,62 @@ TEST(a_server_that_refuses_is_quoted)
     fakeFree(fake);
 }
 
+/* ---- a connection that closes as soon as it is greeted: nanomsg, now and then, counts it for ever and makes no other ---- */
+
+static struct {
+    char path[120], aside[140];
+    int fd, traps;
+    pthread_t thread;
+} trap;
+
+/* Greets so many and closes, then gives the place back. */
+static void *
+traps(void *opaque)
+{
+    struct pollfd ready = { .fd = trap.fd, .events = POLLIN };
+    int fd;
+
+    (void)opaque;
+    while (trap.traps > 0) {
+        if (poll(&ready, 1, 1000) != 1)
+            break;
+        if ((fd = accept(trap.fd, NULL, NULL)) < 0)
+            continue;
+        send(fd, "\0SP\0\0\x31\0\0", 8, MSG_NOSIGNAL);
+        close(fd);
+        trap.traps--;
+    }
+    rename(trap.aside, trap.path);
+    close(trap.fd);
+    return NULL;
+}
+
+static void
+trapBegin(struct fake *fake, int n)
+{
+    snprintf(trap.path, sizeof(trap.path), "%s", fake->path);
+    snprintf(trap.aside, sizeof(trap.aside), "%s.aside", fake->path);
+    trap.traps = n;
+    CHECK_OK(rename(trap.path, trap.aside));
+    CHECK_OK(trap.fd = virFileListen(trap.path, 8));
+    CHECK_INT(pthread_create(&trap.thread, NULL, traps, NULL), 0);
+}
+
+TEST(a_connection_that_closes_as_it_is_made_is_made_anew)
+{
+    for (int i = 0; i < 3; i++) {
+        struct fake *fake = fakeNew();
+        virConnectPtr conn;
+
+        trapBegin(fake, 20);
+        conn = openFake(fake, "");
+        CHECK_INT(pthread_join(trap.thread, NULL), 0);
+        CHECK_INT(callFake(conn, &readMethod, "x"), 1);
+        virConnectClose(conn);
+        fakeFree(fake);
+    }
+}
+
 TEST(where_there_is_no_server_the_error_says_where_and_what)
 {
     char uri[200];

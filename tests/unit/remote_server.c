@@ -282,10 +282,38 @@ TEST(the_files_have_the_permissions_asked_for_and_go_with_the_server)
     CHECK_OK(virServerListen(s.server, format("unix:%s", scratchPath("wide")), params, (unsigned int)n, 0));
     CHECK_UINT(modeOf(scratchPath("wide")), 0660);
     CHECK_UINT(modeOf(scratchPath("wide.who")), 0660);
+    CHECK_UINT(modeOf(scratchPath("wide.in")), 0600);                   /* nanomsg's own */
     virTypedParamsFree(params, n);
     end(&s);
     CHECK_OK(virFileEach(scratchPath("."), countNames, &files));
     CHECK_INT(files, 0);
+}
+
+/* nanomsg would end the process; see unit/remote_front. */
+TEST(a_socket_for_others_takes_no_harm_from_what_is_no_framing)
+{
+    static const char nonsense[] = "\0SP\0\0\x30\0\0\2\0\0\0\0\0\0\0\6\x80\0\0\1{}";
+    struct served s;
+    struct client c;
+    int n, fd;
+    virTypedParameterPtr params = limit(VIR_SERVER_PARAM_MODE, 0666, &n);
+    struct pollfd ready = { .events = 0 };
+
+    make(&s, NULL, 0);
+    CHECK_OK(virServerListen(s.server, format("unix:%s", scratchPath("wide")), params, (unsigned int)n, 0));
+    virTypedParamsFree(params, n);
+    start(&s, 2);
+    joinAt(&c, scratchPath("wide"), "");
+    checkDone(ask(&c, "virt.ping", "{}"));
+    CHECK_OK(ready.fd = fd = virFileConnect(scratchPath("wide")));
+    CHECK_INT(send(fd, nonsense, sizeof(nonsense) - 1, MSG_NOSIGNAL), sizeof(nonsense) - 1);
+    CHECK_INT(poll(&ready, 1, (int)harnessSlow(5000)), 1);              /* it is closed */
+    CHECK((ready.revents & POLLHUP) != 0);
+    close(fd);
+    CHECK_UINT(counted(&s, "invalid"), 1);
+    checkDone(ask(&c, "virt.ping", "{}"));
+    hangUp(&c);
+    end(&s);
 }
 
 TEST(a_live_server_is_not_replaced_and_a_dead_one_is)
