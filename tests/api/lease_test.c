@@ -45,6 +45,7 @@ openEmpty(const char *name, const char *parameters)
     return conn;
 }
 
+/* -1: there is no such guest, or has not been any more between two calls. */
 static int
 stateOf(virConnectPtr conn, const char *name)
 {
@@ -53,7 +54,8 @@ stateOf(virConnectPtr conn, const char *name)
 
     if (domain == NULL)
         return -1;
-    CHECK_OK(virDomainGetState(domain, &state, NULL, 0));
+    if (virDomainGetState(domain, &state, NULL, 0) < 0)
+        CHECK_INT(virGetLastErrorCode(), VIR_ERR_NO_DOMAIN);
     virDomainFree(domain);
     return state;
 }

@@ -15,7 +15,8 @@
  *
  * Scenarios: open_close, startup (exec of a fresh process to its first answer), get_info, threads,
  * get_xml, lookup, list_all (with define and undefine; rss_kb in each line), create_destroy,
- * xml_roundtrip, events, migrate, and hold, which keeps a paused domain until its input ends.
+ * xml_roundtrip, events, migrate; hold, which keeps a paused domain until its input ends, and defined,
+ * which keeps -n defined ones, for list to list.
  *
  * Every result is one JSON line. Each operation costs one clock read (25 ns), which is inside the
  * figures; percentiles are of the newest 131,072 samples, and these take up to 1 MiB of rss_kb.
@@ -365,11 +366,11 @@ static void
 s_get_xml(virConnectPtr c)
 {
     struct lat l[2] = { lat_new(), lat_new() };
-    virDomainPtr d, running = running_domain(c);
+    virDomainPtr d = NULL, running = running_domain(c);
     size_t bytes = 0;
-    opt.n = 1;
+    opt.n = opt.dom == NULL; /* of a guest that is there, several at once may ask, but not define the same one */
     all_n(c, true, NULL);
-    for (int full = 0; full < 2; full++) {
+    for (int full = 0; full <= (int)opt.n; full++) {
         CHECK(d = full ? virDomainLookupByName(c, "bench-000000") : running, "lookup");
         for (l[full].last = now_ns(); more(&l[full]); lat_tick(&l[full])) {
             char *s = virDomainGetXMLDesc(d, 0);
@@ -379,7 +380,8 @@ s_get_xml(virConnectPtr c)
         }
         report(full ? "get_xml_defined" : "get_xml_running", &l[full], "bytes", (long)bytes);
     }
-    virDomainFree(d);
+    if (d != running)
+        virDomainFree(d);
     running_done(running);
     all_n(c, false, NULL);
 }
@@ -407,14 +409,11 @@ s_lookup(virConnectPtr c)
     all_n(c, false, NULL);
 }
 
-/* Serves define_undefine, list_all and rss alike: the resident set stands in every line. */
+/* Lists what is there. */
 static void
-s_define_undefine(virConnectPtr c)
+s_list(virConnectPtr c)
 {
-    struct lat open = lat_new(), def = lat_new(), list = lat_new(), undef = lat_new();
-    report("open", &open, "n", 0);
-    all_n(c, true, &def);
-    report("define", &def, "n", opt.n);
+    struct lat list = lat_new();
     for (list.last = now_ns(); more(&list); lat_tick(&list)) {
         virDomainPtr *doms = NULL;
         int k = virConnectListAllDomains(c, &doms, 0);
@@ -424,8 +423,38 @@ s_define_undefine(virConnectPtr c)
         free(doms);
     }
     report("list_all", &list, "n", opt.n);
+}
+
+/* Serves define_undefine, list_all and rss alike: the resident set stands in every line. */
+static void
+s_define_undefine(virConnectPtr c)
+{
+    struct lat open = lat_new(), def = lat_new(), undef = lat_new();
+    report("open", &open, "n", 0);
+    all_n(c, true, &def);
+    report("define", &def, "n", opt.n);
+    s_list(c);
     all_n(c, false, &undef);
     report("undefine", &undef, "n", opt.n);
+}
+
+static void
+until_input_ends(void)
+{
+    char byte;
+    printf("ready\n");
+    fflush(stdout);
+    while (read(0, &byte, 1) > 0)
+        continue;
+}
+
+/* Keeps defined ones, for others to list. */
+static void
+s_defined(virConnectPtr c)
+{
+    all_n(c, true, NULL);
+    until_input_ends();
+    all_n(c, false, NULL);
 }
 
 static void
@@ -564,17 +593,14 @@ s_migrate(virConnectPtr c)
 static void
 s_hold(virConnectPtr c)
 {
-    char xml[2048], byte;
+    char xml[2048];
     virDomainPtr d;
     if (opt.image)
         counting_xml(xml, sizeof(xml), opt.port);
     else
         mini_xml(xml, sizeof(xml), is_qemu(c), "bench-cycle");
     CHECK(d = virDomainCreateXML(c, xml, is_qemu(c) ? VIR_DOMAIN_START_PAUSED : 0), "create");
-    printf("ready\n");
-    fflush(stdout);
-    while (read(0, &byte, 1) > 0)
-        continue;
+    until_input_ends();
     CHECK(virDomainDestroy(d) == 0, "destroy");
     virDomainFree(d);
 }
@@ -661,6 +687,8 @@ static const struct {
     { "threads", s_threads, 1, 0 },
     { "migrate", s_migrate, 1, 0 },
     { "hold", s_hold, 1, 0 },
+    { "list", s_list, 1, 0 },
+    { "defined", s_defined, 1, 0 },
     { "_child", s_child, 1, 0 },
 };
 
