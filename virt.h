@@ -78,8 +78,9 @@
  * Threads. Every function may be called from any thread at any time, and handles may be shared;
  * exceptions are named. A handle must not be used after the last reference to it has been freed.
  * The library installs no signal handlers, and starts threads for connections to servers only: two
- * while the memory of a migration goes over one (VIR_MIGRATE_TUNNELLED), one that reads for nanomsg
- * what a stranger sends (over ssh and ws, and at a server), and nanomsg's. Calls that change a guest wait
+ * while the memory of a migration goes over one (VIR_MIGRATE_TUNNELLED), nanomsg's, and one that reads
+ * for nanomsg what strangers send: for each connection over ssh and ws and to a Unix socket at a place
+ * of others, and for each address of a server that others may connect to. Calls that change a guest wait
  * for each other, 30 seconds at most (then VIR_ERR_OPERATION_TIMEOUT); while a migration holds the
  * guest they are refused at once with VIR_ERR_OPERATION_INVALID, except those that pause it or end
  * it. Queries never wait behind other calls.
@@ -4799,8 +4800,8 @@ VIRT_API int virServerAddConnect(virServerPtr server, virConnectPtr conn);
  * "unix:PATH" is a Unix socket. "unix:" alone stands for /run/virt/virt-sock for root and
  * $XDG_RUNTIME_DIR/virt/virt-sock for other users, whose folder is made, and with
  * VIR_SERVER_LISTEN_READONLY for virt-sock-ro there. Beside the socket stand PATH.who, where clients
- * are known by their credentials, and PATH.lock, by which servers know of each other; files that a
- * dead server left are replaced. params are VIR_SERVER_PARAM_MODE, OWNER and GROUP.
+ * are known by their credentials, PATH.lock, by which servers know of each other, and PATH.in where
+ * VIR_SERVER_PARAM_MODE tells of it; files that a dead server left are replaced. params are VIR_SERVER_PARAM_MODE, OWNER and GROUP.
  *
  * "tcp:HOST:PORT" (port 16510 if none is named) and "ws:HOST:PORT" (16511) are served with encryption
  * and authentication only: params VIR_SERVER_PARAM_KEY and AUTHORIZED must be there. HOST is an

@@ -349,6 +349,33 @@ keys_let_in_over_a_network()
     says "is open to others" start --listen "tcp:127.0.0.1:$tcp" --key "$folder/key" --authorized-keys "$folder/authorized"
 }
 
+# reached HOST PORT...: all of them
+reached()
+{
+    python3 -c 'import socket, sys
+for port in sys.argv[2:]:
+    socket.create_connection((sys.argv[1], int(port)), 5).close()' "$@"
+}
+
+# nanomsg listens at those of tcp, front.c at those of ws. And what a killed server leaves in the runtime directory goes with the next one.
+addresses_mean_the_same_for_tcp_and_websockets()
+{
+    local tcp ws pair
+    "$virtd" --genkey --key "$folder/key" > /dev/null || return 77
+    : > "$folder/authorized"
+    mkdir -p "$XDG_RUNTIME_DIR"
+    for pair in "* 127.0.0.1" "* ::1" " 127.0.0.1" " ::1" "localhost 127.0.0.1" "[::1] ::1"; do
+        [ "${pair##* }" != ::1 ] || grep -q " lo$" /proc/net/if_inet6 2> /dev/null || continue
+        tcp=$(free_port) ws=$(free_port)
+        start --listen "tcp:${pair% *}:$tcp" --listen "ws:${pair% *}:$ws" --key "$folder/key" --authorized-keys "$folder/authorized" || return 1
+        reached "${pair##* }" "$tcp" "$ws" || { echo "'$pair': not reached"; return 1; }
+        kill -KILL "$pid" && wait_for gone "$pid" && rm -f "$folder/pid" || return 1
+    done
+    start --listen "ws:127.0.0.1:$ws" --key "$folder/key" --authorized-keys "$folder/authorized" || return 1
+    [ "$(find "$XDG_RUNTIME_DIR" -name 'virt-ws-*' | wc -l)" = 1 ] || { ls -la "$XDG_RUNTIME_DIR"; return 1; }
+    stop && [ "$(find "$XDG_RUNTIME_DIR" -name 'virt-ws-*' | wc -l)" = 0 ]
+}
+
 # The page's server by itself; tests/dashboard.mjs has the page.
 the_page_is_served_and_nothing_else()
 {
@@ -502,7 +529,8 @@ fi
 for name in clients_of_any_language_are_served a_program_in_python_starts_watches_and_stops the_protocol_is_as_it_is_written virtsh_works_through_it \
     a_migration_whose_server_is_lost_ends_with_a_clear_error a_second_one_is_refused_and_what_a_dead_one_left_is_replaced \
     what_cannot_begin_says_so_and_leaves_nothing hup_starts_over_and_clients_stay a_configuration_that_is_wrong_changes_nothing \
-    another_takes_its_place guests_live_on rules_decide a_rule_for_a_group_is_for_all_its_members what_was_changed_is_written_down keys_let_in_over_a_network the_page_is_served_and_nothing_else \
+    another_takes_its_place guests_live_on rules_decide a_rule_for_a_group_is_for_all_its_members what_was_changed_is_written_down keys_let_in_over_a_network \
+    addresses_mean_the_same_for_tcp_and_websockets the_page_is_served_and_nothing_else \
     options_are_checked_before_anything_is_done limits_are_kept systemd_hears_when_it_is_ready the_init_script_starts_and_ends_it; do
     is_wanted "$name" || continue
     folder=$work/$name

@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <nanomsg/nn.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,6 +30,7 @@
 #define REMOTE_FRONT_HELD      (64u << 20)       /* bytes of messages that are not complete, of all connections; or two of the largest */
 #define REMOTE_FRONT_ACCEPTS   64                /* at a time */
 #define REMOTE_FRONT_PAUSE     20000ull          /* us until nanomsg, or a new connection, is tried again */
+#define REMOTE_FRONT_CONNECT_MS 5000             /* that a connection over TCP may take */
 #define REMOTE_FRONT_FIXED     2                 /* descriptors before those of connections */
 
 /* What has connected, and what it is connected to: at a server from its first message on, at a client before it is greeted itself. */
@@ -39,12 +39,14 @@ struct remoteFrontPair {
     bool met, connected;              /* the outer one is greeted, and there is an inner one */
     void *first;                      /* the message that waits for it; nothing is read meanwhile */
     size_t firstLength;
-    unsigned long long heard;         /* us: the last message, or when it came */
+    unsigned long long heard;         /* us: something of a message came, or the connection did */
+    size_t outerAt, innerAt;          /* their places in the front's fds; 0: none */
 };
 
 struct remoteFront {
     struct remoteFrontOptions options;         /* its texts are the next three */
     char *path, *host, *port;
+    char *authority;                  /* host and port as HTTP has them */
     int fd;                           /* that listens */
     int wake[2];
     atomic_bool stopped;
@@ -55,6 +57,7 @@ struct remoteFront {
     size_t n;                         /* pairs, at the beginning of the array; its room is options.most */
     struct remoteFrontPair **pairs;
     struct pollfd *fds;
+    bool starved;                     /* a connection to nanomsg could not be had for want of descriptors */
     unsigned long long acceptAt, lookAt;         /* us: when to accept again, and when to look after those who wait */
 };
 
@@ -63,8 +66,7 @@ struct remoteFront {
 static void
 remoteFrontPairFree(struct remoteFrontPair *pair)
 {
-    if (pair->first != NULL)
-        nn_freemsg(pair->first);
+    free(pair->first);
     if (pair->connected)
         remoteWireClose(&pair->inner);
     remoteWireClose(&pair->outer);
@@ -78,15 +80,28 @@ remoteFrontDrop(struct remoteFront *front, size_t at)
     front->pairs[at] = front->pairs[--front->n];
 }
 
-/* Of those who have a message under way, or of all: who was silent for longest, or front->n. */
+/* Bytes that have come from it and are not with nanomsg yet. */
 static size_t
-remoteFrontSilent(const struct remoteFront *front, bool underWay)
+remoteFrontHolds(const struct remoteFrontPair *pair)
+{
+    return (pair->outer.body != NULL ? pair->outer.have : 0) + (pair->first != NULL ? pair->firstLength : 0)
+           + (pair->connected && pair->inner.first != NULL ? pair->inner.first->length : 0);
+}
+
+/* Who was silent for longest, of those that hold something, or else of those that have asked nothing so far before all others; front->n: there is none. */
+static size_t
+remoteFrontSilent(const struct remoteFront *front, bool holding)
 {
     size_t silent = front->n;
 
-    for (size_t i = 0; i < front->n; i++)
-        if ((!underWay || front->pairs[i]->outer.body != NULL) && (silent == front->n || front->pairs[i]->heard < front->pairs[silent]->heard))
+    for (size_t i = 0; i < front->n; i++) {
+        const struct remoteFrontPair *pair = front->pairs[i], *before = silent < front->n ? front->pairs[silent] : NULL;
+
+        if (holding && remoteFrontHolds(pair) == 0)
+            continue;
+        if (before == NULL || (!holding && pair->connected != before->connected ? !pair->connected : pair->heard < before->heard))
             silent = i;
+    }
     return silent;
 }
 
@@ -97,6 +112,14 @@ remoteFrontRefuse(struct remoteFront *front, size_t at)
     if (front->options.refused != NULL)
         atomic_fetch_add(front->options.refused, 1);
     remoteFrontDrop(front, at);
+}
+
+/* So that there is room for another. */
+static void
+remoteFrontRefuseSilent(struct remoteFront *front)
+{
+    if (front->n > 0)
+        remoteFrontRefuse(front, remoteFrontSilent(front, false));
 }
 
 static void
@@ -124,7 +147,7 @@ remoteFrontConnects(struct remoteFront *front, int fd)
     socklen_t size = sizeof(int);
     int error = 0;
 
-    return virPlatformPoll(fds, 2, (int)(front->options.greeting / 1000)) > 0 && fds[1].revents == 0
+    return virPlatformPoll(fds, 2, REMOTE_FRONT_CONNECT_MS) > 0 && fds[1].revents == 0
            && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
 }
 
@@ -137,6 +160,7 @@ remoteFrontReach(struct remoteFront *front)
 
     if (front->path != NULL) {
         fd = virFileConnect(front->path);
+        front->starved = front->starved || (fd < 0 && (virGetLastError()->int1 == EMFILE || virGetLastError()->int1 == ENFILE));
         virResetLastError();
         return fd;
     }
@@ -180,7 +204,7 @@ remoteFrontConnect(struct remoteFront *front, struct remoteFrontPair *pair)
         return 0;
     }
     pair->connected = true;
-    return remoteWireOpen(&pair->inner, fd, options->client ? options->kind : REMOTE_WIRE_SP, true, front->host,
+    return remoteWireOpen(&pair->inner, fd, options->client ? options->kind : REMOTE_WIRE_SP, true, front->authority,
                           options->client ? options->largest : SIZE_MAX);
 }
 
@@ -195,7 +219,7 @@ remoteFrontMeet(struct remoteFront *front, int fd, unsigned long long now)
         return;
     }
     if (front->n == front->options.most)
-        remoteFrontRefuse(front, remoteFrontSilent(front, false));
+        remoteFrontRefuseSilent(front);
     if (!front->options.client && front->options.kind == REMOTE_WIRE_WS)
         remoteFrontSetTcp(fd);
     pair->outer.fd = fd;
@@ -227,7 +251,7 @@ remoteFrontTakeNext(int listening)
 static void
 remoteFrontAccept(struct remoteFront *front, unsigned long long now)
 {
-    int fd = -1;
+    int fd = -1, saved = 0;
 
     for (int i = 0; i < REMOTE_FRONT_ACCEPTS; i++) {
         if ((fd = remoteFrontTakeNext(front->fd)) >= 0)
@@ -235,8 +259,12 @@ remoteFrontAccept(struct remoteFront *front, unsigned long long now)
         else if (errno != EINTR && errno != ECONNABORTED)
             break;
     }
-    if (fd < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-        front->acceptAt = now + REMOTE_FRONT_PAUSE;      /* no descriptors, no memory */
+    saved = errno;
+    if (fd >= 0 || saved == EAGAIN || saved == EWOULDBLOCK)
+        return;
+    front->acceptAt = now + REMOTE_FRONT_PAUSE;
+    if (saved == EMFILE || saved == ENFILE)
+        front->starved = true;
 }
 
 /* ---------- messages ---------- */
@@ -259,7 +287,6 @@ remoteFrontPassFirst(struct remoteFront *front, struct remoteFrontPair *pair)
 static int
 remoteFrontPass(struct remoteFront *front, struct remoteFrontPair *pair, void *body, size_t length)
 {
-    pair->heard = virTimeNowUs();
     if (pair->connected)
         return remoteWireSend(&pair->inner, body, length);
     pair->first = body;
@@ -292,6 +319,8 @@ remoteFrontTurnOuter(struct remoteFront *front, struct remoteFrontPair *pair, sh
     if (!remoteFrontListensOuter(pair))
         return (events & (POLLHUP | POLLERR | POLLNVAL)) != 0 ? -1 : 0;
     rc = remoteWireRead(&pair->outer, &body, &length);
+    if (rc >= 0 && pair->outer.state != REMOTE_WIRE_GREETING)
+        pair->heard = virTimeNowUs();
     return rc == 1 ? remoteFrontPass(front, pair, body, length) : rc;
 }
 
@@ -309,22 +338,22 @@ remoteFrontTurnInner(struct remoteFront *front, struct remoteFrontPair *pair, sh
     rc = remoteWireRead(&pair->inner, &body, &length);
     if (rc >= 0 && !pair->met && pair->inner.state != REMOTE_WIRE_GREETING && remoteFrontGreet(front, pair) < 0) {
         if (rc == 1)
-            nn_freemsg(body);
+            free(body);
         return -1;
     }
     return rc == 1 ? remoteWireSend(&pair->outer, body, length) : rc;
 }
 
-/* Messages that are not complete must not be too many bytes: whoever was silent for longest loses its own. */
+/* Messages that are not with nanomsg yet must not be too many bytes: whoever was silent for longest loses its own. */
 static void
 remoteFrontBound(struct remoteFront *front)
 {
     size_t held = 0, most = front->options.largest < REMOTE_FRONT_HELD / 2 ? REMOTE_FRONT_HELD : 2 * front->options.largest, silent;
 
     for (size_t i = 0; i < front->n; i++)
-        held += front->pairs[i]->outer.body != NULL ? front->pairs[i]->outer.want : 0;
+        held += remoteFrontHolds(front->pairs[i]);
     while (held > most && (silent = remoteFrontSilent(front, true)) < front->n) {
-        held -= front->pairs[silent]->outer.want;
+        held -= remoteFrontHolds(front->pairs[silent]);
         remoteFrontRefuse(front, silent);
     }
 }
@@ -350,31 +379,36 @@ remoteFrontLook(struct remoteFront *front, unsigned long long now)
 
 /* ---------- the thread ---------- */
 
-static struct pollfd
-remoteFrontPoll(const struct remoteWire *wire, bool open, bool listens)
+/* A place for what is open, and no more: poll() takes no more than there may be descriptors. */
+static size_t
+remoteFrontPoll(struct remoteFront *front, size_t *n, const struct remoteWire *wire, bool open, bool listens)
 {
-    return (struct pollfd){ .fd = open ? wire->fd : -1, .events = (short)((listens ? POLLIN : 0) | (wire->first != NULL ? POLLOUT : 0)) };
+    if (!open)
+        return 0;
+    front->fds[*n] = (struct pollfd){ .fd = wire->fd, .events = (short)((listens ? POLLIN : 0) | (wire->first != NULL ? POLLOUT : 0)) };
+    return (*n)++;
 }
 
-static int
-remoteFrontWait(struct remoteFront *front)
+/* Until something happens, or for so many ms; -1: as long as it takes. */
+static bool
+remoteFrontWait(struct remoteFront *front, int timeout)
 {
     unsigned long long now = virTimeNowUs(), due = front->lookAt;
-    struct pollfd *fds = front->fds;
     bool accepts = now >= front->acceptAt;
-    int timeout;
+    size_t n = REMOTE_FRONT_FIXED;
 
-    fds[0] = (struct pollfd){ .fd = front->wake[0], .events = POLLIN };
-    fds[1] = (struct pollfd){ .fd = accepts ? front->fd : -1, .events = POLLIN };
+    front->fds[0] = (struct pollfd){ .fd = front->wake[0], .events = POLLIN };
+    front->fds[1] = (struct pollfd){ .fd = accepts ? front->fd : -1, .events = POLLIN };
     for (size_t i = 0; i < front->n; i++) {
-        const struct remoteFrontPair *pair = front->pairs[i];
+        struct remoteFrontPair *pair = front->pairs[i];
 
-        fds[REMOTE_FRONT_FIXED + 2 * i] = remoteFrontPoll(&pair->outer, pair->met, remoteFrontListensOuter(pair));
-        fds[REMOTE_FRONT_FIXED + 2 * i + 1] = remoteFrontPoll(&pair->inner, pair->connected, remoteFrontListensInner(pair));
+        pair->outerAt = remoteFrontPoll(front, &n, &pair->outer, pair->met, remoteFrontListensOuter(pair));
+        pair->innerAt = remoteFrontPoll(front, &n, &pair->inner, pair->connected, remoteFrontListensInner(pair));
     }
     due = accepts || due < front->acceptAt ? due : front->acceptAt;
-    timeout = due == UINT64_MAX ? -1 : due <= now ? 0 : (int)((due - now + 999) / 1000);
-    return virPlatformPoll(fds, REMOTE_FRONT_FIXED + 2 * front->n, timeout);
+    if (timeout < 0 && due != UINT64_MAX)
+        timeout = due <= now ? 0 : (int)((due - now + 999) / 1000);
+    return virPlatformPoll(front->fds, n, timeout) >= 0;
 }
 
 /* From the last to the first, since the last one comes to the place of one that is dropped. */
@@ -382,31 +416,34 @@ static void
 remoteFrontTurn(struct remoteFront *front)
 {
     unsigned long long now;
-    bool partly = false;
+    bool holds = false;
 
     for (size_t i = front->n; i-- > 0;) {
         struct remoteFrontPair *pair = front->pairs[i];
-        const struct pollfd *fds = front->fds + REMOTE_FRONT_FIXED + 2 * i;
+        short outer = pair->outerAt > 0 ? front->fds[pair->outerAt].revents : 0, inner = pair->innerAt > 0 ? front->fds[pair->innerAt].revents : 0;
         int rc = 0;
 
-        if (fds[1].revents != 0)
-            rc = remoteFrontTurnInner(front, pair, fds[1].revents);
-        if (rc == 0 && fds[0].revents != 0)
-            rc = remoteFrontTurnOuter(front, pair, fds[0].revents);
+        if (inner != 0)
+            rc = remoteFrontTurnInner(front, pair, inner);
+        if (rc == 0 && outer != 0)
+            rc = remoteFrontTurnOuter(front, pair, outer);
         if (rc == -2)
             remoteFrontRefuse(front, i);
         else if (rc < 0)
             remoteFrontDrop(front, i);
         else
-            partly = partly || pair->outer.body != NULL;
+            holds = holds || remoteFrontHolds(pair) > 0;
     }
-    if (partly)
+    if (holds)
         remoteFrontBound(front);
     now = virTimeNowUs();
     if (now >= front->lookAt)
         remoteFrontLook(front, now);
     if (front->fds[1].revents != 0)
         remoteFrontAccept(front, now);
+    if (front->starved)
+        remoteFrontRefuseSilent(front);
+    front->starved = false;
 }
 
 static void *
@@ -414,9 +451,14 @@ remoteFrontRun(void *opaque)
 {
     struct remoteFront *front = opaque;
 
-    while (!atomic_load(&front->stopped))
-        if (remoteFrontWait(front) >= 0)
+    while (!atomic_load(&front->stopped)) {
+        if (remoteFrontWait(front, -1))
             remoteFrontTurn(front);
+        else if (errno != EINTR)
+            virPlatformPoll(front->fds, 1, (int)(REMOTE_FRONT_PAUSE / 1000));
+    }
+    if (remoteFrontWait(front, 0))                /* the last answers */
+        remoteFrontTurn(front);
     return NULL;
 }
 
@@ -443,6 +485,7 @@ remoteFrontFree(struct remoteFront *front)
     free(front->path);
     free(front->host);
     free(front->port);
+    free(front->authority);
     free(front);
 }
 
@@ -462,7 +505,10 @@ remoteFrontNew(const struct remoteFrontOptions *options, int fd)
     front->lookAt = UINT64_MAX;
     if ((options->path != NULL && (front->path = virStringCopy(options->path)) == NULL)
         || (options->host != NULL && (front->host = virStringCopy(options->host)) == NULL)
-        || (options->port != NULL && (front->port = virStringCopy(options->port)) == NULL) || (front->pairs = virAllocate(options->most * sizeof(*front->pairs))) == NULL
+        || (options->port != NULL && (front->port = virStringCopy(options->port)) == NULL)
+        || (front->host != NULL
+            && (front->authority = virStringFormat(strchr(front->host, ':') != NULL ? "[%s]:%s" : "%s:%s", front->host, front->port)) == NULL)
+        || (front->pairs = virAllocate(options->most * sizeof(*front->pairs))) == NULL
         || (front->fds = virAllocate((2 * options->most + REMOTE_FRONT_FIXED) * sizeof(*front->fds))) == NULL) {
         remoteFrontFree(front);
         return NULL;
@@ -483,6 +529,7 @@ remoteFrontNew(const struct remoteFrontOptions *options, int fd)
 #undef REMOTE_FRONT_HELD
 #undef REMOTE_FRONT_ACCEPTS
 #undef REMOTE_FRONT_PAUSE
+#undef REMOTE_FRONT_CONNECT_MS
 #undef REMOTE_FRONT_FIXED
 #undef VIRT_FROM
 #endif

@@ -28,7 +28,7 @@
 #define REMOTE_ASK      (1 * REMOTE_SECOND)       /* the server is asked about a call after this, */
 #define REMOTE_ASK_MOST (5 * REMOTE_SECOND)       /* then less often, up to this */
 #define REMOTE_POLL     (10 * REMOTE_SECOND)      /* virt.events is answered within this */
-#define REMOTE_DEAF     (2 * REMOTE_SECOND)       /* a second question that nothing was heard to has another connection */
+#define REMOTE_DEAF     (15 * REMOTE_SECOND)      /* who has heard nothing for this long asks over another connection */
 #define REMOTE_SILENCE  (60 * REMOTE_SECOND)      /* a server that says nothing at all for this long does not answer */
 #define REMOTE_UNTAKEN  (60 * REMOTE_SECOND)      /* the reply of a phase that nobody calls again is dropped after this */
 #define REMOTE_DOCUMENT (256ull << 20)            /* bytes of a reply in parts */
@@ -416,6 +416,7 @@ remoteLinkTakeBody(struct remoteLink *link, unsigned long long low, struct remot
     struct remoteCall *call = remoteLinkFindByHeader(link, low, &sub);
 
     link->heardAt = virTimeNowUs();
+    link->unanswered = 0;
     if (call == NULL || call->state == REMOTE_CALL_HELD)
         call = remoteLinkFindByText(link, body, &sub);
     if (call == NULL || call->state == REMOTE_CALL_HELD || call->state == REMOTE_CALL_WAITS || call->failure != REMOTE_CALL_GOES_ON

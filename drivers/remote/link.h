@@ -24,6 +24,7 @@ struct remoteCarry;
 
 enum {
     REMOTE_LINK_DONE = 16,
+    REMOTE_LINK_ENDPOINTS = 4,        /* connections of nanomsg's, at most: the first, and those made because another seemed dead */
     REMOTE_LINK_MESSAGE = 4 << 20,    /* bytes of a message, whatever the server says */
 };
 
@@ -98,9 +99,10 @@ struct remoteLink {
     char *address;                    /* nanomsg's */
     unsigned long long grace;         /* us that a server may be away */
     int socket, receiveFd, sendFd;    /* of nanomsg */
-    int endpoint;                     /* guarded by lock: nanomsg's connection, or its attempts at one, */
+    int endpoints[REMOTE_LINK_ENDPOINTS];         /* guarded by lock, as the next four: nanomsg's connections, or its attempts at one */
+    size_t nendpoints;
     unsigned long long connectedAt;   /* since then */
-    unsigned int endpoints;           /* further ones */
+    unsigned int unanswered;          /* steps on the way to a session, one after the other */
     int wake[2];                      /* to the leader: what it waits for has changed */
     struct virEventHub *hub;
 
@@ -204,6 +206,7 @@ VIRT_INTERNAL int remoteLinkCheckProcess(const struct remoteLink *link);
 
 struct remoteLinkOptions {
     const char *address;              /* of nanomsg: "ipc:///run/virt/virt-sock" */
+    const char *where;                /* the server is, for errors */
     const char *path;                 /* of the Unix socket, or NULL */
     const char *served;               /* the URI at the server */
     unsigned int grace;               /* seconds */
@@ -279,6 +282,7 @@ struct remoteConnection {
     struct remoteTunnel *tunnel;      /* ssh's; NULL: none */
     struct remoteFront *front;        /* reads the server's bytes before nanomsg does; NULL: nanomsg reads them */
     char *folder, *socket;            /* that it has for that */
+    int folderLock;
     bool encrypted;
 };
 

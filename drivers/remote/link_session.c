@@ -24,7 +24,6 @@
 
 #define REMOTE_MS       1000ull                   /* us, as all times here */
 #define REMOTE_CONNECT  (1000 * REMOTE_MS)        /* that nanomsg may take to connect */
-#define REMOTE_ENDPOINTS 8                        /* connections of nanomsg's that are made because another seems dead */
 #define REMOTE_RETRY    (50 * REMOTE_MS)          /* between two looks for a server */
 #define REMOTE_STEP     (2000 * REMOTE_MS)        /* that a step of the way to a session may take before it is begun anew */
 #define REMOTE_GOODBYE  (200 * REMOTE_MS)         /* the last replies of a server that has gone come within this */
@@ -424,13 +423,19 @@ remoteLinkSetKeepAlive(struct remoteLink *link, int interval, unsigned int count
 
 /* ---------- what is due ---------- */
 
-/* One more connection of nanomsg's: an old one cannot be shut down while it may be alive, after that nanomsg does not send any more. */
+/*
+ * One more connection of nanomsg's. An old one is shut down only when none is alive: nanomsg does not send any more after one that is. So they
+ * are few, and made where all else has failed.
+ */
 VIRT_INTERNAL void
 remoteLinkConnectAnew(struct remoteLink *link, unsigned long long now)
 {
-    if (now < link->connectedAt + REMOTE_CONNECT || link->endpoints >= REMOTE_ENDPOINTS || nn_connect(link->socket, link->address) < 0)
+    int endpoint;
+
+    if (now < link->connectedAt + REMOTE_CONNECT || link->nendpoints == REMOTE_LINK_ENDPOINTS
+        || (endpoint = nn_connect(link->socket, link->address)) < 0)
         return;
-    link->endpoints++;
+    link->endpoints[link->nendpoints++] = endpoint;
     link->connectedAt = now;
 }
 
@@ -446,8 +451,9 @@ remoteLinkIsApart(struct remoteLink *link, unsigned long long now)
     if (nn_get_statistic(link->socket, NN_STAT_CURRENT_CONNECTIONS) > 0)
         return false;
     if (now >= link->connectedAt + REMOTE_CONNECT && (endpoint = nn_connect(link->socket, link->address)) >= 0) {
-        nn_shutdown(link->socket, link->endpoint);
-        link->endpoint = endpoint;
+        while (link->nendpoints > 0)
+            nn_shutdown(link->socket, link->endpoints[--link->nendpoints]);
+        link->endpoints[link->nendpoints++] = endpoint;
         link->connectedAt = now;
     }
     return link->who == NULL;
@@ -497,7 +503,8 @@ remoteLinkSessionTick(struct remoteLink *link, unsigned long long now)
     if (link->state == REMOTE_LINK_AWAY) {
         remoteLinkLookForServer(link, now);
     } else {
-        remoteLinkConnectAnew(link, now);
+        if (++link->unanswered > 1)
+            remoteLinkConnectAnew(link, now);
         remoteLinkRenew(link, "no answer");
     }
 }
@@ -972,7 +979,7 @@ remoteLinkSetOption(struct remoteLink *link, int option, int value)
 }
 
 static int
-remoteLinkConnect(struct remoteLink *link)
+remoteLinkConnect(struct remoteLink *link, const char *where)
 {
     size_t size = sizeof(int);
 
@@ -983,8 +990,9 @@ remoteLinkConnect(struct remoteLink *link)
         || remoteLinkSetOption(link, NN_RECONNECT_IVL, 20) < 0 || remoteLinkSetOption(link, NN_RECONNECT_IVL_MAX, 500) < 0
         || nn_getsockopt(link->socket, NN_SOL_SOCKET, NN_RCVFD, &link->receiveFd, &size) < 0
         || nn_getsockopt(link->socket, NN_SOL_SOCKET, NN_SNDFD, &link->sendFd, &size) < 0
-        || (link->endpoint = nn_connect(link->socket, link->address)) < 0)
-        return virReportError(VIR_ERR_RPC, "%s: cannot connect to '%s': %s", link->uri, link->address, nn_strerror(nn_errno()));
+        || (link->endpoints[0] = nn_connect(link->socket, link->address)) < 0)
+        return virReportError(VIR_ERR_RPC, "%s: cannot connect to '%s': %s", link->uri, where, nn_strerror(nn_errno()));
+    link->nendpoints = 1;
     return 0;
 }
 
@@ -994,7 +1002,7 @@ remoteLinkOpen(virConnectPtr conn, const struct remoteLinkOptions *options)
     struct remoteLink *link = remoteLinkNew(conn, options);
     bool up;
 
-    if (link == NULL || remoteLinkConnect(link) < 0) {
+    if (link == NULL || remoteLinkConnect(link, options->where) < 0) {
 #if VIRT_WITH_NOISE
         if (link == NULL)
             remoteNoiseClientFree(options->noise);
@@ -1016,7 +1024,7 @@ remoteLinkOpen(virConnectPtr conn, const struct remoteLinkOptions *options)
         virSetLastError(link->refusal);
     else
         virReportError(VIR_ERR_RPC, "%s: the server at '%s' has not answered within %u s", link->uri,
-                       link->path != NULL ? link->path : link->address, options->opening);
+                       options->where, options->opening);
     remoteLinkClose(link);
     return NULL;
 }
@@ -1070,7 +1078,6 @@ remoteLinkIsAlive(struct remoteLink *link)
 
 #undef REMOTE_MS
 #undef REMOTE_CONNECT
-#undef REMOTE_ENDPOINTS
 #undef REMOTE_RETRY
 #undef REMOTE_STEP
 #undef REMOTE_GOODBYE

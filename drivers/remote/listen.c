@@ -16,6 +16,7 @@
 #include <nanomsg/reqrep.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -71,10 +72,10 @@ remoteListenerFree(struct remoteListener *listener)
     remoteFrontFree(listener->front);
     if (listener->socket >= 0)
         nn_close(listener->socket);
-    if (listener->inner != NULL)
+    if (listener->innerBound)
         unlink(listener->inner);
     if (listener->folder != NULL)
-        rmdir(listener->folder);
+        remoteFolderRemove(listener->folder, listener->folderLock);
     if (listener->whoFd >= 0) {
         unlink(listener->whoPath);
         close(listener->whoFd);
@@ -173,12 +174,24 @@ remoteListenerIsOpen(const struct remoteListener *listener)
     return (listener->mode & 0077) != 0 || (listener->owner >= 0 && listener->owner != (long long)geteuid());
 }
 
+/* Connections to a front: each has up to four descriptors, and those of one address must not be all that the process may have. */
+static size_t
+remoteListenerMost(const struct remoteListener *listener)
+{
+    size_t most = 2 * (size_t)listener->server->limits.clients + 64;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur / 6 >= most)
+        return most;
+    return limit.rlim_cur / 6 > 4 ? (size_t)limit.rlim_cur / 6 : 4;
+}
+
 /* nanomsg listens on listener->inner already. fd is taken over. */
 static int
 remoteListenerFront(struct remoteListener *listener, int fd, enum remoteWireKind kind)
 {
     virServerPtr server = listener->server;
-    struct remoteFrontOptions options = { .kind = kind, .path = listener->inner, .most = 2 * (size_t)server->limits.clients + 64, .largest = remoteListenerLargest(listener),
+    struct remoteFrontOptions options = { .kind = kind, .path = listener->inner, .most = remoteListenerMost(listener), .largest = remoteListenerLargest(listener),
                                           .greeting = REMOTE_SERVER_HELLO_MS * 1000ULL, .refused = &server->stats.invalid };
 
     return fd >= 0 && (listener->front = remoteFrontNew(&options, fd)) != NULL ? 0 : -1;
@@ -199,10 +212,10 @@ remoteListenerBind(struct remoteListener *listener, const char *folder)
 {
     VIRT_CLEANUP_FREE char *socket = virStringFormat("%s/s", folder), *who = virStringFormat("%s/w", folder);
     VIRT_CLEANUP_FREE char *address = virStringFormat("ipc://%s/s", folder), *face = virStringFormat("%s/f", folder);
-    bool open = remoteListenerIsOpen(listener);
+    bool open = listener->inner != NULL;
     int rc = -1;
 
-    if (socket == NULL || who == NULL || address == NULL || face == NULL || (open && (listener->inner = virStringFormat("%s.in", listener->path)) == NULL))
+    if (socket == NULL || who == NULL || address == NULL || face == NULL)
         return -1;
     if (strlen(address) >= NN_SOCKADDR_MAX || strlen(socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)
         || strlen(listener->path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path) - strlen(".who"))
@@ -211,9 +224,10 @@ remoteListenerBind(struct remoteListener *listener, const char *folder)
         return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->path, nn_strerror(nn_errno()));
     if (open && chmod(socket, 0600) < 0)
         virReportSystemError(errno, "cannot set the permissions of '%s'", listener->inner);
-    else if (!open || (remoteListenerMove(socket, listener->inner) == 0
-                       && remoteListenerFront(listener, virFileListen(face, 64), REMOTE_WIRE_SP) == 0))
+    else if (!open || (listener->innerBound = remoteListenerMove(socket, listener->inner) == 0))
         rc = 0;
+    if (rc == 0 && open)
+        rc = remoteListenerFront(listener, virFileListen(face, 64), REMOTE_WIRE_SP);
     if (rc == 0 && ((listener->whoFd = virFileListen(who, 64)) < 0 || remoteListenerPermit(listener, open ? face : socket) < 0
                     || remoteListenerPermit(listener, who) < 0 || remoteListenerMove(open ? face : socket, listener->path) < 0))
         rc = -1;
@@ -234,6 +248,8 @@ remoteListenerUnix(struct remoteListener *listener)
     pid_t owner;
     int rc = -1;
 
+    if (remoteListenerIsOpen(listener) && (listener->inner = virStringFormat("%s.in", listener->path)) == NULL)
+        return -1;
     listener->whoPath = virStringFormat("%s.who", listener->path);
     listener->lockPath = virStringFormat("%s.lock", listener->path);
     folder = virStringFormat("%.*s.vXXXXXX", slash != NULL ? (int)(slash + 1 - listener->path) : 0, listener->path);
@@ -242,7 +258,8 @@ remoteListenerUnix(struct remoteListener *listener)
     if ((listener->lockFd = virFileLock(listener->lockPath, &owner)) < 0)
         return owner == 0 ? -1 : virReportError(VIR_ERR_OPERATION_INVALID, "'%s': process %lld listens there already", listener->path,
                                                 (long long)owner);
-    if (remoteListenerProbe(listener->path) < 0 || remoteListenerProbe(listener->whoPath) < 0)
+    if (remoteListenerProbe(listener->path) < 0 || remoteListenerProbe(listener->whoPath) < 0
+        || (listener->inner != NULL && remoteListenerProbe(listener->inner) < 0))
         return -1;
     if ((listener->spareFd = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
         return virReportSystemError(errno, "cannot open '/dev/null'");
@@ -272,33 +289,45 @@ remoteListenerKeys(struct remoteListener *listener, const struct remoteListenOpt
     return listener->noise != NULL ? 0 : -1;
 }
 
-/* A listening socket there; "": at all addresses, of IPv4 too. -1 with the error set. */
+static int
+remoteListenerTry(const struct addrinfo *at, bool both)
+{
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1, no = 0, saved;
+
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0
+        && (!both || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) == 0) && bind(fd, at->ai_addr, at->ai_addrlen) == 0
+        && listen(fd, 64) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* A listening socket at an address of this host, an IPv6 one in brackets; "*": at all of them. -1 with the error set. */
 static int
 remoteListenerTcp(const struct remoteListener *listener, const char *host, int port)
 {
-    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *list = NULL, *at;
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *list = NULL;
+    bool all = strcmp(host, "*") == 0, brackets = host[0] == '[' && host[strlen(host) - 1] == ']';
+    VIRT_CLEANUP_FREE char *bare = brackets ? virStringSlice(host + 1, strlen(host) - 2) : virStringCopy(host);
     char service[12];
-    int fd = -1, yes = 1, no = 0, rc, saved = 0;
+    int fd = -1, rc;
 
     snprintf(service, sizeof(service), "%d", port);
-    if ((rc = getaddrinfo(host[0] != '\0' ? host : NULL, service, &hints, &list)) != 0)
+    if (bare == NULL)
+        return -1;
+    if ((rc = getaddrinfo(all ? NULL : bare, service, &hints, &list)) != 0)
         return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->address, gai_strerror(rc));
-    for (int six = host[0] == '\0'; fd < 0 && six >= 0; six--)
-        for (at = list; fd < 0 && at != NULL; at = at->ai_next) {
-            if (six && at->ai_family != AF_INET6)
-                continue;
-            if ((fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) >= 0
-                && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0
-                && (!six || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) == 0)
-                && bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, 64) == 0)
-                break;
-            saved = errno;
-            if (fd >= 0)
-                close(fd);
-            fd = -1;
-        }
+    for (const struct addrinfo *at = list; all && fd < 0 && at != NULL; at = at->ai_next)
+        fd = at->ai_family == AF_INET6 ? remoteListenerTry(at, true) : -1;
+    for (const struct addrinfo *at = list; fd < 0 && at != NULL; at = at->ai_next)
+        fd = remoteListenerTry(at, false);
+    rc = errno;
     freeaddrinfo(list);
-    return fd >= 0 ? fd : virReportSystemError(saved, "cannot listen on '%s'", listener->address);
+    return fd >= 0 ? fd : virReportSystemError(rc, "cannot listen on '%s'", listener->address);
 }
 
 /* nanomsg listens at an address; 0, or -1 with the error set. */
@@ -320,9 +349,10 @@ remoteListenerWs(struct remoteListener *listener, const char *host, int port)
 {
     VIRT_CLEANUP_FREE char *address = NULL;
 
-    if ((listener->folder = remoteFolderMake("virt-ws")) == NULL || (listener->inner = virStringFormat("%s/s", listener->folder)) == NULL
+    if ((listener->folder = remoteFolderMake("virt-ws", &listener->folderLock)) == NULL || (listener->inner = virStringFormat("%s/s", listener->folder)) == NULL
         || (address = virStringFormat("ipc://%s", listener->inner)) == NULL || remoteListenerNanomsg(listener, address) < 0)
         return -1;
+    listener->innerBound = true;
     return remoteListenerFront(listener, remoteListenerTcp(listener, host, port), REMOTE_WIRE_WS);
 }
 
@@ -334,6 +364,7 @@ remoteListenerNet(struct remoteListener *listener, const struct remoteListenOpti
     const char *place = listener->address + (tcp ? 4 : 3), *colon = strrchr(place, ':'), *bracket = strrchr(place, ']');
     VIRT_CLEANUP_FREE char *host = NULL, *address = NULL;
     int port = tcp ? REMOTE_SERVER_TCP_PORT : REMOTE_SERVER_WS_PORT;
+    const char *name;
 
     listener->transport = tcp ? "tcp" : "ws";
     if (colon != NULL && bracket != NULL && colon < bracket)
@@ -343,10 +374,10 @@ remoteListenerNet(struct remoteListener *listener, const struct remoteListenOpti
     if ((host = virStringSlice(place, colon != NULL ? (size_t)(colon - place) : strlen(place))) == NULL
         || remoteListenerKeys(listener, options) < 0 || remoteListenerSocket(listener) < 0)
         return -1;
+    name = host[0] == '\0' ? "*" : strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
     if (!tcp)
-        return remoteListenerWs(listener, host, port);
-    address = virStringFormat("tcp://%s:%d", host[0] == '\0' ? "*" : strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port);
-    return remoteListenerNanomsg(listener, address);
+        return remoteListenerWs(listener, name, port);
+    return remoteListenerNanomsg(listener, address = virStringFormat("tcp://%s:%d", name, port));
 }
 #else
 static int

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 #define REMOTE_GRACE_MOST    86400
 #define REMOTE_OPEN          20                   /* seconds that opening may take, */
 #define REMOTE_OPEN_ASKING   120                  /* where ssh may ask for a password */
+#define REMOTE_FOLDER_TRIES  5
 #define REMOTE_ERRORS        4096                 /* bytes of what ssh said */
 
 VIRT_INTERNAL_DATA const struct virDriver virRemoteDriver;
@@ -144,11 +146,88 @@ remoteUnixPath(virConnectPtr conn, const struct virUri *uri)
     return path;
 }
 
+/* ---------- folders for sockets ---------- */
+
+static int
+remoteFolderUnlink(const char *name, void *opaque)
+{
+    VIRT_CLEANUP_FREE char *path = virStringFormat("%s/%s", (const char *)opaque, name);
+
+    if (path != NULL)
+        unlink(path);
+    return 0;
+}
+
+VIRT_INTERNAL void
+remoteFolderRemove(const char *folder, int lock)
+{
+    virFileEach(folder, remoteFolderUnlink, (void *)(uintptr_t)folder);
+    rmdir(folder);
+    if (lock >= 0)
+        close(lock);
+}
+
+/* Holds the folder, if it is ours and nobody does; or -1. */
+static int
+remoteFolderLock(const char *folder)
+{
+    VIRT_CLEANUP_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info, again;
+    int result = fd;
+
+    if (fd < 0 || fstat(fd, &info) < 0 || info.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0 || lstat(folder, &again) < 0
+        || again.st_ino != info.st_ino || again.st_dev != info.st_dev)
+        return -1;
+    fd = -1;
+    return result;
+}
+
+struct remoteFolderSweep {
+    const char *base, *what;
+};
+
+/* One like ours that its process has left behind. */
+static int
+remoteFolderSweep(const char *name, void *opaque)
+{
+    const struct remoteFolderSweep *sweep = opaque;
+    size_t length = strlen(sweep->what);
+    VIRT_CLEANUP_FREE char *folder = NULL;
+    int lock;
+
+    if (strncmp(name, sweep->what, length) == 0 && strlen(name) == length + strlen("-XXXXXX") && name[length] == '-'
+        && (folder = virStringFormat("%s/%s", sweep->base, name)) != NULL && (lock = remoteFolderLock(folder)) >= 0)
+        remoteFolderRemove(folder, lock);
+    return 0;
+}
+
+VIRT_INTERNAL char *
+remoteFolderMake(const char *what, int *lock)
+{
+    struct remoteFolderSweep sweep = { getenv("XDG_RUNTIME_DIR"), what };
+    char *folder = NULL;
+
+    if (sweep.base == NULL || *sweep.base != '/' || access(sweep.base, W_OK) < 0)
+        sweep.base = "/tmp";
+    virFileEach(sweep.base, remoteFolderSweep, &sweep);
+    virResetLastError();
+    for (int i = 0; i < REMOTE_FOLDER_TRIES; i++) {       /* another's sweep may come between */
+        if ((folder = virStringFormat("%s/%s-XXXXXX", sweep.base, what)) == NULL)
+            return NULL;
+        if (mkdtemp(folder) != NULL && (*lock = remoteFolderLock(folder)) >= 0)
+            return folder;
+        free(folder);
+    }
+    virReportSystemError(errno, "cannot make a folder in '%s'", sweep.base);
+    return NULL;
+}
+
 /* ---------- ssh ---------- */
 
 /* A child that forwards two sockets of a folder that only we enter. */
 struct remoteTunnel {
     char *folder, *socket, *who, *errors;         /* the first is removed with the tunnel */
+    int lock;                                     /* of it */
     char *host, *behind;                          /* what the sockets lead to */
     char **argv;
     bool mayAsk;                                  /* for a password, on the terminal */
@@ -173,14 +252,8 @@ remoteTunnelFree(struct remoteTunnel *tunnel)
     if (tunnel == NULL)
         return;
     remoteTunnelEnd(tunnel);
-    if (tunnel->socket != NULL)
-        unlink(tunnel->socket);
-    if (tunnel->who != NULL)
-        unlink(tunnel->who);
-    if (tunnel->errors != NULL)
-        unlink(tunnel->errors);
     if (tunnel->folder != NULL)
-        rmdir(tunnel->folder);
+        remoteFolderRemove(tunnel->folder, tunnel->lock);
     virStringsFree(tunnel->argv);
     free(tunnel->folder);
     free(tunnel->socket);
@@ -285,25 +358,10 @@ remoteTunnelCommand(struct remoteTunnel *tunnel, const struct virUri *uri)
     return 0;
 }
 
-VIRT_INTERNAL char *
-remoteFolderMake(const char *what)
-{
-    const char *base = getenv("XDG_RUNTIME_DIR");
-    char *folder;
-
-    if (base == NULL || *base != '/' || access(base, W_OK) < 0)
-        base = "/tmp";
-    if ((folder = virStringFormat("%s/%s-XXXXXX", base, what)) == NULL || mkdtemp(folder) != NULL)
-        return folder;
-    virReportSystemError(errno, "cannot make a folder in '%s'", base);
-    free(folder);
-    return NULL;
-}
-
 static int
 remoteTunnelFolder(struct remoteTunnel *tunnel)
 {
-    if ((tunnel->folder = remoteFolderMake("virt-ssh")) == NULL || (tunnel->socket = virStringFormat("%s/s", tunnel->folder)) == NULL
+    if ((tunnel->folder = remoteFolderMake("virt-ssh", &tunnel->lock)) == NULL || (tunnel->socket = virStringFormat("%s/s", tunnel->folder)) == NULL
         || (tunnel->who = virStringFormat("%s/s.who", tunnel->folder)) == NULL
         || (tunnel->errors = virStringFormat("%s/errors", tunnel->folder)) == NULL)
         return -1;
@@ -361,13 +419,22 @@ remoteSecretOpen(const struct virUri *uri, int port)
 
 /* ---------- opening and closing ---------- */
 
-/* A server of root's, or of this user's own, is trusted with nanomsg's life. */
+/* Whether this file is root's or this user's own; and, of a folder, whether nobody else can put something there. */
 static bool
-remoteIsStrangers(const char *path)
+remoteIsOurs(const char *path, bool folder)
 {
     struct stat info;
 
-    return stat(path, &info) == 0 && info.st_uid != 0 && info.st_uid != geteuid();
+    return stat(path, &info) == 0 && (info.st_uid == 0 || info.st_uid == geteuid()) && (!folder || (info.st_mode & 0022) == 0);
+}
+
+/* What another user may listen at now, or one day when this server has gone. */
+static bool
+remoteIsStrangers(const char *path)
+{
+    VIRT_CLEANUP_FREE char *folder = virStringSlice(path, (size_t)(strrchr(path, '/') - path) + 1);
+
+    return folder == NULL || !remoteIsOurs(folder, true) || (access(path, F_OK) == 0 && !remoteIsOurs(path, false));
 }
 
 /* The front that nanomsg connects to instead, and its address there; NULL with the error set. */
@@ -378,10 +445,10 @@ remoteFrontBegin(struct remoteConnection *mine, const struct remoteFrontOptions 
     int fd;
 
     options.client = true;
-    options.most = 4;                 /* nanomsg has one, and may be about to have another */
+    options.most = REMOTE_LINK_ENDPOINTS + 2;        /* nanomsg may be about to have another */
     options.largest = REMOTE_LINK_MESSAGE;
     options.greeting = REMOTE_OPEN * 1000000ULL;
-    if ((mine->folder = remoteFolderMake("virt-front")) == NULL || (mine->socket = virStringFormat("%s/s", mine->folder)) == NULL
+    if ((mine->folder = remoteFolderMake("virt-front", &mine->folderLock)) == NULL || (mine->socket = virStringFormat("%s/s", mine->folder)) == NULL
         || (fd = virFileListen(mine->socket, 4)) < 0 || (mine->front = remoteFrontNew(&options, fd)) == NULL)
         return NULL;
     return virStringFormat("ipc://%s", mine->socket);
@@ -391,17 +458,15 @@ static void
 remoteFrontEnd(struct remoteConnection *mine)
 {
     remoteFrontFree(mine->front);
-    if (mine->socket != NULL)
-        unlink(mine->socket);
     if (mine->folder != NULL)
-        rmdir(mine->folder);
+        remoteFolderRemove(mine->folder, mine->folderLock);
     free(mine->socket);
     free(mine->folder);
 }
 
 static int
 remoteFillOptions(virConnectPtr conn, const struct virUri *uri, enum remoteTransport transport, struct remoteConnection *mine,
-                  struct remoteLinkOptions *options, char **path, char **address)
+                  struct remoteLinkOptions *options, char **path, char **address, char **where)
 {
     int port = uri->port != 0 ? uri->port : remoteTransports[transport].port;
 
@@ -429,18 +494,24 @@ remoteFillOptions(virConnectPtr conn, const struct virUri *uri, enum remoteTrans
         if ((options->noise = remoteSecretOpen(uri, port)) == NULL)
             return -1;
         snprintf(service, sizeof(service), "%d", port);
+        *where = virStringFormat(strchr(uri->server, ':') != NULL ? "%s://[%s]:%d" : "%s://%s:%d", uri->transport, uri->server, port);
         if (transport == REMOTE_WS)
             *address = remoteFrontBegin(mine, &(struct remoteFrontOptions){ .kind = REMOTE_WIRE_WS, .host = uri->server, .port = service });
-        else
-            *address = virStringFormat(strchr(uri->server, ':') != NULL ? "tcp://[%s]:%d" : "tcp://%s:%d", uri->server, port);
+        else if (*where != NULL)
+            *address = virStringCopy(*where);
+        if ((options->where = *where) == NULL)
+            return -1;
         mine->encrypted = true;
 #else
+        (void)where;
         return virReportError(VIR_ERR_NO_SUPPORT, "transport '%s' to '%s', port %d: this library was built without its encryption "
                               "(VIRT_WITH_NOISE), and without it nothing goes over a network; there is '%s+ssh://%s%s'", uri->transport,
                               uri->server, port, uri->scheme, uri->server, uri->path);
 #endif
     }
     options->path = *path;
+    if (*path != NULL)
+        options->where = *path;
     return (options->address = *address) != NULL ? 0 : -1;
 }
 
@@ -484,7 +555,7 @@ remoteConnectionFree(struct remoteConnection *mine)
 static int
 remoteConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPtr auth, unsigned int flags)
 {
-    VIRT_CLEANUP_FREE char *path = NULL, *address = NULL, *served = NULL;
+    VIRT_CLEANUP_FREE char *path = NULL, *address = NULL, *where = NULL, *served = NULL;
     struct remoteLinkOptions options = { 0 };
     struct remoteConnection *mine;
     virErrorPtr before;
@@ -499,7 +570,7 @@ remoteConnectOpen(virConnectPtr conn, const struct virUri *uri, virConnectAuthPt
     if (remoteUriCheck(uri, (enum remoteTransport)transport) < 0 || (options.served = served = remoteUriServed(conn->uri, uri)) == NULL
         || (mine = virAllocate(sizeof(*mine))) == NULL)
         return -1;
-    if (remoteFillOptions(conn, uri, (enum remoteTransport)transport, mine, &options, &path, &address) < 0
+    if (remoteFillOptions(conn, uri, (enum remoteTransport)transport, mine, &options, &path, &address, &where) < 0
         || (mine->link = remoteLinkOpen(conn, &options)) == NULL || remoteTakeHello(mine, mine->link->hello) < 0) {
         before = virSaveLastError();
         remoteConnectionFree(mine);

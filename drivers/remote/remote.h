@@ -134,7 +134,11 @@ VIRT_INTERNAL void remoteErrorParse(const cJSON *json);
 VIRT_INTERNAL char *remoteBytesFormat(const void *bytes, size_t length);
 VIRT_INTERNAL unsigned char *remoteBytesParse(const char *text, size_t *length);
 
-/* A folder that only we enter, in the user's runtime directory or in /tmp: its path, malloc'd; NULL with the error set. */
-VIRT_INTERNAL char *remoteFolderMake(const char *what);
+/*
+ * A folder that only we enter, in the user's runtime directory or in /tmp: its path, malloc'd; NULL with the error set. It is removed with the files in
+ * it, or, where its process was killed, when another is made. *lock is what holds it meanwhile.
+ */
+VIRT_INTERNAL char *remoteFolderMake(const char *what, int *lock);
+VIRT_INTERNAL void remoteFolderRemove(const char *folder, int lock);
 
 #endif

@@ -21,7 +21,6 @@ enum {
     REMOTE_SERVER_LISTENERS = 16,            /* addresses of one server */
     REMOTE_SERVER_BUCKETS = 256,             /* of the table of sessions, and of each one's calls */
     REMOTE_SERVER_TURN = 64,                 /* messages that a thread takes before it looks after all else */
-    REMOTE_SERVER_SEALED = 64,               /* what encryption adds to a message, at most, and a number */
     REMOTE_SERVER_CONTROL = 192,             /* room for a request's header, as nanomsg gives it */
     REMOTE_SERVER_PART = 256 << 10,          /* text of one part */
     REMOTE_SERVER_VALUES = 1 << 18,          /* of one message: no list that a client sends has as many */
@@ -66,6 +65,8 @@ struct remoteListener {
     long long owner, group;           /* -1: as they come */
     struct remoteFront *front;        /* takes the connections; NULL: nanomsg does */
     char *inner, *folder;             /* nanomsg's own socket where it does not, and for ws the folder that it has to itself */
+    bool innerBound;                  /* the file is ours */
+    int folderLock;
     int socket;                       /* nanomsg's */
     int ready;                        /* its NN_RCVFD */
     int whoFd, lockFd;

@@ -6,9 +6,9 @@
 #include "../common/platform.h"
 
 #include <errno.h>
-#include <nanomsg/nn.h>
 #include <nanomsg/reqrep.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -17,6 +17,7 @@
 # include <openssl/evp.h>
 #endif
 
+#define REMOTE_WIRE_STEPS  64                    /* of reading at a time: who sends pings without end is not the only one */
 #define REMOTE_WIRE_FRAMES 256                   /* of one message: whoever sends each byte alone would make us move the rest for each */
 
 /* ---------- sending ---------- */
@@ -24,7 +25,7 @@
 static void
 remoteWireOutFree(struct remoteWireOut *out)
 {
-    nn_freemsg(out->body);
+    free(out->body);
     free(out);
 }
 
@@ -46,7 +47,6 @@ remoteWireFlush(struct remoteWire *wire)
             return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
         if ((out->sent += (size_t)n) < out->headLength + out->length)
             continue;
-        wire->queued -= out->length;
         if ((wire->first = out->next) == NULL)
             wire->last = &wire->first;
         remoteWireOutFree(out);
@@ -61,7 +61,7 @@ remoteWireQueue(struct remoteWire *wire, const unsigned char *head, size_t headL
     struct remoteWireOut *out = calloc(1, sizeof(*out));
 
     if (out == NULL) {
-        nn_freemsg(body);
+        free(body);
         return -1;
     }
     memcpy(out->head, head, headLength);
@@ -70,7 +70,6 @@ remoteWireQueue(struct remoteWire *wire, const unsigned char *head, size_t headL
     out->length = length;
     *wire->last = out;
     wire->last = &out->next;
-    wire->queued += length;
     return wire->first == out ? remoteWireFlush(wire) : 0;
 }
 
@@ -129,7 +128,7 @@ remoteWireGrow(struct remoteWire *wire, uint64_t more)
     wire->want = wire->have + (size_t)more;
     if (more == 0)
         return 1;
-    if ((body = wire->body == NULL ? nn_allocmsg(wire->want, 0) : nn_reallocmsg(wire->body, wire->want)) == NULL)
+    if ((body = realloc(wire->body, wire->want)) == NULL)
         return -1;
     wire->body = body;
     return 1;
@@ -366,7 +365,7 @@ remoteWireSendWs(struct remoteWire *wire, unsigned int first, void *body, size_t
     if (wire->client) {
         head[1] |= 0x80;
         if (virPlatformRandom(head + n, 4) < 0) {
-            nn_freemsg(body);
+            free(body);
             return -1;
         }
         remoteWireMask(body, length, head + n);
@@ -375,7 +374,7 @@ remoteWireSendWs(struct remoteWire *wire, unsigned int first, void *body, size_t
     return remoteWireQueue(wire, head, n, body, length);
 }
 
-/* A ping is answered, a close as well, and both only if it can be done soon: whoever asks without listening is not waited for. */
+/* A close is answered, and a ping, of several that find something waiting to be sent the first one: nothing is collected for one who does not listen. */
 static int
 remoteWireControl(struct remoteWire *wire)
 {
@@ -383,9 +382,9 @@ remoteWireControl(struct remoteWire *wire)
     unsigned int opcode = wire->head[0] & 0x0f;
     void *body;
 
-    if (opcode == 10)
+    if (opcode == 10 || (opcode == 9 && wire->first != NULL))
         return 0;
-    if (wire->queued > wire->largest || (body = nn_allocmsg(length > 0 ? length : 1, 0)) == NULL)
+    if ((body = malloc(length > 0 ? length : 1)) == NULL)
         return -1;
     memcpy(body, wire->head + from, length);
     if (!wire->client)
@@ -495,8 +494,7 @@ remoteWireClose(struct remoteWire *wire)
         wire->first = out->next;
         remoteWireOutFree(out);
     }
-    if (wire->body != NULL)
-        nn_freemsg(wire->body);
+    free(wire->body);
     free(wire->request);
     close(wire->fd);
 }
@@ -524,11 +522,11 @@ remoteWireStep(struct remoteWire *wire, void **body, size_t *length)
 VIRT_INTERNAL int
 remoteWireRead(struct remoteWire *wire, void **body, size_t *length)
 {
-    int rc = 1;
+    int rc = 1, steps = 0;
 
     if (wire->state == REMOTE_WIRE_GREETING && (rc = remoteWireGreet(wire)) == 1)
         wire->state = REMOTE_WIRE_HEAD;
-    for (*body = NULL; rc == 1 && *body == NULL && !wire->closing;)
+    for (*body = NULL; rc == 1 && *body == NULL && !wire->closing && steps < REMOTE_WIRE_STEPS; steps++)
         rc = remoteWireStep(wire, body, length);
     return rc == 1 && *body == NULL ? 0 : rc;
 }
@@ -546,6 +544,7 @@ remoteWireSend(struct remoteWire *wire, void *body, size_t length)
     return remoteWireQueue(wire, head, sizeof(head), body, length);
 }
 
+#undef REMOTE_WIRE_STEPS
 #undef REMOTE_WIRE_FRAMES
 #undef REMOTE_WIRE_PROTOCOL
 

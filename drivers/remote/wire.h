@@ -27,7 +27,7 @@ struct remoteWireOut {
     struct remoteWireOut *next;
     unsigned char head[14];
     size_t headLength, length, sent;      /* sent: of both */
-    void *body;                           /* nanomsg's memory */
+    void *body;
 };
 
 struct remoteWire {
@@ -41,13 +41,12 @@ struct remoteWire {
     char *request;                        /* until a WebSocket is open: the request, or the answer to ours */
     size_t requestLength;
     char key[25];                         /* of ours */
-    void *body;                           /* nanomsg's memory: the message that is being read */
+    void *body;                           /* the message that is being read */
     size_t have, want;                    /* bytes of it that are there, and with the frame that is being read, */
     size_t mark;                          /* which begins there */
     bool begun;                           /* a WebSocket's message of several frames is under way */
     unsigned int frames;                  /* how many */
     struct remoteWireOut *first, **last;
-    size_t queued;                        /* bytes of messages that wait */
     bool closing;                         /* what is queued is sent yet, and nothing is read any more */
 };
 
@@ -57,9 +56,9 @@ struct remoteWire {
  */
 VIRT_INTERNAL int remoteWireOpen(struct remoteWire *wire, int fd, enum remoteWireKind kind, bool client, const char *host, size_t largest);
 VIRT_INTERNAL void remoteWireClose(struct remoteWire *wire);
-/* Reads until there is a message. 1: it is the caller's, nanomsg's memory; 0: not yet; -1: it is over; -2: it is nonsense. */
+/* Reads until there is a message. 1: it is the caller's, malloc'd; 0: not yet, or ask again; -1: it is over; -2: it is nonsense. */
 VIRT_INTERNAL int remoteWireRead(struct remoteWire *wire, void **body, size_t *length);
-/* Takes the message over, and sends what can be sent at once. -1: it is over. */
+/* Takes the message over, which is malloc'd, and sends what can be sent at once. -1: it is over. */
 VIRT_INTERNAL int remoteWireSend(struct remoteWire *wire, void *body, size_t length);
 /* Sends what waits. -1: it is over. */
 VIRT_INTERNAL int remoteWireFlush(struct remoteWire *wire);
