@@ -590,7 +590,8 @@ TEST(pings_without_end_cost_nothing)
         close(fd);
     }
     after = residentKib();
-    CHECK_LESS(after, before + 8 * 1024);
+    if (harnessSlow(1) == 1)                                          /* else the tool keeps what was freed */
+        CHECK_LESS(after, before + 8 * 1024);
     unstand(&s);
     free(many);
 }
