@@ -27,7 +27,7 @@
 
 #define VIRT_FROM VIR_FROM_RPC
 
-#define REMOTE_FRONT_HELD      (64u << 20)       /* bytes of messages that are not complete, of all connections; or two of the largest */
+#define REMOTE_FRONT_HELD      (64u << 20)       /* bytes of messages that nanomsg does not have yet, of all connections; or two of the largest */
 #define REMOTE_FRONT_ACCEPTS   64                /* at a time */
 #define REMOTE_FRONT_PAUSE     20000ull          /* us until nanomsg, or a new connection, is tried again */
 #define REMOTE_FRONT_CONNECT_MS 5000             /* that a connection over TCP may take */
@@ -57,7 +57,7 @@ struct remoteFront {
     size_t n;                         /* pairs, at the beginning of the array; its room is options.most */
     struct remoteFrontPair **pairs;
     struct pollfd *fds;
-    bool starved;                     /* a connection to nanomsg could not be had for want of descriptors */
+    bool starved;                     /* no descriptor was left: somebody has to go */
     unsigned long long acceptAt, lookAt;         /* us: when to accept again, and when to look after those who wait */
 };
 
@@ -251,7 +251,7 @@ remoteFrontTakeNext(int listening)
 static void
 remoteFrontAccept(struct remoteFront *front, unsigned long long now)
 {
-    int fd = -1, saved = 0;
+    int fd = -1, saved;
 
     for (int i = 0; i < REMOTE_FRONT_ACCEPTS; i++) {
         if ((fd = remoteFrontTakeNext(front->fd)) >= 0)

@@ -191,8 +191,8 @@ static int
 remoteListenerFront(struct remoteListener *listener, int fd, enum remoteWireKind kind)
 {
     virServerPtr server = listener->server;
-    struct remoteFrontOptions options = { .kind = kind, .path = listener->inner, .most = remoteListenerMost(listener), .largest = remoteListenerLargest(listener),
-                                          .greeting = REMOTE_SERVER_HELLO_MS * 1000ULL, .refused = &server->stats.invalid };
+    struct remoteFrontOptions options = { .kind = kind, .path = listener->inner, .most = remoteListenerMost(listener),
+                                          .largest = remoteListenerLargest(listener), .greeting = REMOTE_SERVER_HELLO_MS * 1000ULL, .refused = &server->stats.invalid };
 
     return fd >= 0 && (listener->front = remoteFrontNew(&options, fd)) != NULL ? 0 : -1;
 }
@@ -201,6 +201,22 @@ static int
 remoteListenerMove(const char *from, const char *to)
 {
     return rename(from, to) == 0 ? 0 : virReportSystemError(errno, "cannot make '%s'", to);
+}
+
+/* The file that becomes PATH: nanomsg's own socket, or that of a front, before which nanomsg's goes to PATH.in. NULL with the error set. */
+static const char *
+remoteListenerFace(struct remoteListener *listener, const char *socket, const char *face)
+{
+    if (listener->inner == NULL)
+        return socket;
+    if (chmod(socket, 0600) < 0) {
+        virReportSystemError(errno, "cannot set the permissions of '%s'", listener->inner);
+        return NULL;
+    }
+    if (remoteListenerMove(socket, listener->inner) < 0)
+        return NULL;
+    listener->innerBound = true;
+    return remoteListenerFront(listener, virFileListen(face, 64), REMOTE_WIRE_SP) == 0 ? face : NULL;
 }
 
 /*
@@ -212,7 +228,7 @@ remoteListenerBind(struct remoteListener *listener, const char *folder)
 {
     VIRT_CLEANUP_FREE char *socket = virStringFormat("%s/s", folder), *who = virStringFormat("%s/w", folder);
     VIRT_CLEANUP_FREE char *address = virStringFormat("ipc://%s/s", folder), *face = virStringFormat("%s/f", folder);
-    bool open = listener->inner != NULL;
+    const char *file;
     int rc = -1;
 
     if (socket == NULL || who == NULL || address == NULL || face == NULL)
@@ -222,18 +238,11 @@ remoteListenerBind(struct remoteListener *listener, const char *folder)
         return virReportError(VIR_ERR_INVALID_ARG, "'%s' is too long for a Unix socket", listener->path);
     if (nn_bind(listener->socket, address) < 0)
         return virReportError(VIR_ERR_SYSTEM_ERROR, "cannot listen on '%s': %s", listener->path, nn_strerror(nn_errno()));
-    if (open && chmod(socket, 0600) < 0)
-        virReportSystemError(errno, "cannot set the permissions of '%s'", listener->inner);
-    else if (!open || (listener->innerBound = remoteListenerMove(socket, listener->inner) == 0))
-        rc = 0;
-    if (rc == 0 && open)
-        rc = remoteListenerFront(listener, virFileListen(face, 64), REMOTE_WIRE_SP);
-    if (rc == 0 && ((listener->whoFd = virFileListen(who, 64)) < 0 || remoteListenerPermit(listener, open ? face : socket) < 0
-                    || remoteListenerPermit(listener, who) < 0 || remoteListenerMove(open ? face : socket, listener->path) < 0))
-        rc = -1;
-    listener->bound = rc == 0;
-    if (rc == 0)
+    if ((file = remoteListenerFace(listener, socket, face)) != NULL && (listener->whoFd = virFileListen(who, 64)) >= 0
+        && remoteListenerPermit(listener, file) == 0 && remoteListenerPermit(listener, who) == 0 && remoteListenerMove(file, listener->path) == 0) {
+        listener->bound = true;
         rc = remoteListenerMove(who, listener->whoPath);
+    }
     unlink(socket);
     unlink(face);
     unlink(who);
