@@ -306,20 +306,27 @@ remoteFrontListensInner(const struct remoteFrontPair *pair)
     return pair->connected && !pair->inner.closing && pair->outer.first == NULL;
 }
 
-/* What a wire's descriptor may do now. 0; -1: it is over; -2: it has to be, because of what came. */
+/* What a wire's descriptor may do now. 1: a message, which is the caller's; 0; -1: it is over; -2: it has to be, because of what came. */
+static int
+remoteFrontTurnWire(struct remoteWire *wire, bool listens, short events, void **body, size_t *length)
+{
+    if ((events & POLLOUT) != 0 && remoteWireFlush(wire) < 0)
+        return -1;
+    if (!listens)
+        return (events & (POLLHUP | POLLERR | POLLNVAL)) != 0 ? -1 : 0;
+    return remoteWireRead(wire, body, length);
+}
+
+/* 0, -1, -2: the same. */
 static int
 remoteFrontTurnOuter(struct remoteFront *front, struct remoteFrontPair *pair, short events)
 {
+    bool listens = remoteFrontListensOuter(pair);
     void *body;
     size_t length;
-    int rc;
+    int rc = remoteFrontTurnWire(&pair->outer, listens, events, &body, &length);
 
-    if ((events & POLLOUT) != 0 && remoteWireFlush(&pair->outer) < 0)
-        return -1;
-    if (!remoteFrontListensOuter(pair))
-        return (events & (POLLHUP | POLLERR | POLLNVAL)) != 0 ? -1 : 0;
-    rc = remoteWireRead(&pair->outer, &body, &length);
-    if (rc >= 0 && pair->outer.state != REMOTE_WIRE_GREETING)
+    if (rc >= 0 && listens && pair->outer.state != REMOTE_WIRE_GREETING)
         pair->heard = virTimeNowUs();
     return rc == 1 ? remoteFrontPass(front, pair, body, length) : rc;
 }
@@ -329,13 +336,8 @@ remoteFrontTurnInner(struct remoteFront *front, struct remoteFrontPair *pair, sh
 {
     void *body;
     size_t length;
-    int rc;
+    int rc = remoteFrontTurnWire(&pair->inner, remoteFrontListensInner(pair), events, &body, &length);
 
-    if ((events & POLLOUT) != 0 && remoteWireFlush(&pair->inner) < 0)
-        return -1;
-    if (!remoteFrontListensInner(pair))
-        return (events & (POLLHUP | POLLERR | POLLNVAL)) != 0 ? -1 : 0;
-    rc = remoteWireRead(&pair->inner, &body, &length);
     if (rc >= 0 && !pair->met && pair->inner.state != REMOTE_WIRE_GREETING && remoteFrontGreet(front, pair) < 0) {
         if (rc == 1)
             free(body);
