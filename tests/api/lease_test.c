@@ -161,7 +161,8 @@ TEST(what_a_dead_host_held_is_free)
 
     CHECK_FAILS(virDomainCreate(there), VIR_ERR_RESOURCE_BUSY);
     CHECK_PTR(m = virMigrationNew(here, b, NULL, 0, VIR_MIGRATE_LIVE));
-    CHECK_INT(virMigrationStep(m, 0), 1);      /* a loses its power */
+    CHECK_INT(virMigrationStep(m, 0), 1);      /* a loses its power, on another host a moment later */
+    WAIT_FOR(stateOf(a, "test") == VIR_DOMAIN_SHUTOFF, 5000);
     checkHolder(UUID, "a");
     CHECK_OK(virDomainCreate(there));
     checkHolder(UUID, "c");
