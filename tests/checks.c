@@ -34,6 +34,22 @@ harnessNowMs(void)
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+long long
+harnessSleptMs(void)
+{
+    unsigned long long ran = 0, waited = 0;
+    FILE *f = fopen("/proc/thread-self/schedstat", "r");
+    struct timespec now;
+
+    if (f != NULL) {
+        if (fscanf(f, "%llu %llu", &ran, &waited) != 2)
+            ran = waited = 0;
+        fclose(f);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + (now.tv_nsec - (long long)(ran + waited)) / 1000000;
+}
+
 void
 harnessSleepMs(int ms)
 {

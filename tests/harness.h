@@ -197,6 +197,11 @@ void harnessTell(const char *format, ...) HARNESS_PRINTF(1, 2);
 
 /* Time; harnessSlow multiplies by the factor for sanitizers and valgrind (VIRT_TEST_SLOW). */
 long long harnessNowMs(void);
+/*
+ * A clock that stands while this thread runs, or would if a processor were free: the difference of two readings is what it has slept. A busy
+ * machine makes whoever is not asleep wait as well, which is not the library's fault. (Outside Linux it is the time that has passed.)
+ */
+long long harnessSleptMs(void);
 void harnessSleepMs(int ms);
 long long harnessSlow(long long ms);
 bool harnessIsSanitized(void);          /* ASan, TSan or valgrind: do not judge speed or memory */

@@ -895,7 +895,10 @@ remoteMapsFormat(struct remoteArgument *a, cJSON *result, const char *name, long
     return remotePutList(result, name, &list);
 }
 
-/* Into a->maps, laid out with the caller's length; `count` of them have to be there. */
+/*
+ * Into a->maps, laid out with the caller's length; `count` of them have to be there. The caller gets those alone, as from a driver here: it may
+ * have room for no more.
+ */
 static int
 remoteMapsParse(struct remoteArgument *a, const cJSON *result, const char *name, long long count)
 {
@@ -906,7 +909,8 @@ remoteMapsParse(struct remoteArgument *a, const cJSON *result, const char *name,
         return -1;
     if (count != (long long)there)
         return remoteWrong(a, "return");
-    if ((a->maps = virAllocate((size_t)(a->number[0] * a->number[1]))) == NULL)
+    a->number[0] = count;
+    if (count > 0 && (a->maps = virAllocate((size_t)(count * a->number[1]))) == NULL)
         return -1;
     cJSON_ArrayForEach(item, array) {
         VIRT_CLEANUP_FREE unsigned char *bytes = cJSON_IsString(item) ? remoteBytesParse(item->valuestring, &length) : NULL;
@@ -949,10 +953,18 @@ remoteCpuMapsDecodeOut(virConnectPtr conn, struct remoteArgument *a, long long r
     return remoteMapsParse(a, result, a->name[1], rc);
 }
 
+/* Where the caller's maps are. */
+static void
+remoteMapsGive(struct remoteArgument *a, void *to)
+{
+    if (a->maps != NULL)
+        memcpy(to, a->maps, (size_t)(a->number[0] * a->number[1]));
+}
+
 static void
 remoteCpuMapsGive(struct remoteArgument *a)
 {
-    memcpy(a->to[0], a->maps, (size_t)(a->number[0] * a->number[1]));
+    remoteMapsGive(a, a->to[0]);
 }
 
 /* One map; the result does not count. */
@@ -1029,8 +1041,7 @@ static void
 remoteVcpusGive(struct remoteArgument *a)
 {
     remoteRowsGive(a);
-    if (!a->absent)
-        memcpy(a->to[1], a->maps, (size_t)(a->number[0] * a->number[1]));
+    remoteMapsGive(a, a->to[1]);
 }
 
 /* ---------- the kinds ---------- */

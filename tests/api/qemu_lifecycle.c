@@ -306,7 +306,7 @@ TEST(the_live_document_knows_the_pty)
 TEST(vcpus_have_threads_with_times_and_affinity)
 {
     virConnectPtr conn = openRoot("root");
-    unsigned char maps[2][8];
+    unsigned char maps[4][8];
     virVcpuInfo vcpus[4];
     virDomainPtr domain;
 

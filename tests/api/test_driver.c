@@ -105,10 +105,13 @@ TEST(default_guest_is_the_one_of_libvirt)
     free(text);
     CHECK_UINT(virDomainGetMaxMemory(domain), 8388608);
     CHECK_INT(virDomainGetMaxVcpus(domain), 2);
+    maps[2] = 0x5a;                            /* of no virtual CPU: stays as it was */
     CHECK_INT(virDomainGetVcpus(domain, vcpus, 4, maps, 1), 2);
     CHECK_INT(vcpus[1].state, VIR_VCPU_RUNNING);
     CHECK_INT(maps[0], 0xff);
+    CHECK_INT(maps[2], 0x5a);
     CHECK_INT(virDomainGetVcpuPinInfo(domain, 4, maps, 1, 0), 2);
+    CHECK_INT(maps[2], 0x5a);
     CHECK_INT(virDomainGetEmulatorPinInfo(domain, maps, 1, 0), 1);
     checkXml(domain, 0, "<domain type='test' id='1'>", true);
     checkXml(domain, VIR_DOMAIN_XML_INACTIVE, "<domain type='test'>", true);
