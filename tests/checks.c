@@ -3,8 +3,10 @@
  * the tests on systems with POSIX, harness_windows.c on Windows.
  */
 #include "harness.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -222,19 +224,71 @@ scratchDir(void)
     return harnessScratch;
 }
 
-const char *
-scratchPath(const char *format, ...)
+static const char *
+scratchPathOf(const char *format, va_list args)
 {
     static _Thread_local char paths[16][1024];
     static _Thread_local unsigned int turn;
     char *path = paths[turn++ % 16];
     int used = snprintf(path, sizeof(paths[0]), "%s/", harnessScratch);
+
+    vsnprintf(path + used, sizeof(paths[0]) - (size_t)used, format, args);
+    return path;
+}
+
+const char *
+scratchPath(const char *format, ...)
+{
+    const char *path;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(path + used, sizeof(paths[0]) - (size_t)used, format, args);
+    path = scratchPathOf(format, args);
     va_end(args);
     return path;
+}
+
+#ifndef _WIN32
+/* Copies: the library may replace what it finds. */
+static void
+copyKnownEmulators(DIR *known, const char *root)
+{
+    struct dirent *each;
+    char path[1400], *text;
+
+    snprintf(path, sizeof(path), "%s/cache", root);
+    if (mkdir(root, 0700) < 0 || mkdir(path, 0700) < 0)
+        return;                                /* it is there already */
+    while ((each = readdir(known)) != NULL) {
+        if (strstr(each->d_name, ".json") == NULL)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", buildPath("emulators/cache"), each->d_name);
+        text = readFile(path);
+        snprintf(path, sizeof(path), "%s/cache/%s", root, each->d_name);
+        writeFile(path, text);
+        free(text);
+    }
+}
+#endif
+
+const char *
+scratchRoot(const char *format, ...)
+{
+    const char *root;
+    va_list args;
+
+    va_start(args, format);
+    root = scratchPathOf(format, args);
+    va_end(args);
+#ifndef _WIN32
+    DIR *known = opendir(buildPath("emulators/cache"));
+
+    if (known != NULL) {
+        copyKnownEmulators(known, root);
+        closedir(known);
+    }
+#endif
+    return root;
 }
 
 char *

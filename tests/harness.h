@@ -153,6 +153,12 @@ void harnessRegister(struct harnessTest *test);
 const char *scratchDir(void);
 const char *scratchPath(const char *format, ...) HARNESS_PRINTF(1, 2);
 
+/*
+ * scratchPath() of a directory for a host of QEMU's (root=). It is made, and has in it what the build has learned of the emulators: asking one takes
+ * as long as half a guest's start, and each test would ask anew.
+ */
+const char *scratchRoot(const char *format, ...) HARNESS_PRINTF(1, 2);
+
 /* Whole files. Both fail the test on an error; the text is the caller's to free. */
 char *readFile(const char *path);
 void writeFile(const char *path, const char *text);

@@ -19,7 +19,7 @@ openRoot(const char *name)
     char uri[1200];
 
     needsQemu();
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("%s", name));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("%s", name));
     return virConnectOpen(uri);
 }
 

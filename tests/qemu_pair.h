@@ -15,7 +15,7 @@ openHost(const char *name, const char *more)
 {
     char uri[2400];
 
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s%s", scratchPath("%s", name), more);
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s%s", scratchRoot("%s", name), more);
     return virConnectOpen(uri);
 }
 

@@ -106,7 +106,7 @@ openRoot(void)
     char uri[512];
     virConnectPtr conn;
 
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("root"));
     conn = virConnectOpen(uri);
     CHECK_PTR(conn);
     return conn;
@@ -816,7 +816,7 @@ startShare(int worker, const char *part, const char *sums)
 
     CHECK_NOT_NULL(report);
     CHECK_NOT_NULL(file);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root%d", worker));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("root%d", worker));
     CHECK_PTR(conn = virConnectOpen(uri));
     fileNumber = worker * 100000;
     for (size_t i = 0; i < documentCount; i++) {

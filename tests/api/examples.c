@@ -56,7 +56,7 @@ TEST(lifecycle_does_so_with_a_real_qemu)
     char arguments[512], *output;
 
     needsQemu();
-    snprintf(arguments, sizeof(arguments), "lifecycle qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(arguments, sizeof(arguments), "lifecycle qemu:///embed?root=%s", scratchRoot("root"));
     output = runExample(arguments, 0);
     CHECK_CONTAINS(output, "destroy    shut off");
     free(output);
@@ -96,7 +96,7 @@ TEST(console_shows_what_a_real_guest_writes_until_it_ends)
     needsPty();
     snprintf(command, sizeof(command), "tests/guest/mkguest --after 300 --then halt %s %s", buildPath("guest/counter.img"), scratchPath("guest.img"));
     CHECK_INT(runShell(command, NULL), 0);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("root"));
     snprintf(xml, sizeof(xml), "<domain type='qemu'><name>counts</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>"
              "<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices><disk type='file' device='disk'>"
              "<driver name='qemu' type='raw'/><source file='%s'/><target dev='vda' bus='virtio'/></disk><serial type='pty'/></devices></domain>",
@@ -239,8 +239,8 @@ TEST(halves_are_two_programs_with_a_pipe_between_them)
 
     needsQemu();
     folder = folder != NULL ? folder : "build/examples";
-    snprintf(uris[0], sizeof(uris[0]), "qemu:///embed?root=%s", scratchPath("a"));
-    snprintf(uris[1], sizeof(uris[1]), "qemu:///embed?root=%s", scratchPath("b"));
+    snprintf(uris[0], sizeof(uris[0]), "qemu:///embed?root=%s", scratchRoot("a"));
+    snprintf(uris[1], sizeof(uris[1]), "qemu:///embed?root=%s", scratchRoot("b"));
     CHECK_PTR(conn = virConnectOpen(uris[0]));
     CHECK_PTR(domain = virDomainCreateXML(conn, "<domain type='qemu'><name>small</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>"
                                           "<os><type arch='x86_64'>hvm</type></os></domain>", 0));

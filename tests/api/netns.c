@@ -258,7 +258,7 @@ runDaemon(void)
     int log;
 
     snprintf(program, sizeof(program), "%s/virtd", examples != NULL ? examples : "build/examples");
-    snprintf(connect, sizeof(connect), "qemu:///embed?root=%s", scratchPath("root%d", daemonPlace));
+    snprintf(connect, sizeof(connect), "qemu:///embed?root=%s", scratchRoot("root%d", daemonPlace));
     snprintf(listen, sizeof(listen), "tcp:10.77.0.%d:16510", daemonPlace + 1);
     CHECK((log = open(scratchPath("log%d", daemonPlace), O_WRONLY | O_CREAT | O_APPEND, 0600)) >= 0);
     dup2(log, 1);

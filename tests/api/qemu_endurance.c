@@ -34,7 +34,7 @@ enduranceStart(struct endurance *e)
         char uri[512];
 
         /* records would be kept for a day */
-        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&migration-records=1", scratchPath("%d", i));
+        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&migration-records=1", scratchRoot("%d", i));
         CHECK_PTR(e->conn[i] = virConnectOpen(uri));
     }
     snprintf(xml, sizeof(xml),
@@ -158,7 +158,7 @@ TEST_LIMIT(a_root_is_opened_ten_thousand_times, 120)
     char uri[512];
     struct endurancePrint first = { 0 }, last = { 0 };
 
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("root"));
     CHECK_OK(virInitialize());
     for (int i = 0; i < (harnessIsSanitized() ? 200 : 10000); i++) {
         virConnectPtr conn;

@@ -25,7 +25,7 @@ openHost(int host)
 {
     char uri[1100];
 
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host%d", host));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("host%d", host));
     return virConnectOpen(uri);
 }
 

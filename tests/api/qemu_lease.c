@@ -21,7 +21,7 @@ openHost(char name)
     char uri[2200];
 
     mkdir(scratchPath("leases"), 0700);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock-owner=%c&migration-expiry=2", scratchPath("host-%c", name), name);
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock-owner=%c&migration-expiry=2", scratchRoot("host-%c", name), name);
     snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "&lock=file:%s", scratchPath("leases"));
     return virConnectOpen(uri);
 }
@@ -186,7 +186,7 @@ TEST(both_sides_keep_leases_or_neither)
 
     CHECK_PTR(a = openHost('a'));
     guest = startGuest(a);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("plain"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("plain"));
     CHECK_PTR(plain = virConnectOpen(uri));
     CHECK_FAILS_NULL(virDomainMigrate(guest, plain, VIR_MIGRATE_LIVE, NULL, NULL, 0), VIR_ERR_CONFIG_UNSUPPORTED);
     CHECK_CONTAINS(virGetLastErrorMessage(), "lock manager 'file', this one with 'none'");
@@ -195,7 +195,7 @@ TEST(both_sides_keep_leases_or_neither)
     virDomainFree(guest);
     CHECK_INT(virConnectClose(a), 0);
     /* without the lock manager it is looked after, but neither moved nor resumed */
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host-a"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("host-a"));
     CHECK_PTR(a = virConnectOpen(uri));
     CHECK_PTR(guest = virDomainLookupByName(a, "guest"));
     CHECK_OK(virDomainSuspend(guest));
@@ -217,11 +217,11 @@ TEST(parameters_of_the_lock_manager_are_checked)
     virConnectPtr a;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&%s", scratchPath("host-x"), bad[i].params);
+        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&%s", scratchRoot("host-x"), bad[i].params);
         CHECK_FAILS_NULL(virConnectOpen(uri), bad[i].code);
     }
     CHECK_PTR(a = openHost('a'));
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock=file:%s", scratchPath("host-a"), "/tmp");
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock=file:%s", scratchRoot("host-a"), "/tmp");
     CHECK_FAILS_NULL(virConnectOpen(uri), VIR_ERR_INVALID_ARG);
     CHECK_CONTAINS(virGetLastErrorMessage(), "is open in this process, with lock manager file:");
     CHECK_INT(virConnectClose(a), 0);

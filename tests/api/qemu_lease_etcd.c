@@ -22,7 +22,7 @@ openHost(char name)
     needsEtcd();
     if (server.pid == 0)
         etcdStart(&server);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock-owner=%c&lock=etcd:http://127.0.0.1:%d/tests%%3Fttl%%3D%d", scratchPath("host-%c", name),
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock-owner=%c&lock=etcd:http://127.0.0.1:%d/tests%%3Fttl%%3D%d", scratchRoot("host-%c", name),
              name, server.port, TTL);
     return virConnectOpen(uri);
 }

@@ -465,7 +465,7 @@ TEST(firmware_variables_go_only_when_told)
     needsQemu();
     writeFile(vars, "variables");
     writeFile(code, "code");
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("root"));
     snprintf(xml, sizeof(xml),
              "<domain type='qemu'><name>uefi</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type>"
              "<loader readonly='yes' type='pflash'>%s</loader><nvram>%s</nvram></os><features><acpi/></features></domain>", code, vars);

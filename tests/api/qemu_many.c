@@ -27,7 +27,7 @@ openHost(int host)
     char uri[1100];
 
     needsQemu();
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host%d", host));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("host%d", host));
     return virConnectOpen(uri);
 }
 

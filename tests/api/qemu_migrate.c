@@ -49,7 +49,7 @@ openHost(int side)
 {
     char uri[1024];
 
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host%d", side));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("host%d", side));
     return virConnectOpen(uri);
 }
 
@@ -450,7 +450,7 @@ TEST(peer_to_peer_by_uri_and_under_another_name)
     char uri[1024];
 
     startPair(&pair, 64);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host1"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("host1"));
     CHECK_OK(virTypedParamsAddString(&params, &n, &max, VIR_MIGRATE_PARAM_DEST_NAME, "renamed"));
     CHECK_FAILS(virDomainMigrateToURI3(pair.domain, uri, params, (unsigned int)n, VIR_MIGRATE_LIVE), VIR_ERR_NO_SUPPORT);
     CHECK_OK(virDomainMigrateToURI3(pair.domain, uri, params, (unsigned int)n, VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER));

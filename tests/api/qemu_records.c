@@ -25,7 +25,7 @@ openSide(int side, int expiry)
 
     if (expiry > 0)
         snprintf(more, sizeof(more), "&migration-expiry=%d", expiry);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s%s", scratchPath("host%d", side), more);
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s%s", scratchRoot("host%d", side), more);
     return virConnectOpen(uri);
 }
 

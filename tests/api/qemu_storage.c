@@ -37,7 +37,7 @@ openHost(char name)
     char uri[2200];
 
     needsQemu();
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&migration-expiry=3", scratchPath("host-%c", name));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&migration-expiry=3", scratchRoot("host-%c", name));
     return virConnectOpen(uri);
 }
 

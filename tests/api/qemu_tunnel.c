@@ -66,7 +66,7 @@ TEST(libvirts_blocking_calls_tunnel)
     CHECK_CONTAINS(virGetLastErrorMessage(), "needs VIR_MIGRATE_PEER2PEER");
     CHECK_PTR(guest = virDomainMigrate(pair.domain, pair.destination, VIR_MIGRATE_LIVE | TUNNELLED, NULL, NULL, 0));
     waitForMore(&pair, 20);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("host0"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("host0"));
     CHECK_FAILS(virDomainMigrateToURI(guest, uri, VIR_MIGRATE_LIVE | VIR_MIGRATE_TUNNELLED, NULL, 0), VIR_ERR_NO_SUPPORT);
     CHECK_CONTAINS(virGetLastErrorMessage(), "without VIR_MIGRATE_PEER2PEER");
     CHECK_OK(virDomainMigrateToURI(guest, uri, VIR_MIGRATE_LIVE | TUNNELLED, NULL, 0));

@@ -105,7 +105,7 @@ TEST(parts_without_effect_are_listed_with_their_path)
     int n;
 
     needsQemu();
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("root"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("root"));
     CHECK_PTR(conn = virConnectOpen(uri));
     CHECK_PTR(domain = virDomainDefineXML(conn, xml));
     CHECK_OK(n = virDomainListIgnoredXML(domain, &paths, VIR_DOMAIN_XML_INACTIVE));

@@ -448,7 +448,7 @@ TEST_LIMIT(real_guests_start_and_migrate_by_it, 300)
 
     needsQemu();
     for (int i = 0; i < 2; i++) {
-        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock=%s&lock-owner=q%d", scratchPath("q%d", i), sanlockPlace(), i);
+        snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock=%s&lock-owner=q%d", scratchRoot("q%d", i), sanlockPlace(), i);
         CHECK_PTR(conn[i] = virConnectOpen(uri));
     }
     CHECK_PTR(look = virLockOpen(sanlockPlace(), "look", "/", true));

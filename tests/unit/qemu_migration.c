@@ -760,7 +760,7 @@ openSide(const char *root)
 
     if (!leased)
         return openRoot(root);
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock-owner=%s", scratchPath("%s", root), root);
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&lock-owner=%s", scratchRoot("%s", root), root);
     snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "&lock=file:%s", scratchPath("leases"));
     return virConnectOpen(uri);
 }

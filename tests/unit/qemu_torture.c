@@ -39,7 +39,7 @@ openHost(const char *root)
     char uri[2400];
 
     needsQemu();
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchPath("%s", root));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s", scratchRoot("%s", root));
     if (leases[0] != '\0')
         snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "&migration-expiry=2&lock-owner=%s&lock=%s", root, leases);
     return virConnectOpen(uri);
