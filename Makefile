@@ -328,9 +328,10 @@ AGAIN_ALL = $(patsubst %,api/%@unix,connection errors halves header lease_test l
             qemu_tunnel) \
             $(if $(strip $(NOISE)),api/small_things@tcp api/qemu_stats@tcp api/small_things@ws) api/small_things@ssh api/qemu_stats@ssh
 
+# One program more than there are processors: a good part of their time they wait for guests, or for time to pass.
 run-check:
 	@VIRT_TEST_BUILD=$(TEST_BUILD) VIRT_TEST_EXAMPLES=$(BUILD)/examples \
-	    tests/run -j $(JOBS) $(TESTS:%=$(BUILD)/tests/%$(EXE)) $(SCRIPTS) $(AGAIN:%=$(BUILD)/tests/%)
+	    tests/run -j $$(($(JOBS) + 1)) $(TESTS:%=$(BUILD)/tests/%$(EXE)) $(SCRIPTS) $(AGAIN:%=$(BUILD)/tests/%)
 
 $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)

@@ -102,7 +102,7 @@ with()
     # shellcheck disable=SC2086
     $cc -O0 -Wall -Wextra -Werror $cflags $flags -o "$dir/hello" examples/hello.c "$dir/one.o" $libs $more && "$dir/hello" &&
         # shellcheck disable=SC2086
-        one "$cc" "$dir/few.o" $flags -DVIRT_WITH_TEST=0 -DVIRT_WITH_QEMU=0 &&         # and complete without the drivers that are on by themselves
+        one "$cc" "$dir/few.o" -O0 $flags -DVIRT_WITH_TEST=0 -DVIRT_WITH_QEMU=0 &&         # and complete without the drivers that are on by themselves
         # shellcheck disable=SC2086
         $cc -O0 $cflags $flags -o "$dir/hello" examples/hello.c "$dir/few.o" $libs $more &&
         # shellcheck disable=SC2086

@@ -1,6 +1,6 @@
 /*
  * What a migration, a server and encrypted connections take in from outside, as functions of any bytes: included behind virt.c by libfuzzer.c
- * (make fuzz) and by tests/unit/fuzz.c, which runs the corpus.
+ * (make fuzz), and behind the files whose insides it asks by tests/unit/fuzz.c, which runs the corpus.
  *
  * Each function ends by itself, whatever it is given, and leaves nothing behind. Beside what the sanitizers see it looks for texts that are
  * taken, but not given back as they were taken. Nothing here starts a process or removes a file: what a document or a record names is only
@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifndef _WIN32
+# include <sys/socket.h>
+#endif
 
 /* Every migration of a corpus has this uuid. */
 #define FUZZ_UUID "6ba7b810-9dad-11d1-80b4-00c04fd430c8"

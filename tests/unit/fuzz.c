@@ -2,8 +2,16 @@
  * The corpus of the fuzzers (tests/fuzz/): each of its files, as it is and with some damage, to the functions that `make fuzz` tries with
  * libFuzzer. The damage comes from a fixed seed; VIRT_FUZZ_ROUNDS says how much of it.
  */
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/platform.h"
+#include "../../drivers/common/document.h"
+#include "../../drivers/common/json.h"
+#include "../../drivers/common/text.h"
+#include "../../drivers/migration/migration.h"
+#include "../../drivers/remote/noise.h"
+#include "../../drivers/remote/wire.h"
+#include "../../drivers/test/test.h"
+#include "../../drivers/qemu/migration_check.c"
+#include "../../drivers/remote/session.c"
 #include "../harness.h"
 #include "../fuzz/fuzz.h"
 

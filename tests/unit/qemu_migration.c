@@ -13,8 +13,17 @@ static int watchedClock(clockid_t clock, struct timespec *now);
 #define rename watchedRename
 #define poll watchedPoll
 #define clock_gettime watchedClock
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/platform.h"
+#include "../../drivers/common/stats.h"
+#include "../../drivers/common/file.c"
+#include "../../drivers/qemu/lease.h"
+#include "../../drivers/qemu/migration.c"
+#include "../../drivers/qemu/migration_source.c"
+#include "../../drivers/qemu/migration_storage.c"
+#include "../../drivers/qemu/monitor.c"
+#include "../../drivers/qemu/postcopy.c"
+#include "../../drivers/qemu/record.c"
+#include "../../drivers/qemu/stats.c"
 #undef rename
 #undef poll
 #undef clock_gettime

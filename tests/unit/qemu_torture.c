@@ -16,8 +16,10 @@
 
 static int tortureRename(const char *from, const char *to);
 #define rename tortureRename
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/platform.h"
+#include "../../drivers/common/file.c"
+#include "../../drivers/common/json.h"
+#include "../../drivers/lock/lock.h"
 #undef rename
 
 #include "../etcd_server.h"

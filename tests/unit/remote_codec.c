@@ -6,14 +6,20 @@
 #define REMOTE_LINK_CALL codecLink
 #define REMOTE_STREAM_NUMBER(stream) 5
 #define REMOTE_STREAM_OPENED(stream, number, sends, receives) ((void)(stream), (sends) || (number) != 5 ? virReportError(VIR_ERR_RPC, "a wrong stream") : 0 * (receives))
-#define VIRT_STATIC
-#include "../../virt.c"
+#include "../../drivers/common/platform.h"
+#include "../../drivers/common/json.h"
+#include "../../drivers/common/params.h"
+#include "../../drivers/common/text.h"
+#include "../../drivers/remote/codec.c"
+#include "../../drivers/remote/kinds.c"
 #include "../fault.h"
 #include "../harness.h"
 
 #if VIRT_WITH_REMOTE
 
+#include <fcntl.h>
 #include <math.h>
+#include <stdarg.h>
 #include <time.h>
 
 #define NEED(call) ({ __typeof__(call) need_ = (call); if (need_ == NULL) FAIL("%s: %s", #call, virGetLastErrorMessage()); need_; })

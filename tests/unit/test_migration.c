@@ -2,10 +2,17 @@
  * Migration between simulated hosts: what the records promise, asked of the slots themselves; what is said of a transfer
  * under way; older protocols. The fault matrix is in torture.c.
  */
-#define VIRT_STATIC
 #define VIRT_TRACE_STALL 300000                   /* us; nobody waits here for five seconds */
-#include "../../virt.c"
+#include "../../drivers/common/platform.h"
+#include "../../drivers/common/process.h"
+#include "../../drivers/migration/trace.c"
+#include "../../drivers/test/test.h"
 #include "../harness.h"
+
+#include <unistd.h>
+#ifndef _WIN32
+# include <sys/wait.h>
+#endif
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -9,13 +9,15 @@
  *
  * make check takes samples (VIRT_TORTURE_SEED chooses others), make torture all of it, but for most pairs with leases in etcd; both print a table of steps and faults.
  */
-#define VIRT_STATIC
+#define VIRT_SEPARATE_OBJECTS
 #define VIRT_MIGRATION_PATIENCE 10000u            /* us; it is asked of the lease soon */
 #define _GNU_SOURCE 1
 #include <unistd.h>
 #define fsync(fd) ((void)(fd), 0)                 /* here a crash spares the files */
 #include "../../virt.c"
+#include "../../drivers/common/file.c"
 #undef fsync
+#include "../../drivers/test/fault.c"
 #include "../etcd_server.h"
 #include "../harness.h"
 
