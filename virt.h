@@ -403,7 +403,7 @@ typedef enum {
     VIR_ERR_OPERATION_ABORTED = 78,          /* stopped at somebody's wish (0.9.9) */
     VIR_ERR_AUTH_CANCELLED = 79,             /* the user gave up authenticating (0.9.10) */
     VIR_ERR_NO_DOMAIN_METADATA = 80,         /* the guest has no such metadata (0.9.10) */
-    VIR_ERR_MIGRATE_UNSAFE = 81,             /* could corrupt the guest's disks or memory;
+    VIR_ERR_MIGRATE_UNSAFE = 81,             /* could corrupt the guest's disks;
                                               * VIR_MIGRATE_UNSAFE overrides (0.9.11) */
     VIR_ERR_OVERFLOW = 82,                   /* a number does not fit (0.9.11) */
     VIR_ERR_BLOCK_COPY_ACTIVE = 83,          /* a block copy is in the way (0.9.12) */
@@ -3893,10 +3893,7 @@ typedef enum {
                                                           * document while it moves; always so
                                                           * (0.9.4) */
     VIR_MIGRATE_UNSAFE = 1 << 9,                         /* even if a disk's cache could make the
-                                                          * two sides see different data, or with
-                                                          * compression "mt", of which QEMU says
-                                                          * that it has too many races: memory
-                                                          * may arrive corrupted (0.9.11) */
+                                                          * two sides see different data (0.9.11) */
     VIR_MIGRATE_OFFLINE = 1 << 10,                       /* move only the document of an inactive
                                                           * guest; needs PERSIST_DEST (1.0.1) */
     VIR_MIGRATE_COMPRESSED = 1 << 11,                    /* compress the memory, see
@@ -3964,9 +3961,9 @@ typedef enum {
 /* where the source finds the destination's disks: "tcp://host:port" or "unix:///path". string
    (6.8.0) */
 #define VIR_MIGRATE_PARAM_DISKS_URI "disks_uri"
-/* how to compress: "xbzrle" (what VIR_MIGRATE_COMPRESSED alone means), "mt" (needs
-   VIR_MIGRATE_UNSAFE), or both; with VIR_MIGRATE_PARALLEL "zlib" or "zstd" (9.4.0). string
-   (1.3.4) */
+/* how to compress: "xbzrle" (what VIR_MIGRATE_COMPRESSED alone means), "mt", or both; with
+   VIR_MIGRATE_PARALLEL "zlib" or "zstd" (9.4.0). QEMU has no "mt" from 9.1 on, and says of it that
+   it had too many races. string (1.3.4) */
 #define VIR_MIGRATE_PARAM_COMPRESSION "compression"
 /* mt: how much, 0 to 9. int (1.3.4) */
 #define VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL "compression.mt.level"

@@ -158,13 +158,7 @@ qemuMigrationCheckParameters(const struct virMigrationCall *call)
                               "(virMigrationSetStream)");
     if (qemuTlsCheckCall(call) < 0 || (uri != NULL && qemuMigrationCheckUnix(VIR_MIGRATE_PARAM_URI, uri) < 0))
         return -1;
-    if (qemuMigrationCheckTunings(qemuMigrationTunings, sizeof(qemuMigrationTunings) / sizeof(qemuMigrationTunings[0]), call, methods) < 0)
-        return -1;
-    /* QEMU's own words of it: "too many races" (deprecated in 8.2, gone in 9.1) */
-    if ((methods & QEMU_METHOD_MT) != 0 && (flags & VIR_MIGRATE_UNSAFE) == 0)
-        return virReportError(VIR_ERR_MIGRATE_UNSAFE, "%s 'mt': QEMU may leave wrong contents in a page of the guest's memory; 'xbzrle' does not, "
-                              "nor do 'zlib' and 'zstd' with VIR_MIGRATE_PARALLEL", VIR_MIGRATE_PARAM_COMPRESSION);
-    return 0;
+    return qemuMigrationCheckTunings(qemuMigrationTunings, sizeof(qemuMigrationTunings) / sizeof(qemuMigrationTunings[0]), call, methods);
 }
 
 /* ---------- capabilities ---------- */

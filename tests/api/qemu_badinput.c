@@ -151,10 +151,10 @@ TEST(parameters_of_the_uri_that_mean_nothing_here_are_named)
 {
     char uri[1200];
 
-    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&no_verify=1", scratchRoot("root"));
+    snprintf(uri, sizeof(uri), "qemu:///embed?root=%s&no_verify=1", scratchPath("root"));
     CHECK_FAILS_NULL(virConnectOpen(uri), VIR_ERR_INVALID_ARG);
     CHECK_CONTAINS(virGetLastErrorMessage(), "'no_verify'");
-    snprintf(uri, sizeof(uri), "qemu:///session?root=%s", scratchRoot("root"));
+    snprintf(uri, sizeof(uri), "qemu:///session?root=%s", scratchPath("root"));
     CHECK_FAILS_NULL(virConnectOpen(uri), VIR_ERR_INVALID_ARG);
     CHECK_CONTAINS(virGetLastErrorMessage(), "qemu:///embed");
     CHECK(!fileExists(scratchPath("root")));

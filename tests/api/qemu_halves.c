@@ -190,6 +190,13 @@ say(int fd, const char *text)
     free(line);
 }
 
+static void
+dieIfItIsTime(const struct end *end, virMigrationPtr m)
+{
+    if (end->source && virMigrationGetPhase(m) == end->dieIn && (end->dieIn != VIR_MIGRATION_PHASE_PERFORM || virMigrationStep(m, 30) > 0))
+        kill(getpid(), SIGKILL);
+}
+
 /* The end as a process: what it exits with is 10 + its outcome. It has no descriptors but its own. */
 _Noreturn static void
 runEnd(const struct end *end)
@@ -206,8 +213,7 @@ runEnd(const struct end *end)
     for (;;) {
         struct pollfd fds[2] = { { .fd = end->in, .events = POLLIN }, { .fd = -1 } };
 
-        if (end->source && virMigrationGetPhase(m) == end->dieIn && (end->dieIn != VIR_MIGRATION_PHASE_PERFORM || virMigrationStep(m, 30) > 0))
-            kill(getpid(), SIGKILL);
+        dieIfItIsTime(end, m);
         CHECK_OK(rc = virMigrationStep(m, 0));
         if (!end->source && end->dieAt > 0 && messages >= end->dieAt)
             kill(getpid(), SIGKILL);
@@ -215,6 +221,7 @@ runEnd(const struct end *end)
             say(end->out, text);
             free(text);
         }
+        dieIfItIsTime(end, m);                   /* the answer may be there as soon as it was asked, and the phase over */
         if (end->source && rc == 0)
             break;
         if (end->source && virMigrationGetPhase(m) == end->abortIn)
