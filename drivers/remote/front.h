@@ -13,7 +13,7 @@ struct remoteFrontOptions {
     enum remoteWireKind kind;         /* of the strangers; nanomsg's is always REMOTE_WIRE_SP */
     const char *path;                 /* of the other end's Unix socket: nanomsg's, or the server's, */
     const char *host, *port;          /* or the server's address, where path is NULL */
-    size_t most;                      /* connections; for one more, the one that was silent for longest goes */
+    size_t most;                      /* connections; for one more goes, of those that have asked nothing or else of all, the one longest silent */
     size_t largest;                   /* bytes of a message */
     unsigned long long greeting;      /* us: who does not greet is gone after that; or whose first message nanomsg does not take */
     atomic_ullong *refused;           /* counts connections that are closed because of what came, or did not; or NULL */
