@@ -379,8 +379,11 @@ run-torture: $(BUILD)/tests/unit/qemu_torture$(EXE) $(BUILD)/tests/api/qemu_stor
 	VIRT_TEST_BUILD=$(BUILD) $< -v
 	VIRT_TEST_BUILD=$(BUILD) $(BUILD)/tests/api/qemu_storage$(EXE) -v a_controller_killed
 
+# What is measured is built for itself, as a user builds it: in $(BUILD) may be what the tests are compiled with.
+MEASURED = BUILD=$(BUILD)/measured
+
 bench: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) run-bench
+	@$(MAKE) --no-print-directory -j$(JOBS) $(MEASURED) run-bench
 
 run-bench: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)/bench/rawqmp \
            $(GUESTS)
@@ -388,7 +391,7 @@ run-bench: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)
 
 # Calls to another process, beside libvirtd's.
 bench-remote: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) run-bench-remote
+	@$(MAKE) --no-print-directory -j$(JOBS) $(MEASURED) run-bench-remote
 
 run-bench-remote: $(BUILD)/bench/apibench-virt $(BUILD)/bench/apibench-libvirt $(BUILD)/bench/pingpong $(BUILD)/examples/virtd
 	@tests/bench/remote $(BUILD)
@@ -409,7 +412,7 @@ $(BUILD)/bench/pingpong: tests/bench/pingpong.c
 	$(COMPILE) $(LDFLAGS) -o $@ $< -lnanomsg
 
 bench-waiting: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) run-bench-waiting
+	@$(MAKE) --no-print-directory -j$(JOBS) $(MEASURED) run-bench-waiting
 
 run-bench-waiting: $(BUILD)/bench/waiting-virt $(BUILD)/guest/light.img
 	$(BUILD)/bench/waiting-virt $(BUILD)/guest/light.img
