@@ -228,7 +228,7 @@ $(BUILD)/guest/linux/.done: tests/guest/mklinux tests/guest/init
 # ---------- tests ----------
 
 # What QEMU can, asked once for all tests: see scratchRoot in tests/harness.h. Where there is none they ask, or are skipped.
-$(BUILD)/emulators/.done: $(BUILD)/examples/virtsh
+$(BUILD)/emulators/.done: $(BUILD)/examples/virtsh$(EXE)
 	@$< -c 'qemu:///embed?root=$(abspath $(@D))' domcapabilities > /dev/null 2>&1 && touch $@ || true
 
 TEST_BUILD  = $(BUILD)
@@ -247,7 +247,7 @@ else
 endif
 
 check: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" tests guests examples $(BUILD)/emulators/.done $(if $(SCRIPTS),$(if $(SANLOCK),$(BUILD)/tests/unit/lock_sanlock))
+	@$(MAKE) --no-print-directory -j$(JOBS) CFLAGS="$(TEST_CFLAGS)" tests guests examples $(if $(WINDOWS),,$(BUILD)/emulators/.done) $(if $(SCRIPTS),$(if $(SANLOCK),$(BUILD)/tests/unit/lock_sanlock))
 	@$(MAKE) --no-print-directory CFLAGS="$(TEST_CFLAGS)" run-check
 
 # Of these programs the ones that a run leaves out: none where somebody named what to run.

@@ -37,19 +37,17 @@ harnessNowMs(void)
 }
 
 long long
-harnessSleptMs(void)
+harnessOwnMs(void)
 {
-    unsigned long long ran = 0, waited = 0;
+    unsigned long long waited = 0;
     FILE *f = fopen("/proc/thread-self/schedstat", "r");
-    struct timespec now;
 
     if (f != NULL) {
-        if (fscanf(f, "%llu %llu", &ran, &waited) != 2)
-            ran = waited = 0;
+        if (fscanf(f, "%*u %llu", &waited) != 1)
+            waited = 0;
         fclose(f);
     }
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long long)now.tv_sec * 1000 + (now.tv_nsec - (long long)(ran + waited)) / 1000000;
+    return harnessNowMs() - (long long)(waited / 1000000);
 }
 
 void
@@ -224,69 +222,43 @@ scratchDir(void)
     return harnessScratch;
 }
 
-static const char *
-scratchPathOf(const char *format, va_list args)
+const char *
+scratchPath(const char *format, ...)
 {
     static _Thread_local char paths[16][1024];
     static _Thread_local unsigned int turn;
     char *path = paths[turn++ % 16];
     int used = snprintf(path, sizeof(paths[0]), "%s/", harnessScratch);
-
-    vsnprintf(path + used, sizeof(paths[0]) - (size_t)used, format, args);
-    return path;
-}
-
-const char *
-scratchPath(const char *format, ...)
-{
-    const char *path;
     va_list args;
 
     va_start(args, format);
-    path = scratchPathOf(format, args);
+    vsnprintf(path + used, sizeof(paths[0]) - (size_t)used, format, args);
     va_end(args);
     return path;
 }
 
-#ifndef _WIN32
-/* Copies: the library may replace what it finds. */
-static void
-copyKnownEmulators(DIR *known, const char *root)
+const char *
+knowingEmulators(const char *root)
 {
-    struct dirent *each;
+#ifndef _WIN32
+    DIR *known = opendir(buildPath("emulators/cache"));
     char path[1400], *text;
 
     snprintf(path, sizeof(path), "%s/cache", root);
-    if (mkdir(root, 0700) < 0 || mkdir(path, 0700) < 0)
-        return;                                /* it is there already */
-    while ((each = readdir(known)) != NULL) {
-        if (strstr(each->d_name, ".json") == NULL)
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", buildPath("emulators/cache"), each->d_name);
-        text = readFile(path);
-        snprintf(path, sizeof(path), "%s/cache/%s", root, each->d_name);
-        writeFile(path, text);
-        free(text);
+    /* copies, because the library may replace what it finds; and not where it has been already */
+    if (known != NULL && mkdir(root, 0700) == 0 && mkdir(path, 0700) == 0) {
+        for (struct dirent *each; (each = readdir(known)) != NULL; ) {
+            if (strstr(each->d_name, ".json") == NULL)
+                continue;
+            snprintf(path, sizeof(path), "%s/%s", buildPath("emulators/cache"), each->d_name);
+            text = readFile(path);
+            snprintf(path, sizeof(path), "%s/cache/%s", root, each->d_name);
+            writeFile(path, text);
+            free(text);
+        }
     }
-}
-#endif
-
-const char *
-scratchRoot(const char *format, ...)
-{
-    const char *root;
-    va_list args;
-
-    va_start(args, format);
-    root = scratchPathOf(format, args);
-    va_end(args);
-#ifndef _WIN32
-    DIR *known = opendir(buildPath("emulators/cache"));
-
-    if (known != NULL) {
-        copyKnownEmulators(known, root);
+    if (known != NULL)
         closedir(known);
-    }
 #endif
     return root;
 }

@@ -157,7 +157,8 @@ const char *scratchPath(const char *format, ...) HARNESS_PRINTF(1, 2);
  * scratchPath() of a directory for a host of QEMU's (root=). It is made, and has in it what the build has learned of the emulators: asking one takes
  * as long as half a guest's start, and each test would ask anew.
  */
-const char *scratchRoot(const char *format, ...) HARNESS_PRINTF(1, 2);
+#define scratchRoot(...) knowingEmulators(scratchPath(__VA_ARGS__))
+const char *knowingEmulators(const char *root);
 
 /* Whole files. Both fail the test on an error; the text is the caller's to free. */
 char *readFile(const char *path);
@@ -204,10 +205,10 @@ void harnessTell(const char *format, ...) HARNESS_PRINTF(1, 2);
 /* Time; harnessSlow multiplies by the factor for sanitizers and valgrind (VIRT_TEST_SLOW). */
 long long harnessNowMs(void);
 /*
- * A clock that stands while this thread runs, or would if a processor were free: the difference of two readings is what it has slept. A busy
- * machine makes whoever is not asleep wait as well, which is not the library's fault. (Outside Linux it is the time that has passed.)
+ * A clock that stands while this thread waits for a processor, which on a busy machine is not the library's fault: what it sleeps and what it
+ * runs count. (Outside Linux it is harnessNowMs().)
  */
-long long harnessSleptMs(void);
+long long harnessOwnMs(void);
 void harnessSleepMs(int ms);
 long long harnessSlow(long long ms);
 bool harnessIsSanitized(void);          /* ASan, TSan or valgrind: do not judge speed or memory */

@@ -953,7 +953,7 @@ remoteCpuMapsDecodeOut(virConnectPtr conn, struct remoteArgument *a, long long r
     return remoteMapsParse(a, result, a->name[1], rc);
 }
 
-/* Where the caller's maps are. */
+/* To where the caller's maps are, if it wants any. */
 static void
 remoteMapsGive(struct remoteArgument *a, void *to)
 {
